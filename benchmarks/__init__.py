@@ -1,0 +1,1 @@
+"""How fast Rekey is, and at what cost, on a real API server."""

@@ -1,0 +1,152 @@
+"""The credentials as last seen, what they claim from one another, and what we wrote ourselves.
+
+1. Only a newer resourceVersion replaces what is there: events may come late, twice and in any order.
+2. What we wrote ourselves is no news. A credential of which we know a newer version than we hold is `behind`, and
+   has to be read again before it is acted on.
+3. Everything is a view of the same entries: nothing is counted twice, nothing must be kept in step.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from sys import intern
+from typing import Any
+
+from rekey.app.seen import Seen, unpack
+from rekey.core.facts import Credential, Key, Problem
+
+Parse = Callable[[dict[str, Any]], Credential]
+
+
+class Cache:
+    """All credentials of this process. It belongs to one thread."""
+
+    def __init__(self, parse: Parse, per_namespace: int, per_cluster: int) -> None:
+        self._parse = parse
+        self._limits = (per_namespace, per_cluster)
+        self._entries: dict[Key, Seen] = {}
+        self._claims: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._rolling: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Seen]:
+        return iter(self._entries.values())
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._entries
+
+    def put(self, seen: Seen) -> bool:
+        """Keep it unless something newer is kept already; return whether it is news to us."""
+        old = self._entries.get(seen.key)
+        if old is None:
+            seen.reason = intern(seen.reason)
+            self._enter(seen)
+            return True
+        if seen.version <= old.version:
+            return False
+        seen.known, seen.key, seen.reason = old.known, old.key, intern(seen.reason)
+        self._leave(old)
+        self._enter(seen)
+        return seen.version > seen.known
+
+    def remove(self, key: Key, version: int) -> tuple[Key, ...] | None:
+        """Forget it unless it was made anew since; return who waited for its Secret's name, None if it stays."""
+        seen = self._entries.get(key)
+        return None if seen is None or seen.version > version else self.forget(key)
+
+    def forget(self, key: Key) -> tuple[Key, ...]:
+        """Forget what is known to be gone; return who waited for its Secret's name."""
+        seen = self._entries.pop(key, None)
+        if seen is None:
+            return ()
+        self._leave(seen)
+        return tuple(self._claimants(key.namespace, seen.claim or key.name))
+
+    def get(self, key: Key) -> Credential | None:
+        """Return the credential as last seen; from here on that version is no news."""
+        seen = self._entries.get(key)
+        if seen is None:
+            return None
+        seen.known = max(seen.known, seen.version)
+        return self._parse(unpack(seen))
+
+    def learn(self, key: Key, version: int) -> None:
+        """Note that the credential has this version, by our own write or read: it is no news when it comes."""
+        seen = self._entries.get(key)
+        if seen is not None:
+            seen.known = max(seen.known, version)
+
+    def knows(self, key: Key, version: int) -> bool:
+        """Return whether that version, or a newer one, has been acted on; from any thread."""
+        seen = self._entries.get(key)
+        return seen is not None and seen.known >= version
+
+    def has_news(self, key: Key) -> bool:
+        """Return whether somebody else changed it since it was last acted on."""
+        seen = self._entries.get(key)
+        return seen is None or seen.version > seen.known
+
+    def is_behind(self, key: Key) -> bool:
+        """Return whether a newer version than the one that is kept is known to exist."""
+        seen = self._entries.get(key)
+        return seen is None or seen.known > seen.version
+
+    def versions(self) -> dict[Key, int]:
+        """Return the newest version known of each credential."""
+        return {key: max(seen.known, seen.version) for key, seen in self._entries.items()}
+
+    def others(self, credential: Credential) -> tuple[Problem, ...]:
+        """Return a problem for each older credential whose target has the same name."""
+        name = credential.spec.target.secret_name or credential.key.name
+        mine = (credential.created, credential.uid)
+        return tuple(
+            Problem("spec.target.secretName", f"{name} is already used by RotatedCredential {rival.key.name}")
+            for rival in self._rivals(credential.key, name)
+            if (rival.created, rival.uid) < mine
+        )
+
+    def free(self, credential: Credential) -> int:
+        """Return how many rollouts this credential may start now."""
+        in_namespace, in_cluster = self._limits
+        left = in_namespace - self._rolling[credential.key.namespace]
+        return max(0, min(left, in_cluster - self._rolling.total()))
+
+    def note(self, credential: Credential, rolling: int) -> None:
+        """Remember how many rollouts of this credential are in progress."""
+        seen = self._entries.get(credential.key)
+        if seen is not None:
+            self._count(seen.key.namespace, rolling - seen.rolling)
+            seen.rolling = rolling
+
+    def _enter(self, seen: Seen) -> None:
+        self._entries[seen.key] = seen
+        self._count(seen.key.namespace, seen.rolling)
+        if seen.claim is not None:
+            self._claims[seen.key.namespace, seen.claim].add(seen.key)
+
+    def _leave(self, seen: Seen) -> None:
+        self._count(seen.key.namespace, -seen.rolling)
+        if seen.claim is not None:
+            claim = (seen.key.namespace, seen.claim)
+            self._claims[claim].discard(seen.key)
+            if not self._claims[claim]:
+                del self._claims[claim]
+
+    def _count(self, namespace: str, rolling: int) -> None:
+        if rolling:
+            self._rolling[namespace] += rolling
+            if not self._rolling[namespace]:
+                del self._rolling[namespace]
+
+    def _claimants(self, namespace: str, name: str) -> Iterable[Key]:
+        """Return the credentials whose target has that name."""
+        namesake = self._entries.get(Key(namespace, name))
+        if namesake is not None and namesake.claim is None:
+            yield namesake.key
+        yield from sorted(self._claims.get((namespace, name), ()), key=str)
+
+    def _rivals(self, key: Key, name: str) -> Iterable[Credential]:
+        for rival in self._claimants(key.namespace, name):
+            if rival != key:
+                yield self._parse(unpack(self._entries[rival]))

@@ -1,0 +1,116 @@
+"""The program `rekey`: its commands, their flags and what a person reads when something is wrong.
+
+1. Modules are imported by the command that needs them: `rekey --help` answers at once.
+2. An error that is a person's to mend is one line and exit code 1; an unforeseen one shows its type and place, never
+   what it is about, and exit code 70.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rekey import __version__
+from rekey.errors import RekeyError
+
+_SOFTWARE = 70
+app = typer.Typer(
+    help="Rekey rotates credentials in Kubernetes without locking anyone out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option(help="File with the address of the API server. Default: $KUBECONFIG, the pod's own, ~/.kube/config."),
+]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig to use.")]
+
+
+@app.command()
+def run(  # noqa: PLR0913  one flag each
+    namespace: Annotated[
+        list[str] | None, typer.Option("--namespace", "-n", help="Work in this namespace only; repeatable. Default: all.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Credentials that are worked on at once.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="json, text or auto.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Run the operator until it is told to stop; every setting is also a variable REKEY_<NAME> (docs/settings.md)."""
+    from rekey.app import logs, settings  # noqa: PLC0415  see 1. above
+
+    given: dict[str, Any] = {
+        "namespaces": namespace,
+        "workers": workers,
+        "http_port": http_port,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    chosen = settings.read(given)
+    logs.start(chosen.log_level, chosen.log_format)
+    from rekey.app.run import run as operate  # noqa: PLC0415  see 1. above
+    from rekey.kube.config import load  # noqa: PLC0415  see 1. above
+
+    operate(chosen, load(settings.environment(), kubeconfig=kubeconfig, context=context))
+
+
+@app.command()
+def plan(
+    what: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file of manifests, `-`, or a credential's name.")],
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the credential.")] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Show what would be done with a credential and when. Nothing is written; for a file no cluster is asked."""
+    from rekey.app import plan_show, settings  # noqa: PLC0415  see 1. above
+    from rekey.app.clock import SystemClock  # noqa: PLC0415  see 1. above
+    from rekey.kube.config import load  # noqa: PLC0415  see 1. above
+
+    form, clock = _output(output), SystemClock()
+    if plan_show.is_file(what):
+        plans = plan_show.from_file(what, namespace, clock.now())
+    else:
+        access = load(settings.environment(), kubeconfig=kubeconfig, context=context)
+        plans = asyncio.run(plan_show.from_cluster(what, namespace, access, clock))
+    plan_show.show(plans, plan_show.Output(form))
+    if any(found.problems for found in plans):
+        raise typer.Exit(1)
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    typer.echo(f"rekey {__version__}")
+
+
+@app.command(hidden=True)
+def generate() -> None:
+    """Write the files that are made from the code: the CRD and the reference."""
+    from rekey.app.generate import write  # noqa: PLC0415  see 1. above
+
+    for path in write(Path.cwd()):
+        typer.echo(f"wrote {path}")
+
+
+def main() -> None:
+    """Run the program."""
+    try:
+        app()
+    except RekeyError as error:
+        sys.exit(f"rekey: {error}")
+    except Exception as error:  # noqa: BLE001  the usual traceback would quote what it is about
+        from rekey.app.logs import describe  # noqa: PLC0415  see 1. above
+
+        sys.stderr.write(f"rekey: this is a mistake in Rekey: {describe(error)}\n")
+        sys.exit(_SOFTWARE)
+
+
+def _output(text: str) -> str:
+    if text not in ("table", "json"):
+        raise typer.BadParameter(f"{text!r} is neither table nor json", param_hint="--output")
+    return text

@@ -1,0 +1,158 @@
+"""What the API server judges beyond the shape of a single field: the CEL rules of the CRD, one table.
+
+1. Every rule names the field that a person should change: by the place it stands at, or by `field` below it.
+2. A rule about durations asks `matches` before `duration()`: else one bad field hides the real message.
+3. Messages say what must be; they follow the path in the API server's answer.
+"""
+
+from typing import Final
+
+from rekey.app import crd_entropy
+from rekey.app.crd_rule import Rule
+from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
+from rekey.core import duration
+from rekey.core.spec_generate import KEYS
+
+
+def _whole(*texts: str) -> str:
+    """Return the condition that all these texts are durations."""
+    return " && ".join(f"{text}.matches('{duration.PATTERN}')" for text in texts)
+
+
+def _between(at: str, least: str, most: str) -> Rule:
+    """Return the rule that the duration at that place is neither shorter nor longer."""
+    bounds = f"duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    return Rule(at, f"!({_whole('self')}) || ({bounds})", f"must be from {least} to {most}")
+
+
+_NAMES: Final = (
+    Rule(
+        "",
+        "(has(self.spec.target.secretName) ? self.spec.target.secretName : self.metadata.name)"
+        " == (has(oldSelf.spec.target.secretName) ? oldSelf.spec.target.secretName : oldSelf.metadata.name)",
+        "is immutable: consumers read that Secret; make another RotatedCredential for another name",
+        field=".spec.target.secretName",
+    ),
+    Rule(
+        "spec.target.type", "self == oldSelf", "is immutable: Kubernetes never changes the type of a Secret"
+    ),
+)
+
+_GENERATE: Final = (
+    Rule(
+        "spec.generate",
+        "[has(self.password), has(self.token), has(self.hmacKey)].exists_one(kind, kind)",
+        "must have exactly one of `password`, `token` and `hmacKey`",
+    ),
+    Rule(
+        "spec.generate",
+        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in KEYS),
+        "cannot change its kind: consumers read another key; make another RotatedCredential instead",
+    ),
+    Rule(
+        "spec.generate.password",
+        crd_entropy.EVERY_CLASS_KEEPS_ONE,
+        "must leave at least one character of each class",
+        field=".exclude",
+    ),
+    Rule(
+        "spec.generate.password",
+        crd_entropy.ENOUGH,
+        "must be longer: from the characters that are left it gives less than 128 bits",
+        field=".length",
+    ),
+    Rule(
+        "spec.generate.token.metadata",
+        "self.all(key, key.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+        "must have keys of at most 63 letters, digits, dashes, dots and underscores",
+    ),
+)
+
+_TIME: Final = (
+    _between("spec.rotation.interval", "1s", "87600h"),
+    _between("spec.rotation.windows[].duration", "1s", "168h"),
+    _between("spec.rotation.urgentBefore", "0s", "8760h"),
+    _between("spec.overlap.propagation", "0s", "24h"),
+    _between("spec.overlap.deadline", "1s", "8760h"),
+    _between("spec.rollout.progressDeadline", "1s", "24h"),
+    Rule(
+        "spec.rotation",
+        "has(self.interval) != has(self.schedule)",
+        "must have exactly one of `interval` and `schedule`",
+    ),
+    Rule(
+        "spec.rotation",
+        "!has(self.timeZone) || has(self.schedule)",
+        "must be set only with `schedule`; each window has a `timeZone` of its own",
+        field=".timeZone",
+    ),
+    Rule(
+        "spec.rotation",
+        "self.?windows.orValue([]).size() == 0 || !has(self.interval)"
+        f" || !({_whole('self.interval', 'self.urgentBefore')})"
+        " || duration(self.urgentBefore) < duration(self.interval)",
+        "must be less than `interval` when there are windows: otherwise no window would ever count",
+        field=".urgentBefore",
+    ),
+    Rule(
+        "spec.overlap",
+        f"!({_whole('self.duration', 'self.propagation', 'self.deadline')})"
+        " || duration(self.deadline) > duration(self.propagation) + duration(self.duration)",
+        "must be greater than `duration` and `propagation` together",
+        field=".deadline",
+    ),
+    Rule(
+        "spec",
+        "!has(self.rotation.interval)"
+        f" || !({_whole('self.rotation.interval', 'self.overlap.duration', 'self.overlap.propagation')})"
+        " || duration(self.overlap.propagation) + duration(self.overlap.duration)"
+        " < duration(self.rotation.interval)",
+        "must, with `overlap.propagation`, be less than `rotation.interval`: rotations follow one another",
+        field=".overlap.duration",
+    ),
+    Rule(
+        "spec",
+        f"self.?consumers.orValue([]).size() == 0 || !({_whole('self.overlap.duration')})"
+        " || duration(self.overlap.duration) > duration('0s')",
+        "must be greater than 0s when there are consumers: they cannot all change at one instant",
+        field=".overlap.duration",
+    ),
+)
+
+_CONSUMERS: Final = (
+    Rule(
+        "spec.consumers",
+        "self.all(one, !has(one.name) || self.exists_one(other,"
+        " other.kind == one.kind && has(other.name) && other.name == one.name))",
+        "must name each workload once",
+    ),
+    Rule(
+        "spec.consumers[]",
+        "has(self.name) != has(self.selector)",
+        "must have exactly one of `name` and `selector`",
+    ),
+    Rule(
+        "spec.consumers[]",
+        "!(self.kind in ['Job', 'CronJob']) || self.refresh == 'None'",
+        "must be `None` for a Job or a CronJob: their pods are never restarted",
+        field=".refresh",
+    ),
+    Rule(
+        "spec.consumers[].selector",
+        "self.?matchLabels.orValue({}).size() + self.?matchExpressions.orValue([]).size() > 0",
+        "must not be empty: it would choose every workload of the namespace",
+    ),
+    Rule(
+        "spec.consumers[].selector.matchLabels",
+        f"self.all(key, !({MALFORMED}))",
+        "must have valid keys of labels",
+    ),
+    Rule(
+        "spec.consumers[].selector.matchExpressions[]",
+        "(self.operator in ['In', 'NotIn']) == (self.?values.orValue([]).size() > 0)",
+        "must be set with `In` and `NotIn`, and only with these",
+        field=".values",
+    ),
+)
+
+RULES: Final = (*_NAMES, *_GENERATE, *_TIME, *_CONSUMERS, *TEMPLATE_RULES)

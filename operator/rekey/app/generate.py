@@ -1,0 +1,26 @@
+"""Write the files that are made from the code: the CRD and the reference of the API.
+
+The same table serves the test that compares these files with what would be written.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from rekey.app import crd, crd_docs
+
+FILES: Final[Mapping[str, Callable[[], str]]] = {
+    f"crds/{crd.FILE}": crd.render,
+    "docs/reference.md": crd_docs.render,
+}
+
+
+def write(root: Path) -> tuple[str, ...]:
+    """Write every file below *root* and return the paths of those that changed."""
+    changed = []
+    for path, text in ((root / name, made()) for name, made in FILES.items()):
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            changed.append(str(path.relative_to(root)))
+    return tuple(changed)

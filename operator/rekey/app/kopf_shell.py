@@ -1,0 +1,124 @@
+"""The ear: kopf watches the RotatedCredentials in a thread of its own and hands over what it hears, nothing else.
+
+1. The only handler is `on.event`, which takes what is needed of the object and returns None: kopf adds no finalizers
+   and writes nothing.
+2. kopf ends when a watch reports an error it does not know; then it is started again, later each time. Queue, cache and
+   workers live outside and do not notice.
+3. What is heard is handed over in batches: one wake-up of the main loop for however many events came meanwhile.
+4. The first list is over when kopf has begun to watch everywhere and every listed object has been handed over.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, Final
+
+from rekey.app.backoff import delay
+from rekey.app.heard import Deaf, Gone, Inbox
+from rekey.app.kopf_settings import kopf, listening
+from rekey.app.listening import Answer, NeedsNoHandler, Progress
+from rekey.app.seen import key_of, look, version_of
+from rekey.kube.api import CREDENTIALS
+from rekey.kube.client import Client
+from rekey.kube.config import Access
+
+CONNECTIONS: Final = 8
+_LONGEST: Final = timedelta(seconds=60)
+log = logging.getLogger(__name__)
+
+
+class KopfShell:
+    """kopf in its thread. `start` and `stop` are called from the loop that the inbox delivers to."""
+
+    def __init__(
+        self, access: Access, namespaces: tuple[str, ...], inbox: Inbox, needs_no_handler: NeedsNoHandler
+    ) -> None:
+        self._access = access
+        self._namespaces = namespaces
+        self._inbox = inbox
+        self._needs_no_handler = needs_no_handler
+        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._stopped = asyncio.get_running_loop().create_future()
+        self._home = asyncio.get_running_loop()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End listening and wait for the end of the thread."""
+        if self._loop is None:
+            self._stop.set()
+        else:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread.ident is not None:
+            await self._stopped
+
+    def is_well(self) -> bool:
+        """Return whether the thread runs, or was never meant to yet."""
+        return self._loop is None or self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._listen_on())
+        finally:
+            self._home.call_soon_threadsafe(self._stopped.set_result, None)
+
+    async def _listen_on(self) -> None:
+        """Listen until told to stop; when kopf fails, say so in one line and begin anew after a while."""
+        self._loop = asyncio.get_running_loop()
+        attempt = 0
+        while not self._stop.is_set():
+            started = self._loop.time()
+            try:
+                await self._listen()
+            except Exception as error:  # noqa: BLE001  whatever ends kopf must not end us
+                attempt = 0 if self._loop.time() - started > _LONGEST.total_seconds() else attempt + 1
+                wait = delay("kopf", attempt, longest=_LONGEST).total_seconds()
+                log.warning("listening ended; it begins anew", extra={"error": type(error).__name__, "seconds": wait})
+                self._inbox.put(Deaf())
+                await _either(self._stop.wait(), asyncio.sleep(wait))
+
+    async def _listen(self) -> None:
+        streams = max(1, len(self._namespaces))
+        progress = Progress(streams, self._inbox, self._needs_no_handler)
+        async with Client(self._access, limit=CONNECTIONS + streams) as client:
+            await kopf.operator(
+                registry=self._registry(client, progress),
+                settings=listening(),
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
+            )
+
+    def _registry(self, client: Client, progress: Progress) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        put = self._inbox.put
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.AiohttpSession:  # noqa: ANN401  kopf's
+            # A new one each time: kopf closes the old one when the API server refused its login.
+            session = client.open_session(progress, response_class=Answer)
+            return kopf.AiohttpSession(
+                server=self._access.server, aiohttp_session=session, default_namespace=self._access.namespace
+            )
+
+        @kopf.on.event(CREDENTIALS.group, CREDENTIALS.version, CREDENTIALS.plural, registry=registry)
+        async def heard(event: Any, **_: Any) -> None:  # noqa: ANN401  kopf's
+            obj = event["object"]
+            put(Gone(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else look(obj))
+            if event["type"] is None:
+                progress.handed_over()
+
+        return registry
+
+
+async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,126 @@
+"""What passes between kopf and the API server, seen from its HTTP session: fewer, smaller and counted.
+
+1. Lists are parsed fast and lose their `managedFields`, half of their size, before kopf sees them.
+2. A page is asked for when the one before it has been handed over: kopf itself would hold them all at once.
+3. An event that needs no handler, because it shows our own write or its credential is being worked on anyway, is
+   taken off the stream: kopf needs some 300 microseconds for each event, this 20. Everything else passes untouched.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, cast
+
+import aiohttp
+import orjson
+
+from rekey.app.heard import Inbox, Synced
+from rekey.app.seen import key_of, look, version_of
+from rekey.core.facts import Key
+from rekey.kube.api import CREDENTIALS
+
+_CHANGES: Final = ("ADDED", "MODIFIED")
+
+NeedsNoHandler = Callable[[Key, int], bool]
+"""Tells whether nothing but the cache needs to hear of this version of a credential; called from kopf's thread."""
+
+
+class Answer(aiohttp.ClientResponse):
+    """An answer that is parsed once, and fast."""
+
+    parsed: Any = None
+
+    async def json(self, **_: Any) -> Any:  # noqa: ANN401  aiohttp's
+        """Return the parsed body; of objects in lists, what the API server notes about their writers is left out."""
+        if self.parsed is None:
+            self.parsed = orjson.loads(await self.read())
+            self._body = None
+            for item in self.parsed.get("items") or ():
+                item["metadata"].pop("managedFields", None)
+        return self.parsed
+
+
+class Sieve:
+    """A stream of watch events without those that need no handler."""
+
+    def __init__(self, stream: aiohttp.StreamReader, inbox: Inbox, needs_no_handler: NeedsNoHandler) -> None:
+        self._stream = stream
+        self._inbox = inbox
+        self._needs_no_handler = needs_no_handler
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever else a stream can do
+        return getattr(self._stream, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Give whole lines, as they come."""
+        rest = b""
+        async for data in self._stream.iter_chunked(size):
+            *lines, rest = (rest + data).split(b"\n")
+            kept = b"".join(line + b"\n" for line in lines if line and not self._takes(line))
+            if kept:
+                yield kept
+        if rest:
+            yield rest
+
+    def _takes(self, line: bytes) -> bool:
+        event = orjson.loads(line)
+        if event["type"] not in _CHANGES:
+            return False
+        obj = event["object"]
+        if not self._needs_no_handler(key_of(obj), version_of(obj)):
+            return False
+        self._inbox.put_later(look(obj))
+        return True
+
+
+class Progress:
+    """A middleware that knows how far the first list is, and lets one page wait for the one before it."""
+
+    def __init__(self, streams: int, inbox: Inbox, needs_no_handler: NeedsNoHandler) -> None:
+        self._streams = streams
+        self._inbox = inbox
+        self._needs_no_handler = needs_no_handler
+        self._watching: set[str] = set()
+        self._left = 0
+        self._is_synced = False
+        self._is_handed_over = asyncio.Event()
+        self._is_handed_over.set()
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Count what is listed and sift what is watched."""
+        if not request.url.path.endswith(f"/{CREDENTIALS.plural}"):
+            return await handler(request)
+        if "watch" in request.url.query:
+            return await self._watch(request, handler)
+        await self._is_handed_over.wait()
+        answer = await handler(request)
+        if answer.ok:
+            self._left += len((await answer.json())["items"])
+            self._look()
+        return answer
+
+    def handed_over(self) -> None:
+        """Count one listed object."""
+        self._left -= 1
+        self._look()
+
+    async def _watch(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        self._watching.add(request.url.path)
+        self._look()
+        answer = await handler(request)
+        if answer.ok:
+            sieve = Sieve(answer.content, self._inbox, self._needs_no_handler)
+            answer.content = cast("aiohttp.StreamReader", sieve)
+        return answer
+
+    def _look(self) -> None:
+        if self._left > 0:
+            self._is_handed_over.clear()
+            return
+        self._is_handed_over.set()
+        if not self._is_synced and len(self._watching) >= self._streams:
+            self._is_synced = True
+            self._inbox.put(Synced())

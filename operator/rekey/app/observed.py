@@ -1,0 +1,43 @@
+"""The credentials' port with an observer: what the engine saves is known to the cache and counted."""
+
+from collections.abc import Callable
+
+from rekey.app.cache import Cache
+from rekey.app.seen import look, written
+from rekey.core.facts import Credential, Key
+from rekey.core.status import Status
+from rekey.ports.cluster import Credentials
+
+Saved = Callable[[Status, Status], None]
+"""Told of every save: the status before and after."""
+
+
+class Observed:
+    """The port `Credentials`: it does what the inner one does, and takes note."""
+
+    def __init__(self, inner: Credentials, cache: Cache, saved: Saved) -> None:
+        self._inner = inner
+        self._cache = cache
+        self._saved = saved
+
+    async def read(self, key: Key) -> Credential | None:
+        """Return the credential by an uncached read; the cache holds it from then on."""
+        found = await self._inner.read(key)
+        if found is not None:
+            self._cache.put(look(written(found)))
+            self._cache.learn(key, int(found.resource_version))
+        return found
+
+    async def save(self, credential: Credential, status: Status) -> Credential:
+        """Replace its status; the watch event that this causes is no news."""
+        stored = await self._inner.save(credential, status)
+        self._cache.learn(stored.key, int(stored.resource_version))
+        self._saved(credential.status, status)
+        return stored
+
+    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001  the port's
+        """Put our finalizer on or take it off; the watch event that this causes is no news."""
+        stored = await self._inner.finalize(credential, present)
+        if stored is not None:
+            self._cache.learn(stored.key, int(stored.resource_version))
+        return stored

@@ -1,0 +1,137 @@
+"""The command `rekey plan`: find the credential, in a file or in the cluster, and show its plan."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from rekey.app.plan import Plan, of_credential, of_manifest
+from rekey.core.facts import Facts, Key, Problem
+from rekey.core.effects import What
+from rekey.core.spec import RotatedCredentialSpec
+from rekey.engine import sight
+from rekey.errors import RekeyError
+from rekey.kube.api import CREDENTIALS
+from rekey.kube.config import Access
+from rekey.kube.connect import connected
+from rekey.kube.credentials import Parser
+from rekey.ports.cluster import Clock
+
+
+class Output(StrEnum):
+    """How a plan is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class NoSuchCredential(RekeyError):
+    """Tell the person who asked that there is nothing to plan, and why."""
+
+
+def is_file(what: str) -> bool:
+    """Return whether a file is meant and not the name of a credential."""
+    return what == "-" or "/" in what or what.endswith((".yaml", ".yml", ".json"))
+
+
+def from_file(path: str, namespace: str | None, now: datetime) -> list[Plan]:
+    """Return the plan of every RotatedCredential in a file of manifests (`-`: standard input).
+
+    Raises:
+        NoSuchCredential: the file cannot be read, or has none.
+    """
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        documents = [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoSuchCredential(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        raise NoSuchCredential(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    plans = [_of_document(document, namespace, now) for document in _ours(documents)]
+    if not plans:
+        raise NoSuchCredential(f"{path} holds no {CREDENTIALS.kind} of {CREDENTIALS.api_version}")
+    return plans
+
+
+async def from_cluster(name: str, namespace: str | None, access: Access, clock: Clock) -> list[Plan]:
+    """Return the plan of a credential that exists; only reads are made.
+
+    Raises:
+        NoSuchCredential: it does not exist.
+    """
+    key = Key(namespace or access.namespace, name)
+    async with connected(
+        access, clock, Parser(), instance="plan", observe=lambda _verb, _resource, _code: None, dropped=lambda _: None
+    ) as (_, ports):
+        credential = await ports.credentials.read(key)
+        if credential is None:
+            raise NoSuchCredential(f"there is no RotatedCredential {key.name} in namespace {key.namespace}")
+
+        async def look(facts: Facts, at: frozenset[What]) -> Facts:
+            return await sight.look(ports, facts, at)
+
+        return [await of_credential(credential, clock.now(), look)]
+
+
+def show(plans: list[Plan], output: Output) -> None:
+    """Print the plans."""
+    if output is Output.JSON:
+        sys.stdout.write(json.dumps([as_json(plan) for plan in plans], indent=2) + "\n")
+        return
+    console = Console()
+    for plan in plans:
+        console.print(_table(plan))
+        for problem in plan.problems:
+            console.print(f"cannot be carried out: {problem}", style="red", markup=False)
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan as JSON has it."""
+    return {
+        "credential": plan.name,
+        "problems": [{"path": problem.path, "message": problem.message} for problem in plan.problems],
+        "plan": [
+            {"at": _instant(line.at), "bound": line.bound or None, "what": line.what, "why": line.why}
+            for line in plan.lines
+        ],
+    }
+
+
+def _ours(documents: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for document in documents:
+        if document.get("kind") == "List":
+            yield from _ours(document.get("items") or [])
+        elif (document.get("apiVersion"), document.get("kind")) == (CREDENTIALS.api_version, CREDENTIALS.kind):
+            yield document
+
+
+def _of_document(document: dict[str, Any], namespace: str | None, now: datetime) -> Plan:
+    metadata = document.get("metadata") or {}
+    name = f"{namespace or metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
+    try:
+        spec = RotatedCredentialSpec.model_validate(document.get("spec"))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return Plan(name, tuple(Problem(".".join(("spec", *map(str, f["loc"]))), f["msg"]) for f in faults), ())
+    return of_manifest(name, spec, now)
+
+
+def _table(plan: Plan) -> Table:
+    table = Table(title=plan.name, title_justify="left", box=None, pad_edge=False)
+    for column in ("WHEN", "WHAT", "WHY"):
+        table.add_column(column, no_wrap=column == "WHEN")
+    for line in plan.lines:
+        table.add_row(f"{_instant(line.at) or '-'}{f' ({line.bound})' if line.bound else ''}", line.what, line.why)
+    return table
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None

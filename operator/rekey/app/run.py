@@ -1,0 +1,118 @@
+"""The life of the operator: start in order, work until told to stop, stop in order.
+
+1. SIGTERM or SIGINT: nothing new is begun, the work in hand ends (within the grace), Events that wait are sent.
+   A second signal ends the process at once; that is safe at any moment, as a crash is.
+2. The probes answer from the first moment: a process that waits for its CRD is alive and not ready.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import rekey
+from rekey.app import preflight
+from rekey.app.settings import Settings
+from rekey.app.wiring import Operator, wired
+from rekey.errors import RekeyError
+from rekey.kube.config import Access
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_ENDED_AT_ONCE: Final = 130
+log = logging.getLogger(__name__)
+
+
+class CannotStart(RekeyError):
+    """Tell the person who started us what to change."""
+
+
+def run(settings: Settings, access: Access) -> None:
+    """Run the operator until it is told to stop.
+
+    Raises:
+        CannotStart: it cannot work with these settings on this machine.
+    """
+    # What was imported lives for ever; not looking at it again saves a fifth of the time at the start.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+    asyncio.run(_run(settings, access))
+
+
+async def _run(settings: Settings, access: Access) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_only)
+    stop = asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, _told, number, stop)
+    log.info(
+        "starting",
+        extra={"release": rekey.__version__, "server": access.server, "namespaces": list(settings.namespaces) or "all"},
+    )
+    async with wired(settings, access) as operator:
+        await _serve(operator, settings)
+        try:
+            if await _unless(stop, preflight.pass_all(operator.client, settings.namespaces)):
+                await _work(operator, settings, stop)
+        finally:
+            operator.heartbeat.stop()
+            await operator.server.stop()
+    log.info("stopped")
+
+
+async def _serve(operator: Operator, settings: Settings) -> None:
+    try:
+        await operator.server.start(settings.http_port)
+    except OSError as error:
+        raise CannotStart(f"port {settings.http_port} cannot be used ({error.strerror}): set REKEY_HTTP_PORT") from error
+    log.info("answering probes", extra={"port": operator.server.port})
+
+
+async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
+    operator.workers.start(settings.workers)
+    operator.shell.start()
+    resync = asyncio.create_task(operator.resync.run(), name="resync")
+    log.info("working", extra={"workers": settings.workers})
+    try:
+        await _unless(stop, _for_ever(operator))
+    finally:
+        resync.cancel()
+        operator.drift.stop()
+        interrupted = await operator.workers.stop(settings.shutdown_grace)
+        if interrupted:
+            log.warning("work was interrupted; it is taken up at the next start", extra={"count": interrupted})
+        await operator.shell.stop()
+
+
+async def _for_ever(operator: Operator) -> None:
+    await operator.intake.synced.wait()
+    log.info("all credentials are known", extra={"count": len(operator.cache)})
+    await asyncio.Event().wait()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work unless told to stop; return whether it was done."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        working.result()
+        return True
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return False
+
+
+def _told(number: signal.Signals, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(_ENDED_AT_ONCE)
+    log.info("stopping; a second signal ends at once", extra={"signal": number.name})
+    stop.set()
+
+
+def _log_only(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody caught; asyncio's own report would quote what it was about."""
+    log.error("unexpected error in the background", exc_info=context.get("exception"))

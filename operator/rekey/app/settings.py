@@ -1,0 +1,155 @@
+"""What an administrator may set: the only reader of the environment.
+
+1. Every setting has a default, an environment variable `REKEY_<NAME>` and a sentence; `docs/reference.md` shows them.
+2. A flag of the command line wins over the variable, the variable over the default.
+3. Durations are written as in manifests: `90s`, `1h30m`.
+4. Kubernetes gives every pod variables about the Services of its namespace, and one may be called rekey: those are
+   not ours, every other unknown name is a mistake.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from rekey.core.shape import Duration
+from rekey.errors import RekeyError
+
+PREFIX: Final = "REKEY_"
+_SERVICE_LINK: Final = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)|PORT(_.*)?")
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class BadSettings(RekeyError):
+    """Tell the person who started us which setting cannot be used, and why."""
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(StrEnum):
+    """From which severity on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Settings(BaseModel):
+    """All settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespaces: Names = Field(default=(), description="Namespaces to work in, separated by commas; none: all of them.")
+    workers: int = Field(default=32, ge=1, le=1024, description="Credentials that are worked on at once.")
+    max_rollouts_per_namespace: int = Field(
+        default=5, ge=1, le=1000, description="Consumers that may be restarting at once in one namespace."
+    )
+    max_rollouts: int = Field(default=20, ge=1, le=10_000, description="Consumers that may be restarting at once in all.")
+    kubelet_cache_lag: Duration = Field(
+        default=timedelta(seconds=5), description="How old the Secrets may be that a kubelet starts a container with."
+    )
+    kubelet_propagation: Duration = Field(
+        default=timedelta(seconds=120), description="How long a mounted volume may show an old value."
+    )
+    drift_interval: Duration = Field(
+        default=timedelta(hours=1), description="How often the Secrets of each credential are compared with the ledger."
+    )
+    drift_reads_per_second: int = Field(
+        default=50, ge=1, le=10_000, description="Secrets read a second for these comparisons, at most."
+    )
+    resync_interval: Duration = Field(
+        default=timedelta(minutes=10), description="How often the list of credentials is compared with what was heard."
+    )
+    http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any.")
+    metrics_per_credential: int = Field(
+        default=1000, ge=0, le=100_000, description="Credentials that have time series of their own; the most urgent ones."
+    )
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
+    log_format: LogFormat = Field(
+        default=LogFormat.AUTO, description="json, text, or auto: text on a terminal, else json."
+    )
+    shutdown_grace: Duration = Field(
+        default=timedelta(seconds=20), description="How long work in hand may take after the order to stop."
+    )
+
+    @field_validator("namespaces")
+    @classmethod
+    def _are_namespaces(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _NAMESPACE.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a namespace")
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("drift_interval", "resync_interval")
+    @classmethod
+    def _is_not_a_loop(cls, length: timedelta) -> timedelta:
+        if length < timedelta(seconds=1):
+            raise ValueError("must be at least 1s")
+        return length
+
+
+def read(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings; a flag that is None or empty was not given.
+
+    Raises:
+        BadSettings: one of them cannot be used, or `REKEY_…` names none.
+    """
+    variables = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in (environ if environ is not None else environment()).items()
+        if name.startswith(PREFIX) and not _is_service_link(name.removeprefix(PREFIX), value)
+    }
+    given = {name: value for name, value in flags.items() if value not in (None, (), [])}
+    try:
+        return Settings.model_validate({**variables, **given})
+    except ValidationError as error:
+        raise BadSettings(_explained(error, given)) from None
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment, for those whose settings are named by others (KUBECONFIG)."""
+    return os.environ
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Return variable, default and meaning of every setting, for the docs."""
+    plain = Settings().model_dump(mode="json")
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = plain[name]
+        rows.append((f"{PREFIX}{name.upper()}", "" if default == [] else str(default), field.description or ""))
+    return rows
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    return value.startswith("tcp://") or (
+        name.lower() not in Settings.model_fields and bool(_SERVICE_LINK.fullmatch(name))
+    )
+
+
+def _explained(error: ValidationError, given: Mapping[str, Any]) -> str:
+    lines = []
+    for fault in error.errors(include_url=False, include_context=False):
+        name = str(fault["loc"][0])
+        source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
+        unknown = fault["type"] == "extra_forbidden"
+        lines.append(f"{source}: {'there is no such setting' if unknown else fault['msg']}")
+    return "; ".join(lines)

@@ -1,0 +1,116 @@
+"""The one place that knows every part of the running operator and puts them together."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from rekey.app import probes
+from rekey.app.cache import Cache
+from rekey.app.clock import SystemClock
+from rekey.app.drift import Drift
+from rekey.app.heard import Inbox
+from rekey.app.intake import Intake
+from rekey.app.kopf_shell import KopfShell
+from rekey.app.metrics import Gauges, Metrics
+from rekey.app.observed import Observed
+from rekey.app.queue import Lane, Queue
+from rekey.app.resync import Resync
+from rekey.app.settings import Settings
+from rekey.app.workers import Workers
+from rekey.core.facts import Timing
+from rekey.engine.reconcile import Engine
+from rekey.kube import census
+from rekey.kube.client import Client
+from rekey.kube.config import Access
+from rekey.kube.connect import connected
+from rekey.kube.credentials import Parser
+from rekey.providers.generated import Generated
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts that `run` starts and stops."""
+
+    client: Client
+    cache: Cache
+    queue: Queue
+    workers: Workers
+    drift: Drift
+    resync: Resync
+    intake: Intake
+    shell: KopfShell
+    server: probes.Probes
+    heartbeat: probes.Heartbeat
+
+
+@asynccontextmanager
+async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
+    """Give the operator, put together and not yet started; Events that wait at the end are still sent."""
+    clock, parser = SystemClock(), Parser()
+    metrics = Metrics(clock)
+    instance = socket.gethostname()
+    cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
+    queue = Queue(asyncio.get_running_loop().time)
+    async with connected(
+        access, clock, parser, instance=instance, observe=metrics.requested, dropped=metrics.event_dropped
+    ) as (client, bare):
+        ports = replace(bare, credentials=Observed(bare.credentials, cache, metrics.saved))
+        timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
+        engine = Engine(ports, Generated(), cache, cache, clock.now(), timing)
+        workers = Workers(queue, cache, ports.credentials, engine, clock, metrics)
+        drift = Drift(
+            clock,
+            settings.drift_interval,
+            settings.drift_reads_per_second,
+            lambda key: queue.add(key, Lane.RESYNC, check=True),
+        )
+        intake = Intake(cache, queue, workers.timer, drift, metrics.deafened)
+        shell = KopfShell(
+            access,
+            settings.namespaces,
+            Inbox(intake.take),
+            lambda key, version: queue.is_working(key) or cache.knows(key, version),
+        )
+        heartbeat = probes.Heartbeat()
+        gauges = Gauges(cache, queue, clock, workers.retrying, settings.metrics_per_credential)
+        metrics.registry.register(gauges)
+        yield Operator(
+            client=client,
+            cache=cache,
+            queue=queue,
+            workers=workers,
+            drift=drift,
+            resync=Resync(
+                lambda: census.take(client, settings.namespaces), cache, queue, settings.resync_interval, instance
+            ),
+            intake=intake,
+            shell=shell,
+            server=probes.Probes(
+                alive(workers, queue, shell, heartbeat),
+                {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"},
+                metrics.text,
+            ),
+            heartbeat=heartbeat,
+        )
+
+
+def alive(
+    workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat
+) -> Mapping[str, probes.Check]:
+    """Return what the process is judged alive by."""
+
+    def lag() -> str | None:
+        return f"late by {heartbeat.lag:.0f} s" if heartbeat.lag > probes.LONGEST_LAG else None
+
+    def work() -> str | None:
+        longest = queue.longest_work()
+        return f"one credential for {longest:.0f} s" if longest > probes.LONGEST_WORK else None
+
+    return {
+        "the loop turns": lag,
+        "workers live": lambda: None if workers.alive() else "a worker has died",
+        "work goes on": work,
+        "the ear is open": lambda: None if shell.is_well() else "the listening thread has ended",
+    }

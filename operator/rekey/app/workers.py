@@ -1,0 +1,140 @@
+"""The workers: each takes a key, has the engine work on the credential, and notes when to look again.
+
+1. A credential is acted on as the cache has it, or read anew where the cache is known to be behind.
+2. Every failure waits longer than the one before, per credential; no credential delays another.
+3. An error that nobody foresaw is logged without anything it may quote, counted, and treated the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from rekey.app.backoff import Backoff
+from rekey.app.cache import Cache
+from rekey.app.deadlines import Timer
+from rekey.app.logs import describe
+from rekey.app.queue import Lane, Queue, Work
+from rekey.core.facts import Credential, Key
+from rekey.engine.reconcile import Result
+from rekey.errors import Forbidden, Rejected, RekeyError, Retryable
+from rekey.ports.cluster import Clock, Credentials
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler(Protocol):
+    """The engine, as far as workers know it."""
+
+    async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
+        """Do whatever is to be done for one credential now."""
+        ...
+
+
+class Tally(Protocol):
+    """Who wants to know how the work goes."""
+
+    def worked(self, lane: Lane, waited: float, seconds: float) -> None:
+        """Take note of one turn."""
+        ...
+
+    def failed(self, error: str) -> None:
+        """Take note of a failure, by the name of the error's class."""
+        ...
+
+
+class Workers:
+    """A number of workers on one queue."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        cache: Cache,
+        credentials: Credentials,
+        engine: Reconciler,
+        clock: Clock,
+        tally: Tally,
+    ) -> None:
+        self._queue = queue
+        self._cache = cache
+        self._credentials = credentials
+        self._engine = engine
+        self._clock = clock
+        self._tally = tally
+        self._backoff = Backoff()
+        self._seconds: Callable[[], float] = asyncio.get_running_loop().time
+        self._tasks: list[asyncio.Task[None]] = []
+        self.timer = Timer(clock, lambda key: queue.add(key, Lane.DEADLINE))
+
+    def start(self, number: int) -> None:
+        """Begin to work."""
+        self._tasks = [asyncio.create_task(self._work(), name=f"worker {n}") for n in range(number)]
+
+    async def stop(self, grace: timedelta) -> int:
+        """Take no more keys, let work in hand end, and return how many were interrupted after the grace."""
+        self._queue.close()
+        self.timer.stop()
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(self._tasks, timeout=grace.total_seconds())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return len(late)
+
+    def alive(self) -> bool:
+        """Return whether no worker has died."""
+        return all(not task.done() for task in self._tasks)
+
+    def retrying(self) -> int:
+        """Return how many credentials wait after a failure."""
+        return len(self._backoff)
+
+    async def _work(self) -> None:
+        while (work := await self._queue.take()) is not None:
+            began = self._seconds()
+            try:
+                await self._turn(work)
+            finally:
+                self._queue.done(work.key)
+                self._tally.worked(work.lane, work.waited, self._seconds() - began)
+
+    async def _turn(self, work: Work) -> None:
+        key = work.key
+        if work.lane is Lane.CHANGE and not work.check and key in self._cache and not self._cache.has_news(key):
+            return  # we wrote it ourselves, and have looked since
+        try:
+            credential = await self._current(key)
+            result = None if credential is None else await self._engine.reconcile(credential, check=work.check)
+        except Exception as error:  # noqa: BLE001  one credential's failure, whatever it is, is no other's
+            self._again(key, error)
+            return
+        self._backoff.succeeded(key)
+        if result is None or result.credential is None:
+            self.timer.drop(key)
+            for rival in self._cache.forget(key):
+                self._queue.add(rival, Lane.RESYNC)
+        elif result.until is None:
+            self.timer.drop(key)
+        else:
+            self.timer.set(key, result.until)
+            log.debug(
+                "looked at",
+                extra={"credential": str(key), "reason": str(result.reason), "until": result.until.isoformat()},
+            )
+
+    async def _current(self, key: Key) -> Credential | None:
+        return await self._credentials.read(key) if self._cache.is_behind(key) else self._cache.get(key)
+
+    def _again(self, key: Key, error: Exception) -> None:
+        wait = self._backoff.failed(key, error.retry_after if isinstance(error, Retryable) else None)
+        self.timer.set(key, self._clock.now() + wait)
+        self._tally.failed(type(error).__name__)
+        foreseen = isinstance(error, RekeyError)
+        level = logging.WARNING if isinstance(error, Forbidden | Rejected) else logging.INFO
+        log.log(
+            level if foreseen else logging.ERROR,
+            "will be tried again" if foreseen else "unexpected error; will be tried again",
+            extra={"credential": str(key), "error": describe(error), "seconds": round(wait.total_seconds(), 1)},
+        )

@@ -1,0 +1,67 @@
+"""What the bundle says: the current version under its plain keys, the one before it under `previous.`, and a template.
+
+The template is a closed substitution: `${key}`, `${previous.key}` and `${version}` are replaced, nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rekey.core.material import Material
+from rekey.core.spec import Generate, MergePolicy, Target
+
+VERSION = "version"
+PREVIOUS = "previous."
+_PLACEHOLDER = re.compile(rb"\$\{([-._a-zA-Z0-9]+)\}")
+
+
+def render(target: Target, current: tuple[int, Material], previous: tuple[int, Material] | None) -> Material:
+    """Return all keys of the bundle for the current version and the one before it while that is accepted.
+
+    The two never mix: what stands under `previous.` is what the version before would have shown itself (promise S5).
+    """
+    number, material = current
+    values = _version(target, number, material, previous)
+    if previous is not None:
+        older = _version(target, *previous, None)
+        values |= {PREVIOUS + key: value for key, value in older.items()}
+    return Material(values)
+
+
+def _version(
+    target: Target, number: int, material: Material, previous: tuple[int, Material] | None
+) -> dict[str, bytes]:
+    plain = dict(material.reveal())
+    known: dict[str, bytes] = plain | {VERSION: str(number).encode()}
+    if previous is not None:
+        known |= {PREVIOUS + key: value for key, value in previous[1].reveal().items()}
+        known[PREVIOUS + VERSION] = str(previous[0]).encode()
+    template = target.template
+    if template is None:
+        return plain | {VERSION: known[VERSION]}
+    rendered = {key: _fill(text, known) for key, text in template.data.items()}
+    shown = plain if template.merge_policy is MergePolicy.MERGE else {}
+    return shown | rendered | {VERSION: known[VERSION]}
+
+
+def _fill(text: str, known: Mapping[str, bytes]) -> bytes:
+    """Replace each placeholder; one that has no value now (no version before) becomes nothing."""
+    return _PLACEHOLDER.sub(lambda match: known.get(match.group(1).decode(), b""), text.encode())
+
+
+def plain_key(generate: Generate) -> str:
+    """Return the plain key under which the kind of value stands."""
+    if generate.password is not None:
+        return "password"
+    return "token" if generate.token is not None else "key"
+
+
+def shown_versions(material: Material) -> tuple[int | None, int | None]:
+    """Return the numbers a bundle says it shows: current and previous, None where it says none."""
+    values = material.reveal()
+    return _number(values.get(VERSION)), _number(values.get(PREVIOUS + VERSION))
+
+
+def _number(value: bytes | None) -> int | None:
+    return int(value) if value is not None and value.isdigit() and 0 < len(value) <= 9 else None

@@ -1,0 +1,137 @@
+"""The only place that chooses: `decide(facts)` answers what to do next, or why nothing is to be done until when.
+
+1. Rules are asked in order; the first that answers wins. What was begun is finished before anything is begun.
+2. A rule that needs to see more answers `Look`; nothing is read that no rule asked for.
+3. The answer depends on the facts alone: the same facts give the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rekey.core import finish, ledger, leave, start
+from rekey.core.effects import (
+    Act,
+    Activate,
+    Adopt,
+    Decision,
+    Discard,
+    Finalize,
+    Hold,
+    Issue,
+    Look,
+    Restore,
+    What,
+)
+from rekey.core.facts import BundleState, Facts
+from rekey.core.reasons import Reason
+from rekey.core.spec import Adopt as Adoption
+from rekey.core.status import Cause, State
+
+FINALIZER = "rekey.dev/finalizer"
+Rule = Callable[[Facts], Decision | None]
+
+
+def take_leave(facts: Facts) -> Decision | None:
+    """A credential that is being deleted is only taken leave of."""
+    return leave.decide(facts, FINALIZER) if facts.credential.deleting is not None else None
+
+
+def refuse(facts: Facts) -> Decision | None:
+    """A spec that cannot be carried out stops before any effect; what is under way is finished first."""
+    if not facts.problems or any(version.state in ledger.LIVE for version in facts.status.versions):
+        return None
+    return start.stalled(facts)
+
+
+def hold_on(facts: Facts) -> Decision | None:
+    """Our finalizer comes before the first effect, so that nothing is ever left without a record."""
+    if FINALIZER not in facts.credential.finalizers:
+        return Act(Finalize(), "the finalizer comes before the first effect")
+    return None
+
+
+def begin(facts: Facts) -> Decision | None:
+    """A credential without a ledger is issued, adopted, or rebuilt from its bundle."""
+    if any(version.state in ledger.LIVE for version in facts.status.versions):
+        return None
+    match facts.bundle:
+        case None:
+            return Look(frozenset({What.BUNDLE}))
+        case BundleState.MISSING:
+            cause = Cause.VALUE_LOST if facts.status.versions else Cause.FIRST_ISSUE
+            return Act(Issue(ledger.next_number(facts.status), cause), "there is no version yet")
+        case BundleState.UNOWNED if facts.spec.target.adopt is Adoption.UNOWNED:
+            return Act(Adopt(), "the Secret exists, nobody owns it, and target.adopt is Unowned")
+        case BundleState.UNOWNED | BundleState.FOREIGN:
+            return _taken(facts)
+        case _:
+            return Act(Adopt(), "the status was lost: the ledger is rebuilt from the bundle")
+
+
+def _taken(facts: Facts) -> Hold:
+    name = facts.spec.target.secret_name or facts.credential.key.name
+    hint = "give the credential another target.secretName, or delete that Secret"
+    if facts.bundle is BundleState.UNOWNED:
+        hint = "set target.adopt: Unowned to take its value over as version 1, or delete it"
+    return Hold(None, Reason.NAME_TAKEN, f"Secret {name} exists and is not ours: {hint}", stalled=True)
+
+
+def carry_on(facts: Facts) -> Decision | None:
+    """A version that was made but not recorded as shown is shown, if it is what the spec still asks for.
+
+    One that was found after a crash may have been shown already: then the spec comes too late for it.
+    """
+    pending = ledger.first(facts.status, State.ISSUED)
+    if pending is None:
+        return None
+    if pending.digest == start.wanted_digest(facts.spec):
+        return Act(Activate(pending.number), f"version {pending.number} is stored and proved")
+    if facts.bundle is None:
+        return Look(frozenset({What.BUNDLE}))
+    if facts.bundle_version == pending.number:
+        return Act(Activate(pending.number), f"the bundle shows version {pending.number} already")
+    return Act(Discard(pending.number), f"version {pending.number} was made by an older spec")
+
+
+def inspect(facts: Facts) -> Decision | None:
+    """Drift is repaired by restoring; a bundle that is ahead of the ledger is caught up with."""
+    if not facts.check or facts.status.bundle is None:
+        return None
+    match facts.bundle:
+        case None:
+            return Look(frozenset({What.BUNDLE}))
+        case BundleState.FOREIGN | BundleState.UNOWNED:
+            return _taken(facts)
+        case BundleState.AHEAD if facts.bundle_version is not None:
+            return Act(Issue(facts.bundle_version, Cause.REBUILT), "the bundle is ahead of the ledger: catch up")
+        case BundleState.LOST:
+            return Act(Issue(ledger.next_number(facts.status), Cause.VALUE_LOST), "no copy of the value is left")
+        case BundleState.INTACT | BundleState.OURS | BundleState.AHEAD:
+            return None
+        case BundleState.MISSING | BundleState.CHANGED:
+            return Act(Restore(), "a Secret was changed or deleted by somebody else, or its template changed")
+
+
+RULES: tuple[Rule, ...] = (
+    take_leave,
+    refuse,
+    hold_on,
+    begin,
+    carry_on,
+    inspect,
+    finish.revoke_committed,
+    finish.roll_back,
+    finish.roll_out,
+    finish.retire_old,
+    start.rotate,
+)
+
+
+def decide(facts: Facts) -> Decision:
+    """Return what to do next for one credential, always with a reason."""
+    for rule in RULES:
+        decision = rule(facts)
+        if decision is not None:
+            return decision
+    return Hold(None, Reason.ACTIVE, "nothing to do")

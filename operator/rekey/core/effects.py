@@ -1,0 +1,178 @@
+"""The vocabulary of the engine: what may be done, looked at or waited for, always with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from rekey.core.reasons import Reason
+from rekey.core.status import Cause
+
+
+class What(StrEnum):
+    """What can be looked at when a decision needs it; every look is an uncached read."""
+
+    BUNDLE = "Bundle"
+    WORKLOADS = "Workloads"
+    PODS = "Pods"
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Put our finalizer on the credential: before anything exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Make a version and store it in its own immutable Secret; creating that Secret is the intent."""
+
+    number: int
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Make the ledger from what is there: an unowned Secret to adopt, or our own after a lost status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Show the version in the bundle as current, the one before it as previous."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Write a version (None: nothing) into a consumer's pod template, which rolls it."""
+
+    kind: str
+    name: str
+    value: str | None
+    reapplied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartOverlap:
+    """Start the overlap clock of a superseded version: every consumer has moved."""
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condemn:
+    """Note that the rollout of a version failed: the intent of a rollback, and when it is tried again."""
+
+    number: int
+    next_attempt: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reinstate:
+    """Show the version before the failed one as current again, exactly."""
+
+    number: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit to the revocation of a version; from here there is no way back."""
+
+    number: int
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Take a committed version out of the bundle and delete it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Delete a version that was never shown to anybody."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Write bundle and version Secrets again as the ledger says: drift repair, and a changed template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """End the rotation: nothing of it is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Drop the ownership of every Secret (deletionPolicy Retain)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """Delete every Secret (deletionPolicy Revoke)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Take our finalizer off; `orphaned` when something could not be cleaned up in time."""
+
+    orphaned: bool = False
+
+
+Effect = (
+    Finalize
+    | Issue
+    | Adopt
+    | Activate
+    | Restart
+    | StartOverlap
+    | Condemn
+    | Reinstate
+    | Commit
+    | Revoke
+    | Discard
+    | Restore
+    | Conclude
+    | Release
+    | Destroy
+    | LetGo
+)
+
+INTENT_FIRST = (Restart, Reinstate, Revoke, Discard, LetGo)
+"""Effects that follow an intent in the status: whatever is unsaved is saved before them (promise S9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do this next."""
+
+    effect: Effect
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at this, then ask again."""
+
+    at: frozenset[What]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do nothing until the instant (None: until something changes)."""
+
+    until: datetime | None
+    reason: Reason
+    message: str
+    stalled: bool = False
+    blocked: bool = False
+
+
+Decision = Act | Look | Hold

@@ -1,0 +1,165 @@
+"""What a decision is made from: one snapshot of one credential, the cluster as far as it was looked at, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The name of one credential."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return `namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One RotatedCredential as the API server holds it.
+
+    `resource_version` is that of the read this was made from: every write carries it.
+    """
+
+    key: Key
+    uid: str
+    resource_version: str
+    generation: int
+    created: datetime
+    deleting: datetime | None
+    finalizers: tuple[str, ...]
+    spec: RotatedCredentialSpec
+    status: Status
+
+
+class How(StrEnum):
+    """How a pod takes a Secret's value: once at the start, or again whenever it changes."""
+
+    SNAPSHOT = "Snapshot"
+    VOLUME = "Volume"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One way in which a pod uses one Secret."""
+
+    secret: str
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """What a gate needs to know of one pod that has not ended.
+
+    `starts` are the starts of its running containers and of its finished init containers (which may have handed on what
+    they read); `pending` is true while a container has yet to start and will read what the bundle shows then.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    owner: tuple[str, str] | None
+    references: frozenset[Reference]
+    starts: tuple[datetime, ...]
+    pending: bool
+    terminating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadView:
+    """One consumer as found in the cluster.
+
+    `annotation` is the version its pod template names for this credential (None: nothing). `complete` is true when its
+    last rollout is over and every pod is available. `manual` says why Rekey does not restart it (paused, OnDelete, …).
+    """
+
+    kind: str
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+    exists: bool = True
+    annotation: str | None = None
+    complete: bool = True
+    restartable: bool = True
+    manual: str | None = None
+    match_labels: Mapping[str, str] = field(default_factory=dict)
+    match_expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    progress: str = ""
+
+
+class BundleState(StrEnum):
+    """What a look at the Secrets of a credential found."""
+
+    MISSING = "Missing"
+    INTACT = "Intact"
+    CHANGED = "Changed"
+    AHEAD = "Ahead"
+    UNOWNED = "Unowned"
+    FOREIGN = "Foreign"
+    OURS = "Ours"
+    LOST = "Lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a spec that only the operator can judge."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return `path: message`."""
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long readers may lag, and how often to look again.
+
+    `cache_lag`: age of what a starting container may read (kubelet's Secret cache). `propagation`: time until a plain
+    volume shows the new value everywhere. `grace`: how long a deletion is tried. `spread`: over how long rotations that
+    fell due while the operator was down are spread.
+    """
+
+    cache_lag: timedelta = timedelta(seconds=5)
+    propagation: timedelta = timedelta(seconds=120)
+    poll: timedelta = timedelta(seconds=1)
+    slowest_poll: timedelta = timedelta(seconds=15)
+    grace: timedelta = timedelta(minutes=5)
+    retry: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that `decide` may know. A field that was not looked at yet is None.
+
+    `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether the
+    cleaning up of a deletion succeeded (None: not tried yet).
+    """
+
+    now: datetime
+    started: datetime
+    credential: Credential
+    status: Status
+    problems: tuple[Problem, ...] = ()
+    check: bool = False
+    slots: int = 1_000
+    timing: Timing = Timing()
+    bundle: BundleState | None = None
+    bundle_version: int | None = None
+    workloads: tuple[WorkloadView, ...] | None = None
+    pods: tuple[PodView, ...] | None = None
+    cleared: bool | None = None
+
+    @property
+    def spec(self) -> RotatedCredentialSpec:
+        """The spec as it is now (the live part)."""
+        return self.credential.spec

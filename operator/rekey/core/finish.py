@@ -1,0 +1,154 @@
+"""What is under way is finished: restarts, rollback, overlap, revocation, in that order of the protocol."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rekey.core import gate, ledger, retire, rollout, schedule
+from rekey.core.effects import (
+    Act,
+    Commit,
+    Conclude,
+    Condemn,
+    Decision,
+    Hold,
+    Look,
+    Reinstate,
+    Restart,
+    Revoke,
+    StartOverlap,
+)
+from rekey.core.facts import Facts
+from rekey.core.reasons import Reason
+from rekey.core.rollout import Progress
+from rekey.core.spec import OnFailure, RevocationPolicy, WindowPolicy
+from rekey.core.status import State, Step, Version
+
+SECOND = timedelta(seconds=1)
+
+
+def revoke_committed(facts: Facts) -> Decision | None:
+    """What was committed to revocation is revoked: there is no way back."""
+    version = ledger.first(facts.status, State.REVOKING)
+    if version is None:
+        return None
+    return Act(Revoke(version.number), f"version {version.number} is committed to revocation")
+
+
+def roll_back(facts: Facts) -> Decision | None:
+    """After a failed rollout: the old version is shown again, then the consumers that had moved are moved back."""
+    failed = next((item for item in facts.status.versions if item.rolled_back and item.state in ledger.LIVE), None)
+    if failed is None:
+        return None
+    before = ledger.previous(facts.status)
+    if failed.state is State.ACTIVE and before is not None:
+        return Act(Reinstate(before.number, failed.number), f"version {before.number} becomes current again")
+    if failed.overlap_start_time is not None:
+        return None
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS)
+    progress = rollout.assess(facts)
+    if item := rollout.to_undo(progress, failed.number):
+        value = rollout.before(item, failed.number)
+        return Act(Restart(item.view.kind, item.view.name, value), f"back from version {failed.number}")
+    late = [item for item in progress if not item.moved]
+    if not late:
+        return Act(StartOverlap(failed.number, facts.now), "every consumer is back")
+    since = failed.retire_time or facts.now
+    stuck = facts.now > since + facts.spec.rollout.progress_deadline
+    reason = Reason.ROLLBACK_BLOCKED if stuck else Reason.ROLLING_BACK
+    return Hold(retire.poll(facts, since), reason, _waiting(late), stalled=stuck)
+
+
+def _waiting(late: list[Progress]) -> str:
+    return "; ".join(f"{item.view.kind}/{item.view.name}: {item.entry.message}" for item in late)[:1000]
+
+
+def roll_out(facts: Facts) -> Decision | None:
+    """Consumers are moved to the current version; when the last has moved, the overlap clock starts."""
+    old = ledger.previous(facts.status)
+    if old is None or old.retire_time is None or old.overlap_start_time is not None:
+        return None
+    if not facts.spec.consumers:
+        begin = old.retire_time + facts.spec.overlap.propagation
+        return Act(StartOverlap(old.number, begin), "there are no consumers to move")
+    if not gate.clear_of_caches(old, facts.now, facts.timing.cache_lag):
+        until = old.retire_time + facts.timing.cache_lag + SECOND
+        return Hold(until, Reason.AWAITING_CACHES, "a pod that starts now may still read the old version from a cache")
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS)
+    return _move(facts, old, old.retire_time)
+
+
+def _move(facts: Facts, old: Version, since: datetime) -> Decision:
+    progress = rollout.assess(facts)
+    if failed := rollout.condemned_by(facts, progress):
+        return _failed(facts, failed, since)
+    if item := rollout.next_restart(facts, progress):
+        return _restart(facts, item)
+    late = [item for item in progress if not item.moved]
+    if not late:
+        return Act(StartOverlap(old.number, facts.now), "every consumer uses the current version")
+    if retire.forced(old, facts) and retire.on_hold(facts) is None:
+        return Act(Commit(old.number, forced=True), "overlap.deadline passed and atDeadline is Revoke")
+    blocked = facts.now >= retire.deadline_of(old, facts)
+    reason = Reason.DEADLINE_PASSED if blocked else Reason.AWAITING_ROLLOUT
+    return Hold(retire.poll(facts, since), reason, _waiting(late), blocked=blocked)
+
+
+def _failed(facts: Facts, item: Progress, since: datetime) -> Decision:
+    current = facts.status.current_version or 0
+    limit = facts.spec.rollout.progress_deadline
+    text = f"{item.view.kind}/{item.view.name} was not ready with version {current} within {limit}: {item.view.progress}"
+    if facts.spec.rollout.on_failure is OnFailure.HOLD:
+        return Hold(retire.poll(facts, since), Reason.ROLLOUT_FAILED, text[:1000], stalled=True)
+    tried = facts.status.rotation.attempts if facts.status.rotation else 1
+    back_off = facts.timing.retry * 2 ** min(tried - 1, 5)
+    return Act(Condemn(current, facts.now + back_off), text[:1000])
+
+
+def _restart(facts: Facts, item: Progress) -> Decision:
+    rotation, now = facts.spec.rotation, facts.now
+    if rotation.window_policy is WindowPolicy.REQUIRE and not schedule.window_open(rotation, now):
+        until = schedule.next_opening(rotation, now)
+        return Hold(until, Reason.AWAITING_WINDOW, "restarts wait for the next window")
+    again = rollout.reverted(facts, item)
+    value = str(facts.status.current_version)
+    return Act(Restart(item.view.kind, item.view.name, value, reapplied=again), f"move to version {value}")
+
+
+def retire_old(facts: Facts) -> Decision | None:
+    """Versions whose overlap clock runs are revoked when nothing speaks against it; then the rotation is over."""
+    holds: list[Hold] = []
+    for version in ledger.retiring(facts.status):
+        if version.overlap_start_time is None or _kept(version, facts):
+            continue
+        decision = retire.judge(version, facts)
+        if not isinstance(decision, Hold):
+            return decision
+        holds.append(decision)
+    if holds:
+        return _late_joiners(facts) or holds[0]
+    rotation = facts.status.rotation
+    if rotation is not None and rotation.step is not Step.ROLLED_BACK:
+        return Act(Conclude(), "nothing of the rotation is left to do")
+    return None
+
+
+def _kept(version: Version, facts: Facts) -> bool:
+    """Say whether the policy keeps the version once its overlap is over; a failed one is never kept."""
+    end = retire.overlap_end(version, facts)
+    policy = facts.spec.revocation_policy
+    over = end is not None and facts.now >= end
+    return over and not version.rolled_back and policy is not RevocationPolicy.AFTER_OVERLAP
+
+
+def _late_joiners(facts: Facts) -> Decision | None:
+    """A consumer that was declared while the overlap ran is restarted too."""
+    rotation = facts.status.rotation
+    if rotation is None or rotation.step is not Step.OVERLAP or not facts.spec.consumers:
+        return None
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS) if facts.check else None
+    item = rollout.next_restart(facts, rollout.assess(facts))
+    return _restart(facts, item) if item is not None else None

@@ -1,0 +1,57 @@
+"""Questions about a ledger, the versions of a status; it answers and changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rekey.core.status import State, Status, Version
+
+LIVE = frozenset({State.ISSUED, State.PUBLISHED, State.ACTIVE, State.RETIRING, State.REVOKING})
+ENDED = frozenset({State.REVOKED, State.DISCARDED})
+
+
+def find(status: Status, number: int) -> Version:
+    """Return the version with that number.
+
+    Raises:
+        KeyError: the ledger has none.
+    """
+    for version in status.versions:
+        if version.number == number:
+            return version
+    raise KeyError(number)
+
+
+def first(status: Status, *states: State) -> Version | None:
+    """Return the lowest-numbered version in one of the states."""
+    return next((version for version in status.versions if version.state in states), None)
+
+
+def active(status: Status) -> Version | None:
+    """Return the version that is current."""
+    return first(status, State.ACTIVE)
+
+
+def retiring(status: Status) -> tuple[Version, ...]:
+    """Return the versions that are accepted but no longer current, oldest first."""
+    return tuple(version for version in status.versions if version.state is State.RETIRING)
+
+
+def previous(status: Status) -> Version | None:
+    """Return the version that the bundle shows as `previous`: the accepted one that was current last."""
+    candidates = [version for version in retiring(status) if version.retire_time is not None]
+    return max(candidates, key=lambda version: (version.retire_time, version.number), default=None)
+
+
+def next_number(status: Status) -> int:
+    """Return a number above all that were ever used (pruning keeps the highest)."""
+    return max((version.number for version in status.versions), default=0) + 1
+
+
+def digest(part: Mapping[str, Any]) -> str:
+    """Return a short digest of a part of the spec; specs hold no secrets, so it needs no key."""
+    text = json.dumps(part, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

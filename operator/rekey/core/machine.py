@@ -1,0 +1,288 @@
+"""The only place that changes a version's state.
+
+1. `EDGES` holds every way a version may go; a pair that is not in it is an error and changes nothing.
+2. `advance` is pure and total over the effects: the same status, effect and outcome give the same status.
+3. The picture in `docs/states.md` is drawn from the table (`drawing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from rekey.core import effects, ledger
+from rekey.core.status import (
+    BundleRef,
+    Cause,
+    ConsumerStatus,
+    Rotation,
+    State,
+    Status,
+    Step,
+    Version,
+    ceil,
+    floor,
+)
+
+
+class Verb(StrEnum):
+    """What can happen to a version."""
+
+    ISSUE = "Issue"
+    ADOPT = "Adopt"
+    RECALL = "Recall"
+    ACTIVATE = "Activate"
+    SUPERSEDE = "Supersede"
+    WITHDRAW = "Withdraw"
+    REINSTATE = "Reinstate"
+    COMMIT = "Commit"
+    REVOKE = "Revoke"
+    DISCARD = "Discard"
+
+
+EDGES: Final[Mapping[tuple[State | None, Verb], State]] = {
+    (None, Verb.ISSUE): State.ISSUED,
+    (None, Verb.ADOPT): State.ACTIVE,
+    (None, Verb.RECALL): State.RETIRING,
+    (State.ISSUED, Verb.ACTIVATE): State.ACTIVE,
+    (State.ISSUED, Verb.DISCARD): State.DISCARDED,
+    (State.ACTIVE, Verb.SUPERSEDE): State.RETIRING,
+    (State.ACTIVE, Verb.WITHDRAW): State.RETIRING,
+    (State.RETIRING, Verb.REINSTATE): State.ACTIVE,
+    (State.RETIRING, Verb.COMMIT): State.REVOKING,
+    (State.REVOKING, Verb.REVOKE): State.REVOKED,
+    (State.REVOKING, Verb.DISCARD): State.DISCARDED,
+}
+
+
+class IllegalTransition(Exception):  # noqa: N818  a programmer's mistake, named for what it is
+    """A pair that is not in `EDGES`: nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an effect found out while it was done.
+
+    `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped); `handle`: the backend's id of an issued version; `issued`: when it was made
+    (earlier than `before` when it was found after a crash); `digest`: of the `generate` part it was made by; `bundle`:
+    the bundle as written; `versions`: what an adoption found; `replaced`: what a template said before a restart.
+    """
+
+    before: datetime
+    after: datetime
+    number: int = 0
+    handle: str | None = None
+    issued: datetime | None = None
+    digest: str | None = None
+    secret_name: str = ""
+    bundle: BundleRef | None = None
+    versions: tuple[Version, ...] = ()
+    replaced: str | None = None
+    pinned: Mapping[str, Any] | None = None
+    rotation_id: str = ""
+    trigger: str = ""
+    history: int = 3
+
+
+def go(version: Version, verb: Verb, **changes: object) -> Version:
+    """Return the version after the verb.
+
+    Raises:
+        IllegalTransition: the table has no such edge.
+    """
+    try:
+        state = EDGES[version.state, verb]
+    except KeyError:
+        raise IllegalTransition(f"version {version.number} is {version.state}: it cannot {verb}") from None
+    return version.model_copy(update={"state": state, **changes})
+
+
+def _put(status: Status, *changed: Version, **fields: object) -> Status:
+    merged = {version.number: version for version in status.versions} | {version.number: version for version in changed}
+    return status.model_copy(update={"versions": tuple(merged[number] for number in sorted(merged)), **fields})
+
+
+def _at(status: Status, step: Step, **fields: object) -> Rotation | None:
+    return status.rotation and status.rotation.model_copy(update={"step": step, **fields})
+
+
+def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
+    """A version exists in its own Secret; nobody uses it yet."""
+    version = Version(
+        number=out.number or effect.number,
+        state=EDGES[None, Verb.ISSUE],
+        secret_name=out.secret_name,
+        handle=out.handle,
+        digest=out.digest,
+        issued_time=out.issued or out.before,
+    )
+    last = status.rotation
+    again = last is not None and last.step is Step.ROLLED_BACK and last.cause is effect.cause is not Cause.TRIGGER
+    rotation = Rotation(
+        id=out.rotation_id,
+        number=version.number,
+        cause=effect.cause,
+        step=Step.ISSUING,
+        started_time=out.before,
+        attempts=last.attempts + 1 if again and last else 1,
+        spec=dict(out.pinned or {}),
+    )
+    return _put(status, version, rotation=rotation, observed_trigger=out.trigger)
+
+
+def adopted(status: Status, out: Outcome) -> Status:
+    """The ledger was made from what is in the cluster; numbering goes on above it."""
+    current = next(version for version in out.versions if version.state is EDGES[None, Verb.ADOPT])
+    older = [version for version in out.versions if version is not current]
+    if any(version.state is not EDGES[None, Verb.RECALL] for version in older):
+        raise IllegalTransition("what is found beside the current version is retiring")
+    step = Rotation(
+        id=out.rotation_id,
+        number=current.number,
+        cause=Cause.REBUILT,
+        step=Step.ROLLING_OUT,
+        started_time=out.after,
+        spec=dict(out.pinned or {}),
+    )
+    return _put(
+        status,
+        *out.versions,
+        bundle=out.bundle,
+        current_version=current.number,
+        last_rotation_time=current.activated_time,
+        observed_trigger=out.trigger,
+        rotation=step if older else None,
+    )
+
+
+def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
+    """The bundle shows the version; the one before it is accepted until its overlap is over."""
+    version = go(ledger.find(status, effect.number), Verb.ACTIVATE, activated_time=floor(out.before))
+    old = ledger.active(status)
+    changed = [version] if old is None else [version, go(old, Verb.SUPERSEDE, retire_time=ceil(out.after))]
+    return _put(
+        status,
+        *changed,
+        bundle=out.bundle,
+        current_version=version.number,
+        last_rotation_time=version.activated_time,
+        overlap_end_time=None,
+        rotation=_at(status, Step.ROLLING_OUT) if old is not None else None,
+    )
+
+
+def overlapping(status: Status, effect: effects.StartOverlap) -> Status:
+    """Every consumer has moved: the overlap clock of the superseded version runs."""
+    version = ledger.find(status, effect.number).model_copy(update={"overlap_start_time": ceil(effect.at)})
+    rolled_back = version.rolled_back
+    return _put(status, version, rotation=status.rotation if rolled_back else _at(status, Step.OVERLAP))
+
+
+def condemned(status: Status, effect: effects.Condemn) -> Status:
+    """The rollout failed: the intent to go back is on record."""
+    version = ledger.find(status, effect.number).model_copy(update={"rolled_back": True})
+    return _put(status, version, rotation=_at(status, Step.ROLLING_BACK, next_attempt_time=ceil(effect.next_attempt)))
+
+
+def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Status:
+    """The version before is current again; the failed one passes the gate like any other."""
+    version = go(ledger.find(status, effect.number), Verb.REINSTATE, retire_time=None, overlap_start_time=None)
+    failed = go(ledger.find(status, effect.failed), Verb.WITHDRAW, retire_time=ceil(out.after))
+    return _put(
+        status,
+        version,
+        failed,
+        bundle=out.bundle,
+        current_version=version.number,
+        last_rotation_time=version.activated_time,
+        overlap_end_time=None,
+    )
+
+
+def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
+    """The version is gone; records beyond the history limit are dropped, never the highest number."""
+    status = _put(status, go(ledger.find(status, number), verb), bundle=out.bundle or status.bundle)
+    over = [version for version in status.versions if version.state in ledger.ENDED]
+    highest = max(version.number for version in status.versions)
+    dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
+    kept = tuple(version for version in status.versions if version.number not in dropped)
+    return status.model_copy(update={"versions": kept})
+
+
+def restarted(status: Status, effect: effects.Restart, out: Outcome) -> Status:
+    """A consumer's pod template names another version now."""
+    key = (effect.kind, effect.name)
+    others = tuple(entry for entry in status.consumers if (entry.kind, entry.name) != key)
+    entry = ConsumerStatus(
+        kind=effect.kind,
+        name=effect.name,
+        wanted=int(effect.value) if effect.value else None,
+        replaced=out.replaced,
+        restarted_time=out.after,
+        reapplied=True if effect.reapplied else None,
+        moved=False,
+    )
+    return status.model_copy(update={"consumers": (*others, entry)})
+
+
+def concluded(status: Status) -> Status:
+    """Nothing of the rotation is left; a failed one stays on record for its next attempt."""
+    failed = status.rotation is not None and status.rotation.step is Step.ROLLING_BACK
+    rotation = _at(status, Step.ROLLED_BACK, spec=None) if failed else None
+    return status.model_copy(update={"rotation": rotation, "overlap_end_time": None})
+
+
+def committed(status: Status, effect: effects.Commit) -> Status:
+    """From here there is no way back for this version."""
+    version = go(ledger.find(status, effect.number), Verb.COMMIT, forced=effect.forced or None)
+    return _put(status, version, rotation=status.rotation if version.rolled_back else _at(status, Step.REVOKING))
+
+
+def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # noqa: C901, PLR0911, PLR0912  one arm an effect
+    """Return the status after the effect was done with that outcome.
+
+    Raises:
+        IllegalTransition: the ledger does not allow it; nothing was changed.
+    """
+    match effect:
+        case effects.Issue():
+            return issued(status, effect, out)
+        case effects.Adopt():
+            return adopted(status, out)
+        case effects.Activate():
+            return activated(status, effect, out)
+        case effects.StartOverlap():
+            return overlapping(status, effect)
+        case effects.Condemn():
+            return condemned(status, effect)
+        case effects.Reinstate():
+            return reinstated(status, effect, out)
+        case effects.Commit():
+            return committed(status, effect)
+        case effects.Revoke():
+            failed = ledger.find(status, effect.number).rolled_back
+            return ended(status, effect.number, Verb.DISCARD if failed else Verb.REVOKE, out)
+        case effects.Discard():
+            return ended(status, effect.number, Verb.DISCARD, out)
+        case effects.Restart():
+            return restarted(status, effect, out)
+        case effects.Restore():
+            return _put(status, *out.versions, bundle=out.bundle)
+        case effects.Conclude():
+            return concluded(status)
+        case effects.Finalize() | effects.Release() | effects.Destroy() | effects.LetGo():
+            return status
+
+
+def drawing() -> str:
+    """Return the state picture as Mermaid text, drawn from `EDGES`."""
+    lines = ["stateDiagram-v2"]
+    lines += [f"    {state or '[*]'} --> {after}: {verb}" for (state, verb), after in EDGES.items()]
+    lines += [f"    {state} --> [*]" for state in sorted(ledger.ENDED)]
+    return "\n".join(lines) + "\n"
+
+
+__all__ = ["EDGES", "IllegalTransition", "Outcome", "Verb", "advance", "drawing", "go"]

@@ -1,0 +1,115 @@
+"""The closed list of reasons: every decision, condition and Event carries one of these words.
+
+A reason is API: people alert on it, `docs/events.md` is drawn from these tables, and nothing branches on its text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Reason(StrEnum):
+    """Why nothing (more) is done now: the reasons of conditions."""
+
+    ACTIVE = "Active"
+    ISSUING = "Issuing"
+    ROLLING_OUT = "RollingOut"
+    AWAITING_ROLLOUT = "AwaitingRollout"
+    AWAITING_WINDOW = "AwaitingWindow"
+    AWAITING_SLOT = "AwaitingSlot"
+    AWAITING_CACHES = "AwaitingCaches"
+    OVERLAP_OPEN = "OverlapOpen"
+    HELD_BY_PODS = "HeldByPods"
+    DEADLINE_PASSED = "DeadlinePassed"
+    ON_HOLD = "OnHold"
+    MANUAL_REVOCATION = "ManualRevocation"
+    NEVER_REVOKED = "NeverRevoked"
+    REVOKING = "Revoking"
+    ROLLING_BACK = "RollingBack"
+    ROLLBACK_BLOCKED = "RollbackBlocked"
+    ROLLOUT_FAILED = "RolloutFailed"
+    SUSPENDED = "Suspended"
+    INVALID_SPEC = "InvalidSpec"
+    NAME_TAKEN = "NameTaken"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+    TOO_MANY_VERSIONS = "TooManyVersions"
+    BACKEND_REFUSED = "BackendRefused"
+    DELETING = "Deleting"
+    MOVED = "Moved"
+    NO_CONSUMERS = "NoConsumers"
+    UNDECLARED_PODS = "UndeclaredPods"
+    NONE = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an Event of one reason means: its severity, its action, and one sentence for the docs."""
+
+    warning: bool
+    action: str
+    meaning: str
+
+
+class Notice(StrEnum):
+    """The reasons of Events; `NOTICES` says what each means."""
+
+    ISSUED = "Issued"
+    ADOPTED = "Adopted"
+    REBUILT = "LedgerRebuilt"
+    ACTIVATED = "Activated"
+    CONSUMER_RESTARTED = "ConsumerRestarted"
+    CONSUMER_WAITING = "ConsumerWaiting"
+    CONSUMER_REVERTED = "ConsumerReverted"
+    CONSUMER_REMOVED = "ConsumerRemoved"
+    OVERLAP_STARTED = "OverlapStarted"
+    OVERLAP_EXPIRED = "OverlapExpired"
+    REVOKED = "Revoked"
+    DISCARDED = "Discarded"
+    ROLLOUT_FAILED = "RolloutFailed"
+    ROLLED_BACK = "RolledBack"
+    REVOCATION_BLOCKED = "RevocationBlocked"
+    REVOCATION_FORCED = "RevocationForced"
+    UNDECLARED_CONSUMER = "UndeclaredConsumer"
+    STALLED = "Stalled"
+    DRIFT_REPAIRED = "DriftRepaired"
+    VALUE_LOST = "ValueLost"
+    RELEASED = "Released"
+    DESTROYED = "Destroyed"
+    ORPHANED = "Orphaned"
+
+
+NOTICES: Final[dict[Notice, Kind]] = {
+    Notice.ISSUED: Kind(False, "Issue", "The first version was made and the bundle shows it."),
+    Notice.ADOPTED: Kind(False, "Adopt", "The value of an existing, unowned Secret became version 1."),
+    Notice.REBUILT: Kind(True, "Rebuild", "The status was lost and was rebuilt from the bundle; no version was made."),
+    Notice.ACTIVATED: Kind(False, "Activate", "The bundle shows the new version as current; consumers are moved next."),
+    Notice.CONSUMER_RESTARTED: Kind(False, "Restart", "A rolling restart of one consumer was triggered."),
+    Notice.CONSUMER_WAITING: Kind(
+        False, "Restart", "A consumer is not restarted by Rekey (paused, OnDelete, partition): it gates all the same."
+    ),
+    Notice.CONSUMER_REVERTED: Kind(
+        True, "Restart", "Somebody put a consumer's template back; the version was written into it once more."
+    ),
+    Notice.CONSUMER_REMOVED: Kind(False, "Observe", "A consumer was taken from the spec during a rotation."),
+    Notice.OVERLAP_STARTED: Kind(
+        False, "Overlap", "The new version is active and every consumer uses it; both versions are accepted now."
+    ),
+    Notice.OVERLAP_EXPIRED: Kind(False, "Overlap", "The overlap is over and nobody can hold the old version any more."),
+    Notice.REVOKED: Kind(False, "Revoke", "The old version is gone."),
+    Notice.DISCARDED: Kind(False, "Discard", "A version that failed, or was never used, is gone."),
+    Notice.ROLLOUT_FAILED: Kind(True, "Restart", "A consumer did not become ready within `rollout.progressDeadline`."),
+    Notice.ROLLED_BACK: Kind(True, "Rollback", "The version before is current again; the failed one will be discarded."),
+    Notice.REVOCATION_BLOCKED: Kind(True, "Revoke", "The overlap is over but the old version must stay: see who holds it."),
+    Notice.REVOCATION_FORCED: Kind(
+        True, "Revoke", "`overlap.deadline` passed and `atDeadline: Revoke` is set: revoked although pods hold it."
+    ),
+    Notice.UNDECLARED_CONSUMER: Kind(True, "Observe", "Pods use the Secret without being declared; they gate, unrestarted."),
+    Notice.STALLED: Kind(True, "Decide", "Nothing moves until a person acts; the note says what to do."),
+    Notice.DRIFT_REPAIRED: Kind(True, "Repair", "A Secret was changed or deleted by somebody else and was restored."),
+    Notice.VALUE_LOST: Kind(True, "Repair", "No copy of the current value was left; a new version is made."),
+    Notice.RELEASED: Kind(False, "Delete", "The credential was deleted; its Secrets stay and belong to nobody now."),
+    Notice.DESTROYED: Kind(False, "Delete", "The credential was deleted and with it every version and the bundle."),
+    Notice.ORPHANED: Kind(True, "Delete", "The credential was let go after five minutes of trying; the note names the rest."),
+}

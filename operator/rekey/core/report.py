@@ -1,0 +1,142 @@
+"""What a person is told: the derived part of the status, and its conditions.
+
+1. It is computed from the ledger and the decision, so that an unchanged world gives an unchanged status, and no write.
+2. `Ready` speaks of the credential, not of the rotation: a routine rotation keeps it True (tools would wait otherwise).
+3. A condition's lastTransitionTime changes with its status only; every condition is there from the first visit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rekey.core import gate, ledger, retire, rollout, start
+from rekey.core.effects import Hold
+from rekey.core.facts import Facts
+from rekey.core.reasons import Reason
+from rekey.core.spec import RevocationPolicy
+from rekey.core.status import Condition, ConsumerStatus, Status, Step, ceil
+
+READY = "Ready"
+ROTATING = "Rotating"
+UP_TO_DATE = "ConsumersUpToDate"
+BLOCKED = "RevocationBlocked"
+UNDECLARED = "UndeclaredConsumers"
+STALLED = "Stalled"
+Verdict = tuple[str, bool | None, str, str]
+
+
+def report(facts: Facts, hold: Hold) -> Status:
+    """Return the status with everything that is derived brought up to date for what is waited for now."""
+    status = facts.status
+    consumers = _consumers(facts)
+    old = ledger.previous(status)
+    end = retire.overlap_end(old, facts) if old is not None else None
+    next_time = start.next_time(facts)
+    derived = status.model_copy(
+        update={
+            "observed_generation": facts.credential.generation,
+            "consumers": consumers,
+            "overlap_end_time": end and ceil(end),
+            "next_rotation_time": next_time and ceil(next_time),
+        }
+    )
+    verdicts = _verdicts(facts, hold, derived)
+    return derived.model_copy(update={"conditions": tuple(_condition(facts, verdict) for verdict in verdicts)})
+
+
+def _consumers(facts: Facts) -> tuple[ConsumerStatus, ...]:
+    """Return the entries of the consumers that were seen; without a look they stay as they are."""
+    if facts.workloads is None or facts.pods is None:
+        return facts.status.consumers
+    return tuple(item.entry for item in rollout.assess(facts))
+
+
+def _condition(facts: Facts, verdict: Verdict) -> Condition:
+    kind, truth, reason, message = verdict
+    text = "Unknown" if truth is None else str(truth)
+    before = next((item for item in facts.status.conditions if item.type == kind), None)
+    since = before.last_transition_time if before is not None and before.status == text else facts.now
+    return Condition(
+        type=kind,
+        status=text,
+        reason=reason,
+        message=message[:1024],
+        observed_generation=facts.credential.generation,
+        last_transition_time=since,
+    )
+
+
+def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
+    yield _ready(facts, hold)
+    yield _rotating(status)
+    yield _up_to_date(status)
+    yield _blocked(facts, hold)
+    yield _undeclared(facts)
+    if hold.stalled:
+        yield STALLED, True, hold.reason, hold.message
+    else:
+        yield STALLED, False, Reason.NONE, ""
+
+
+def _ready(facts: Facts, hold: Hold) -> Verdict:
+    active = ledger.active(facts.status)
+    if active is None:
+        return READY, False, hold.reason, hold.message
+    if hold.reason is Reason.NAME_TAKEN:
+        return READY, False, hold.reason, hold.message
+    return READY, True, hold.reason, hold.message
+
+
+def _rotating(status: Status) -> Verdict:
+    rotation = status.rotation
+    if rotation is None or rotation.step is Step.ROLLED_BACK:
+        return ROTATING, False, Reason.NONE, ""
+    return ROTATING, True, rotation.step, f"to version {rotation.number}: {rotation.cause}"
+
+
+def _up_to_date(status: Status) -> Verdict:
+    if not status.consumers:
+        return UP_TO_DATE, True, Reason.NO_CONSUMERS, ""
+    late = [entry for entry in status.consumers if entry.moved is False]
+    if not late:
+        return UP_TO_DATE, True, Reason.MOVED, ""
+    text = "; ".join(f"{entry.kind}/{entry.name}: {entry.message or 'waiting'}" for entry in late)
+    return UP_TO_DATE, False, Reason.AWAITING_ROLLOUT, text
+
+
+def _blocked(facts: Facts, hold: Hold) -> Verdict:
+    if hold.blocked:
+        return BLOCKED, True, hold.reason, hold.message
+    if gone := [version.number for version in facts.status.versions if version.forced]:
+        text = f"version {gone[-1]} was revoked at overlap.deadline although pods could still hold it"
+        return BLOCKED, False, Reason.DEADLINE_PASSED, text
+    policy = facts.spec.revocation_policy
+    kept = [version for version in ledger.retiring(facts.status) if _over(facts, version.number)]
+    if kept and policy is RevocationPolicy.MANUAL:
+        return BLOCKED, True, Reason.MANUAL_REVOCATION, f"{_numbers(facts)} to be revoked by hand"
+    if kept and policy is RevocationPolicy.NEVER:
+        return BLOCKED, False, Reason.NEVER_REVOKED, f"{_numbers(facts)} accepted for ever"
+    return BLOCKED, False, Reason.NONE, ""
+
+
+def _numbers(facts: Facts) -> str:
+    return "version " + ", ".join(str(version.number) for version in ledger.retiring(facts.status))
+
+
+def _over(facts: Facts, number: int) -> bool:
+    end = retire.overlap_end(ledger.find(facts.status, number), facts)
+    return end is not None and facts.now >= end
+
+
+def _undeclared(facts: Facts) -> Verdict:
+    if facts.pods is None or facts.workloads is None:
+        known = next((item for item in facts.status.conditions if item.type == UNDECLARED), None)
+        if known is not None:
+            return UNDECLARED, known.status == "True", known.reason, known.message
+        return UNDECLARED, False, Reason.NONE, ""
+    names = sorted(gate.undeclared(facts))
+    if not names:
+        return UNDECLARED, False, Reason.NONE, ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    text = f"{', '.join(names[:5])}{more}: add their workload to spec.consumers so that it is restarted"
+    return UNDECLARED, True, Reason.UNDECLARED_PODS, text

@@ -1,0 +1,87 @@
+"""When a version that is no longer current may be revoked.
+
+It needs all of: a successor that is active and proved; the overlap over; no hold and a policy that allows it; and an
+uncached look in which no pod can hold it. Time alone never revokes, except past `overlap.deadline` with
+`atDeadline: Revoke`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from rekey.core import duration, gate
+from rekey.core.effects import Act, Commit, Decision, Hold, Look, What
+from rekey.core.facts import Facts
+from rekey.core.reasons import Reason
+from rekey.core.spec import AtDeadline
+from rekey.core.status import Version
+
+USERS = frozenset({What.PODS, What.WORKLOADS})
+
+
+def overlap_of(facts: Facts) -> timedelta:
+    """Return the overlap in force: as pinned when the rotation started, or longer if the spec says so now."""
+    rotation = facts.status.rotation
+    pinned: dict[str, Any] = (rotation.spec if rotation else None) or {}
+    then = duration.parse(pinned["overlap"]) if "overlap" in pinned else timedelta(0)
+    return max(then, facts.spec.overlap.duration)
+
+
+def overlap_end(version: Version, facts: Facts) -> datetime | None:
+    """Return until when the version is accepted at least; None while its overlap has not started."""
+    return version.overlap_start_time and version.overlap_start_time + overlap_of(facts)
+
+
+def deadline_of(version: Version, facts: Facts) -> datetime:
+    """Return when `overlap.atDeadline` applies: counted from the activation of the successor."""
+    return (version.retire_time or facts.now) + facts.spec.overlap.deadline
+
+
+def poll(facts: Facts, since: datetime) -> datetime:
+    """Return when to look again at something that has been waited for since then: rarer as it takes longer."""
+    waited = (facts.now - since) / 10
+    return facts.now + min(max(facts.timing.poll, waited), facts.timing.slowest_poll)
+
+
+def forced(version: Version, facts: Facts) -> bool:
+    """Say whether the deadline has passed and the spec wants the version revoked all the same."""
+    return facts.spec.overlap.at_deadline is AtDeadline.REVOKE and facts.now >= deadline_of(version, facts)
+
+
+def on_hold(facts: Facts) -> Hold | None:
+    """Return what keeps every version of this credential: a hold, or a policy."""
+    hold = facts.spec.hold
+    if hold is not None and hold.until > facts.now:
+        return Hold(hold.until, Reason.ON_HOLD, f"on hold until {hold.until:%F %T}Z: {hold.reason}", blocked=True)
+    return None
+
+
+def judge(version: Version, facts: Facts) -> Decision:
+    """Return what is next for a version whose overlap clock runs, or whose deadline has passed."""
+    if held := on_hold(facts):
+        return held
+    if forced(version, facts):
+        message = f"version {version.number} is revoked: overlap.deadline passed and atDeadline is Revoke"
+        return Act(Commit(version.number, forced=True), message)
+    end = overlap_end(version, facts)
+    if end is None or facts.now < end:
+        until = min(filter(None, (end, deadline_of(version, facts))))
+        return Hold(until, Reason.OVERLAP_OPEN, f"version {version.number} is accepted until {until:%F %T}Z at least")
+    if not gate.clear_of_caches(version, facts.now, facts.timing.cache_lag):
+        return Hold(facts.now + facts.timing.poll, Reason.OVERLAP_OPEN, "caches of starting pods may still lag")
+    if facts.pods is None or facts.workloads is None:
+        return Look(USERS)
+    return _by_holders(version, facts, end)
+
+
+def _by_holders(version: Version, facts: Facts, end: datetime) -> Decision:
+    found = gate.holders(version, facts)
+    if not found:
+        return Act(Commit(version.number), f"the overlap of version {version.number} is over and no pod can hold it")
+    names = ", ".join(str(holder) for holder in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    late = facts.now >= deadline_of(version, facts)
+    reason = Reason.DEADLINE_PASSED if late else Reason.HELD_BY_PODS
+    message = f"version {version.number} may still be held by {names}{more}"
+    return Hold(poll(facts, end), reason, message, blocked=True)

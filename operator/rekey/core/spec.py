@@ -1,0 +1,120 @@
+"""What a person asks for: the models of `.spec`, from which the CRD is made.
+
+1. A spec that the API server admitted is parsed here and trusted from then on. What relates several fields
+   to each other is judged at admission (`app/crd_rules.py`); what needs a calendar is judged by `schedule`.
+2. Descriptions are what `kubectl explain` shows.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from rekey.core.shape import ATOMIC, Part
+from rekey.core.spec_consumers import (
+    Consumer,
+    ConsumerKind,
+    LabelRequirement,
+    LabelSelector,
+    OnFailure,
+    Operator,
+    Refresh,
+    Role,
+    Rollout,
+)
+from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey, Password, Token
+from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
+from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
+
+
+class RevocationPolicy(StrEnum):
+    """When an old version is revoked."""
+
+    AFTER_OVERLAP = "AfterOverlap"
+    MANUAL = "Manual"
+    NEVER = "Never"
+
+
+class DeletionPolicy(StrEnum):
+    """What is left when the resource is deleted."""
+
+    RETAIN = "Retain"
+    REVOKE = "Revoke"
+
+
+class RotatedCredentialSpec(Part):
+    """All of `.spec`."""
+
+    suspend: bool = Field(
+        default=False, description="True: no new rotation begins; one that is under way is finished."
+    )
+    hold: Hold | None = Field(
+        default=None, description="Keep every version accepted for a time, for an audit or an investigation."
+    )
+    generate: Generate = Field(
+        description="What to make. Exactly one kind must be set, and the kind cannot be changed. A change "
+        "within the kind makes a new version."
+    )
+    rotation: Rotation = Field(description="When a new version is made.")
+    overlap: Overlap = Field(
+        default_factory=Overlap, description="How long the version before the current one stays accepted."
+    )
+    target: Target = Field(default_factory=Target, description="The Secret that the credential is read from.")
+    consumers: tuple[Consumer, ...] = Field(
+        default=(),
+        max_length=32,
+        json_schema_extra=ATOMIC,
+        description="Workloads of this namespace that use the credential. An old version is revoked only "
+        "when none of their pods can still hold it; pods that use the Secret without being named here hold "
+        "it up as well and are reported.",
+    )
+    rollout: Rollout = Field(default_factory=Rollout, description="How consumers are moved to a new version.")
+    revocation_policy: RevocationPolicy = Field(
+        default=RevocationPolicy.AFTER_OVERLAP,
+        description="`AfterOverlap`: revoke the old version when its overlap is over and nobody holds it. "
+        "`Manual`: wait for a person. `Never`: leave it accepted.",
+    )
+    deletion_policy: DeletionPolicy = Field(
+        default=DeletionPolicy.RETAIN,
+        description="When the resource is deleted: `Retain` leaves the Secrets and drops our ownership, "
+        "`Revoke` revokes every version and deletes them.",
+    )
+    revision_history_limit: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="How many ended versions `status.versions` remembers; their Secrets are gone.",
+    )
+
+
+__all__ = [
+    "Adopt",
+    "AtDeadline",
+    "CharacterClass",
+    "Consumer",
+    "ConsumerKind",
+    "DeletionPolicy",
+    "Encoding",
+    "Generate",
+    "HmacKey",
+    "Hold",
+    "LabelRequirement",
+    "LabelSelector",
+    "MergePolicy",
+    "OnFailure",
+    "Operator",
+    "Overlap",
+    "Password",
+    "Refresh",
+    "RevocationPolicy",
+    "Role",
+    "Rollout",
+    "RotatedCredentialSpec",
+    "Rotation",
+    "SecretType",
+    "Target",
+    "Template",
+    "TemplateMetadata",
+    "Token",
+    "Window",
+    "WindowPolicy",
+]

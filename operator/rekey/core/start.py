@@ -1,0 +1,115 @@
+"""When and why a new rotation begins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from rekey.core import gate, ledger, retire, schedule
+from rekey.core.effects import Act, Decision, Hold, Issue, Look
+from rekey.core.facts import Facts
+from rekey.core.reasons import Reason
+from rekey.core.schedule import Start
+from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
+
+
+@lru_cache(maxsize=1024)
+def _digest(text: str) -> str:
+    return ledger.digest({"generate": text})
+
+
+def wanted_digest(spec: RotatedCredentialSpec) -> str:
+    """Return the digest of what the spec asks to be made."""
+    return _digest(spec.generate.model_dump_json(by_alias=True))
+
+
+def stalled(facts: Facts) -> Hold:
+    """Return that a person must mend the spec, and where."""
+    text = "; ".join(str(problem) for problem in facts.problems)
+    return Hold(None, Reason.INVALID_SPEC, text[:1000], stalled=True)
+
+
+def cause_of(facts: Facts, active: Version) -> Cause:
+    """Return why the next rotation would begin."""
+    trigger = facts.spec.rotation.trigger
+    if trigger is not None and trigger != facts.status.observed_trigger:
+        return Cause.TRIGGER
+    if active.digest is not None and active.digest != wanted_digest(facts.spec):
+        return Cause.GENERATION_CHANGED
+    return Cause.SCHEDULE
+
+
+def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
+    """Return when the next rotation may begin; what fell due while the operator was down is spread."""
+    rotation = facts.spec.rotation
+    last = facts.status.last_rotation_time or active.activated_time or facts.now
+    seed = f"{facts.credential.uid}:{active.number}"
+    requested = cause is not Cause.SCHEDULE
+    found = schedule.start_at(rotation, last, facts.now, seed, requested=requested)
+    if requested:
+        return found
+    due = schedule.due(rotation, last, seed)
+    made_up = schedule.catch_up(due, facts.started, schedule.spread(rotation, due), seed)
+    return found if found.at >= made_up else Start(made_up, found.why)
+
+
+def next_time(facts: Facts) -> datetime | None:
+    """Return when the next scheduled rotation may begin, for the status; None while none can."""
+    active = ledger.active(facts.status)
+    if active is None or facts.problems:
+        return None
+    at = next_start(facts, active, Cause.SCHEDULE).at
+    failed = facts.status.rotation
+    if failed is not None and failed.next_attempt_time is not None:
+        return max(at, failed.next_attempt_time)
+    return at
+
+
+def rotate(facts: Facts) -> Decision | None:
+    """A new rotation begins when it is due or asked for and nothing of the last one is in the way."""
+    active = ledger.active(facts.status)
+    if active is None:
+        return None
+    if facts.problems:
+        return stalled(facts)
+    if facts.spec.suspend:
+        return Hold(None, Reason.SUSPENDED, "spec.suspend is true: no rotation begins")
+    cause = cause_of(facts, active)
+    if (back_off := _back_off(facts, cause)) is not None:
+        return back_off
+    begin = next_start(facts, active, cause)
+    if begin.at > facts.now:
+        waiting = cause is not Cause.SCHEDULE
+        reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
+        text = f"version {active.number} is current; the next rotation begins {begin.at:%F %T}Z"
+        return Hold(begin.at, reason, text)
+    return _in_the_way(facts) or Act(Issue(ledger.next_number(facts.status), cause), f"{cause} after {active.number}")
+
+
+def _back_off(facts: Facts, cause: Cause) -> Hold | None:
+    """After a failed rollout the same is not tried again at once; a new trigger is a person's word and is."""
+    last = facts.status.rotation
+    if last is None or last.step is not Step.ROLLED_BACK or last.next_attempt_time is None or cause is Cause.TRIGGER:
+        return None
+    if facts.now >= last.next_attempt_time:
+        return None
+    text = f"the rollout of version {last.number} failed; next attempt {last.next_attempt_time:%F %T}Z or with a new trigger"
+    return Hold(last.next_attempt_time, Reason.ROLLOUT_FAILED, text, stalled=True)
+
+
+def _in_the_way(facts: Facts) -> Decision | None:
+    """No rotation begins while an older version still has users, or the ledger is full."""
+    old = ledger.retiring(facts.status)
+    if len(old) >= MAX_VERSIONS // 2:
+        text = f"{len(old)} old versions are still accepted: revoke some of them first"
+        return Hold(None, Reason.TOO_MANY_VERSIONS, text, stalled=True)
+    if not old:
+        return None
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS)
+    held = [holder for version in old for holder in gate.holders(version, facts)]
+    if not held:
+        return None
+    names = ", ".join(str(holder) for holder in held[:3])
+    return Hold(facts.now + facts.timing.slowest_poll, Reason.HELD_BY_PODS, f"an older version is still held by {names}")

@@ -1,0 +1,195 @@
+"""What Rekey remembers about one credential: the models of `.status`, the ledger among them.
+
+1. A status is a value: every change makes a new one; only `machine.advance` changes a version's state.
+2. Numbers only grow and are never reused, so anything named after one stays unique.
+3. Times are UTC with whole seconds, as in metav1.Time (Kubernetes API conventions).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+MAX_VERSIONS = 64
+
+
+def floor(moment: datetime) -> datetime:
+    """Return the whole second at or before `moment`, in UTC: for lower bounds."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def ceil(moment: datetime) -> datetime:
+    """Return the whole second at or after `moment`, in UTC: for upper bounds."""
+    whole = floor(moment)
+    return whole if whole == moment else whole + timedelta(seconds=1)
+
+
+Time = Annotated[datetime, AfterValidator(floor)]
+
+
+class State(StrEnum):
+    """Where one version is in its life; `machine.EDGES` says which way it may go."""
+
+    RESERVED = "Reserved"
+    ISSUED = "Issued"
+    PUBLISHED = "Published"
+    ACTIVE = "Active"
+    RETIRING = "Retiring"
+    REVOKING = "Revoking"
+    REVOKED = "Revoked"
+    DISCARDED = "Discarded"
+
+
+class Step(StrEnum):
+    """What the rotation under way is doing now."""
+
+    ISSUING = "Issuing"
+    ROLLING_OUT = "RollingOut"
+    OVERLAP = "Overlap"
+    REVOKING = "Revoking"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+
+
+class Cause(StrEnum):
+    """Why a version was made."""
+
+    FIRST_ISSUE = "FirstIssue"
+    ADOPTED = "Adopted"
+    REBUILT = "Rebuilt"
+    SCHEDULE = "Schedule"
+    TRIGGER = "Trigger"
+    GENERATION_CHANGED = "GenerationChanged"
+    VALUE_LOST = "ValueLost"
+
+
+class Record(BaseModel):
+    """The common form of every part of the status: frozen, camelCase outside, unknown fields dropped."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class Version(Record):
+    """One issued value: its number, where it is stored and what happened to it when."""
+
+    number: int = Field(ge=1, description="Number of this version; it only grows and is never used twice.")
+    state: State = Field(description="Where the version is in its life, see docs/states.md.")
+    secret_name: str = Field(max_length=253, description="Secret that holds all fields of this version.")
+    handle: str | None = Field(
+        default=None, max_length=253, description="The backend's own id; for generated values the uid of the Secret."
+    )
+    digest: str | None = Field(
+        default=None, max_length=64, description="Digest of the `generate` part of the spec this version was made by."
+    )
+    issued_time: Time | None = Field(default=None, description="When the value was made.")
+    activated_time: Time | None = Field(
+        default=None, description="When it became current; not later than the first read of it from the bundle."
+    )
+    retire_time: Time | None = Field(
+        default=None, description="When it stopped being current; not earlier than the last read of it from the bundle."
+    )
+    overlap_start_time: Time | None = Field(
+        default=None, description="When its overlap began: its successor was active and the last consumer had moved."
+    )
+    expiration_time: Time | None = Field(default=None, description="When it ends by itself, if ever.")
+    rolled_back: bool | None = Field(
+        default=None, description="True for a version whose rollout failed: it ends as `Discarded`."
+    )
+    forced: bool | None = Field(
+        default=None, description="True if it was revoked at `overlap.deadline` although pods could still hold it."
+    )
+
+
+class Rotation(Record):
+    """The rotation under way, or the one that failed last and waits to be tried again."""
+
+    id: str = Field(max_length=64, description="Unique id of this rotation; it is part of the names of its Events.")
+    number: int = Field(ge=1, description="Number of the version this rotation makes current.")
+    cause: Cause = Field(description="Why the rotation was started.")
+    requested_by: str | None = Field(default=None, max_length=253, description="Who asked for it, where that is known.")
+    step: Step = Field(description="What is being done now.")
+    started_time: Time = Field(description="When it was started.")
+    attempts: int = Field(default=1, ge=0, le=1000, description="How many times in a row this has been tried.")
+    next_attempt_time: Time | None = Field(default=None, description="After a failure: when it is tried again.")
+    spec: dict[str, Any] | None = Field(
+        default=None,
+        description="The parts of the spec that were pinned when the rotation started (`generate`, `target`).",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
+class ConsumerStatus(Record):
+    """How far one consumer is with the current version."""
+
+    kind: str = Field(max_length=63, description="Kind of the workload.")
+    name: str = Field(max_length=253, description="Name of the workload.")
+    wanted: int | None = Field(
+        default=None, ge=1, description="Version last written into its pod template; absent: none was ever written."
+    )
+    replaced: str | None = Field(
+        default=None, max_length=32, description="What its pod template said before, so that a rollback is exact."
+    )
+    restarted_time: Time | None = Field(default=None, description="When its rolling restart was triggered.")
+    reapplied: bool | None = Field(
+        default=None, description="True once a template that somebody put back has been written again."
+    )
+    moved: bool | None = Field(default=None, description="True when the rollout is over and no pod is behind.")
+    pods_behind: int = Field(default=0, ge=0, le=1_000_000, description="Pods that may still hold an older version.")
+    message: str | None = Field(default=None, max_length=1024, description="What it is waiting for.")
+
+
+class BundleRef(Record):
+    """The bundle as Rekey last wrote it, so that no read need precede a write."""
+
+    uid: str = Field(max_length=64, description="Uid of the bundle Secret.")
+    resource_version: str = Field(max_length=64, description="Its resourceVersion after our last write.")
+    render: str | None = Field(
+        default=None, max_length=64, description="Digest of the `target` part of the spec it was rendered by."
+    )
+    previous: int | None = Field(default=None, ge=1, description="Number that it shows as previous, if any.")
+    keys: tuple[Annotated[str, Field(max_length=253)], ...] = Field(
+        default=(), max_length=128, description="Keys that Rekey wrote into it; others are left alone."
+    )
+
+
+class Condition(Record):
+    """A condition as in the Kubernetes API conventions (metav1.Condition)."""
+
+    type: str = Field(max_length=316, description="Type of the condition.")
+    status: str = Field(
+        max_length=7, description="True, False or Unknown.", json_schema_extra={"enum": ["True", "False", "Unknown"]}
+    )
+    reason: str = Field(max_length=128, description="One word of the closed list in docs/events.md.")
+    message: str = Field(default="", max_length=1024, description="A sentence for people.")
+    observed_generation: int | None = Field(default=None, description="Generation of the spec this was judged by.")
+    last_transition_time: Time = Field(description="When `status` last changed.")
+
+
+class Status(Record):
+    """All of `.status`: what is accepted, what is under way, and what a person should know."""
+
+    observed_generation: int = Field(default=-1, description="Generation of the spec that was last acted on.")
+    observed_trigger: str | None = Field(
+        default=None, max_length=256, description="Last value of `spec.rotation.trigger` that was acted on."
+    )
+    current_version: int | None = Field(default=None, description="Number that the bundle shows as current.")
+    last_rotation_time: Time | None = Field(default=None, description="When the current version became current.")
+    next_rotation_time: Time | None = Field(default=None, description="When the next rotation may begin.")
+    overlap_end_time: Time | None = Field(
+        default=None, description="Until when the previous version is accepted at least."
+    )
+    bundle: BundleRef | None = Field(default=None, description="The bundle Secret as last written.")
+    versions: tuple[Version, ...] = Field(
+        default=(), max_length=MAX_VERSIONS, description="Versions that exist, and the last ones that did."
+    )
+    rotation: Rotation | None = Field(default=None, description="The rotation under way or failed last.")
+    consumers: tuple[ConsumerStatus, ...] = Field(default=(), max_length=256, description="How far each consumer is.")
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=16, description="What a person should know.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as the API server takes it: camelCase, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

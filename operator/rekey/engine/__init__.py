@@ -1,0 +1,1 @@
+"""The loop: observe, decide, do one thing, save, look again."""

@@ -1,0 +1,104 @@
+"""A ledger is made from what is there: an unowned Secret that may be adopted, or our own after a lost status."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rekey.core import bundle as content
+from rekey.core import gate, start
+from rekey.core.facts import Facts
+from rekey.core.machine import Outcome
+from rekey.core.material import Material
+from rekey.core.reasons import Reason
+from rekey.core.status import State, Version, ceil
+from rekey.engine import naming, showing
+from rekey.errors import Conflict, Rejected, Taken
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+
+
+async def adopt(ports: Ports, facts: Facts) -> Outcome:
+    """Take over the bundle and its version Secrets; what has no version Secret gets one, with the value it has."""
+    credential, name = facts.credential, gate.target_name(facts)
+    view = await ports.secrets.read(credential.key.namespace, name)
+    if view is None:
+        raise Conflict(f"Secret {name} vanished")
+    changed = ceil(view.written) if view.written is not None else ports.clock.now()
+    if view.owner != credential.uid:
+        change = SecretChange(view.uid, view.resource_version, owner=naming.owner(credential))
+        view = await ports.secrets.change(credential.key.namespace, name, change)
+    shown, older = content.shown_versions(view.material)
+    label = view.labels.get(naming.VERSION, "")
+    number = shown or (int(label) if label.isdigit() else 1)
+    now = ports.clock.now()
+    current, value = await _version(ports, facts, number, view, "")
+    versions = [current.model_copy(update={"state": State.ACTIVE, "activated_time": current.issued_time})]
+    previous: tuple[int, Material] | None = None
+    if older is not None and older < number:
+        before, its_value = await _version(ports, facts, older, view, content.PREVIOUS)
+        retiring = {"state": State.RETIRING, "activated_time": before.issued_time, "retire_time": changed}
+        versions.insert(0, before.model_copy(update=retiring))
+        previous = (older, its_value)
+    wanted = showing.compose(facts, facts.spec.target, (number, value), previous)
+    if showing.says(view, wanted):
+        ref = showing.reference(wanted, view)
+    else:
+        ref, _ = await showing.show(ports, facts, wanted)
+    return Outcome(
+        now,
+        ports.clock.now(),
+        bundle=ref,
+        versions=tuple(versions),
+        rotation_id=f"{credential.uid[:8]}-{number}",
+        trigger=facts.spec.rotation.trigger or "",
+    )
+
+
+async def _version(
+    ports: Ports, facts: Facts, number: int, view: SecretView, prefix: str
+) -> tuple[Version, Material]:
+    """Return one version as stored; a Secret that nobody owns becomes ours, one that is missing is made."""
+    credential = facts.credential
+    name = naming.version_name(facts, number)
+    stored = await ports.secrets.read(credential.key.namespace, name)
+    if stored is None:
+        stored = await _store(ports, facts, name, number, _plain(facts, view, prefix))
+    elif stored.owner is None:
+        change = SecretChange(stored.uid, stored.resource_version, owner=naming.owner(credential))
+        stored = await ports.secrets.change(credential.key.namespace, name, change)
+    elif stored.owner != credential.uid:
+        raise Rejected(Reason.NAME_TAKEN, f"Secret {name} belongs to somebody else: delete it, or name another target")
+    issued: datetime = stored.created
+    digest = stored.annotations.get(naming.DIGEST) or start.wanted_digest(facts.spec)
+    version = Version(
+        number=number, state=State.ISSUED, secret_name=name, handle=stored.uid, digest=digest, issued_time=issued
+    )
+    return version, stored.material
+
+
+def _plain(facts: Facts, view: SecretView, prefix: str) -> Material:
+    """Return the plain value a bundle holds.
+
+    Raises:
+        Rejected: it has not the key that the spec would generate.
+    """
+    key = content.plain_key(facts.spec.generate)
+    found = view.material.reveal().get(prefix + key)
+    if found is None:
+        raise Rejected(Reason.INVALID_SPEC, f"spec.target.adopt: Secret {view.name} has no key {prefix + key}")
+    return Material({key: found})
+
+
+async def _store(ports: Ports, facts: Facts, name: str, number: int, value: Material) -> SecretView:
+    new = NewSecret(
+        name=name,
+        material=value,
+        owner=naming.owner(facts.credential),
+        immutable=True,
+        labels=naming.labels(facts.credential, "version", number),
+        annotations={naming.DIGEST: start.wanted_digest(facts.spec)},
+    )
+    try:
+        return await ports.secrets.create(facts.credential.key.namespace, new)
+    except Taken:
+        raise Conflict(f"Secret {name} appeared") from None

@@ -1,0 +1,69 @@
+"""Events: what changed is said once, under a name that a repeated step would use again."""
+
+from __future__ import annotations
+
+import hashlib
+
+from rekey.core import notices
+from rekey.core.effects import Adopt, Effect, LetGo, Restart, Restore
+from rekey.core.facts import Credential, Facts
+from rekey.core.notices import Said
+from rekey.core.reasons import Notice
+from rekey.core.spec import DeletionPolicy
+from rekey.core.status import Status
+from rekey.ports.cluster import News, Ports
+
+
+def changes(ports: Ports, credential: Credential, before: Status, after: Status) -> None:
+    """Announce what differs between two saved statuses."""
+    rotation = after.rotation or before.rotation
+    scope = rotation.id if rotation is not None else f"{credential.uid[:8]}-g{credential.generation}"
+    for said in notices.between(before, after):
+        ports.announcer.announce(credential, _news(credential, scope, said))
+
+
+def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
+    """Announce an effect that the status does not tell of."""
+    said: Said | None = None
+    bundle = after.status.bundle.resource_version if after.status.bundle else ""
+    match done:
+        case Restart():
+            said = notices.of_restart(done)
+        case Restore() if before.bundle is not None and not _redrawn(before, after):
+            said = (Notice.DRIFT_REPAIRED, bundle, "a Secret of this credential was changed or deleted: it was restored")
+        case Adopt():
+            number = after.status.current_version
+            adopted = before.bundle is not None and before.bundle.value == "Unowned" and number == 1
+            notice = Notice.ADOPTED if adopted else Notice.REBUILT
+            said = (notice, str(number), f"version {number} was found in the bundle and is current")
+        case _:
+            return
+    if said is not None:
+        rotation = after.status.rotation
+        scope = rotation.id if rotation is not None else f"{after.credential.uid[:8]}-g{after.credential.generation}"
+        ports.announcer.announce(after.credential, _news(after.credential, scope, said))
+
+
+def _redrawn(before: Facts, after: Facts) -> bool:
+    """Say whether the bundle was written because its template changed."""
+    old, new = before.status.bundle, after.status.bundle
+    return old is not None and new is not None and old.render != new.render
+
+
+def left(ports: Ports, facts: Facts, done: LetGo) -> None:
+    """Announce how a deletion ended."""
+    credential = facts.credential
+    if done.orphaned:
+        names = ", ".join(sorted(version.secret_name for version in facts.status.versions)) or "nothing known"
+        said: Said = (Notice.ORPHANED, "", f"let go without cleaning up; left: {names}")
+    elif facts.spec.deletion_policy is DeletionPolicy.REVOKE:
+        said = (Notice.DESTROYED, "", "every version and the bundle were deleted")
+    else:
+        said = (Notice.RELEASED, "", "the Secrets stay; nobody owns them now")
+    ports.announcer.announce(credential, _news(credential, credential.uid[:8], said))
+
+
+def _news(credential: Credential, scope: str, said: Said) -> News:
+    notice, detail, note = said
+    tail = hashlib.sha256(detail.encode()).hexdigest()[:8]
+    return News(f"{credential.key.name}.{scope}.{notice.lower()}.{tail}", notice, note)

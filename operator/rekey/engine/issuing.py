@@ -1,0 +1,89 @@
+"""Versions are made and, when nobody ever saw them, discarded."""
+
+from __future__ import annotations
+
+from rekey.core import duration, ledger, start
+from rekey.core.effects import Discard, Issue
+from rekey.core.facts import Facts
+from rekey.core.machine import Outcome
+from rekey.core.material import Material
+from rekey.core.reasons import Reason
+from rekey.engine import naming
+from rekey.errors import Rejected, Taken
+from rekey.ports.cluster import Ports
+from rekey.ports.issuer import Issuer
+from rekey.ports.secrets import NewSecret, SecretView
+
+MAX_SKIPPED = 16
+
+
+async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tuple[Outcome, Material]:
+    """Make a version and store it, create-only; return what is stored, which proves it.
+
+    A Secret of that name that is ours was left by a crash and is taken as it is; a stranger's is left alone and its
+    number is skipped (promise S6).
+    """
+    credential = facts.credential
+    for number in range(effect.number, effect.number + MAX_SKIPPED):
+        name = naming.version_name(facts, number)
+        view = await _create(ports, issuer, facts, name, number)
+        if view is None:
+            view = await ports.secrets.read(credential.key.namespace, name)
+            if view is None or view.owner != credential.uid:
+                continue
+        return _outcome(ports, facts, view, number), view.material
+    name = naming.version_name(facts, effect.number)
+    raise Rejected(Reason.NAME_TAKEN, f"Secret {name} and the {MAX_SKIPPED - 1} after it are not ours: delete them")
+
+
+async def _create(ports: Ports, issuer: Issuer, facts: Facts, name: str, number: int) -> SecretView | None:
+    credential = facts.credential
+    issued = issuer.issue(facts.spec.generate)
+    public = {naming.PUBLIC + key: value for key, value in issued.public.items()}
+    new = NewSecret(
+        name=name,
+        material=issued.material,
+        owner=naming.owner(credential),
+        immutable=True,
+        labels=naming.labels(credential, "version", number),
+        annotations={naming.DIGEST: start.wanted_digest(facts.spec), **public},
+    )
+    try:
+        view = await ports.secrets.create(credential.key.namespace, new)
+    except Taken:
+        return None
+    if view.material != issued.material:
+        await ports.secrets.delete(credential.key.namespace, name, view.uid)
+        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {name} was not stored as it was sent: look for a mutating webhook")
+    return view
+
+
+def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outcome:
+    credential = facts.credential
+    spec = facts.spec
+    pinned = {
+        "generate": spec.generate.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "target": spec.target.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "overlap": duration.show(spec.overlap.duration),
+    }
+    return Outcome(
+        before=ports.clock.now(),
+        after=ports.clock.now(),
+        number=number,
+        handle=view.uid,
+        issued=view.created,
+        digest=view.annotations.get(naming.DIGEST),
+        secret_name=view.name,
+        pinned=pinned,
+        rotation_id=f"{credential.uid[:8]}-{number}",
+        trigger=spec.rotation.trigger or "",
+    )
+
+
+async def discard(ports: Ports, facts: Facts, effect: Discard) -> Outcome:
+    """Delete a version that nobody ever saw."""
+    version = ledger.find(facts.status, effect.number)
+    now = ports.clock.now()
+    if version.handle is not None:
+        await ports.secrets.delete(facts.credential.key.namespace, version.secret_name, version.handle)
+    return Outcome(now, now, history=facts.spec.revision_history_limit)

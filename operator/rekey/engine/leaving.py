@@ -1,0 +1,43 @@
+"""A credential leaves: its Secrets are released or deleted. Both may run twice, and neither touches a stranger's."""
+
+from __future__ import annotations
+
+from rekey.core import gate, ledger
+from rekey.core.facts import Facts
+from rekey.engine import naming
+from rekey.errors import Conflict, Forbidden, NotFound, Retryable
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import SecretChange, SecretView
+
+
+async def _ours(ports: Ports, facts: Facts) -> list[SecretView]:
+    """Return our Secrets, the one too that a crash may have left without a record."""
+    names = {version.secret_name for version in facts.status.versions if version.state not in ledger.ENDED}
+    names |= {gate.target_name(facts), naming.version_name(facts, ledger.next_number(facts.status))}
+    views = [await ports.secrets.read(facts.credential.key.namespace, name) for name in sorted(names)]
+    return [view for view in views if view is not None and view.owner == facts.credential.uid]
+
+
+async def release(ports: Ports, facts: Facts) -> bool:
+    """Drop our ownership, so that nothing is garbage-collected with the credential; False if it did not succeed."""
+    namespace = facts.credential.key.namespace
+    try:
+        for view in await _ours(ports, facts):
+            change = SecretChange(view.uid, view.resource_version, release=facts.credential.uid)
+            await ports.secrets.change(namespace, view.name, change)
+    except NotFound:
+        return await release(ports, facts)
+    except (Conflict, Retryable, Forbidden):
+        return False
+    return True
+
+
+async def destroy(ports: Ports, facts: Facts) -> bool:
+    """Delete the bundle first, then every version; False if it did not succeed."""
+    namespace, bundle = facts.credential.key.namespace, gate.target_name(facts)
+    try:
+        for view in sorted(await _ours(ports, facts), key=lambda view: view.name != bundle):
+            await ports.secrets.delete(namespace, view.name, view.uid)
+    except (Conflict, Retryable, Forbidden):
+        return False
+    return True

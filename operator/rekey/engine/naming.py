@@ -1,0 +1,45 @@
+"""Names, labels and annotations of what Rekey puts into a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rekey.core import gate
+from rekey.core.facts import Credential, Facts
+from rekey.core.spec import Target
+from rekey.ports.secrets import Owner
+
+DIGEST = "rekey.dev/generate-digest"
+PUBLIC = "rekey.dev/"
+VERSION = "rekey.dev/version"
+
+
+def version_name(facts: Facts, number: int) -> str:
+    """Return the name of the Secret that holds one version."""
+    return f"{gate.target_name(facts)}-v{number}"
+
+
+def owner(credential: Credential) -> Owner:
+    """Return the owner of every Secret of this credential."""
+    return Owner(credential.key.name, credential.uid)
+
+
+def labels(credential: Credential, role: str, number: int) -> dict[str, str]:
+    """Return the labels by which people and admission policies know our Secrets."""
+    return {
+        "app.kubernetes.io/managed-by": "rekey",
+        "rekey.dev/credential": credential.key.name,
+        "rekey.dev/role": role,
+        VERSION: str(number),
+    }
+
+
+def bundle_labels(credential: Credential, target: Target, number: int) -> dict[str, str]:
+    """Return the labels of the bundle: those asked for, and ours."""
+    asked: Mapping[str, str] = target.template.metadata.labels if target.template else {}
+    return {**asked, **labels(credential, "bundle", number)}
+
+
+def bundle_annotations(target: Target) -> dict[str, str]:
+    """Return the annotations of the bundle that were asked for."""
+    return dict(target.template.metadata.annotations) if target.template else {}

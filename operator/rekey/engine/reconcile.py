@@ -1,0 +1,179 @@
+"""One credential, once: observe, decide, do one thing, save, look again.
+
+1. A status that was advanced is saved before any effect that needs its intent on record, and when there is nothing more
+   to do; so a crash at any point loses nothing that the cluster does not show.
+2. Whatever conflicts is looked at anew; nothing is written from an old look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from rekey.core import ledger, report
+from rekey.core.decide import decide
+from rekey.core.effects import INTENT_FIRST, Act, Hold, LetGo, Look, Restart
+from rekey.core.facts import Credential, Facts, Timing
+from rekey.core.machine import advance
+from rekey.core.reasons import Reason
+from rekey.core.schedule import problems
+from rekey.core.status import Status
+from rekey.engine import announce, perform, sight
+from rekey.engine.limits import Claims, Pacing
+from rekey.errors import Conflict, NamespaceTerminating, NotFound, Rejected, Retryable
+from rekey.ports.cluster import Ports
+from rekey.ports.issuer import Issuer
+
+MAX_STEPS = 64
+MAX_CONFLICTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a pass ended: the credential as last seen (None: gone), and when to look again (None: when it changes)."""
+
+    credential: Credential | None
+    until: datetime | None
+    reason: Reason
+    message: str
+    stalled: bool = False
+
+
+class Engine:
+    """Drives credentials; it keeps nothing between passes."""
+
+    def __init__(
+        self, ports: Ports, issuer: Issuer, claims: Claims, pacing: Pacing, started: datetime, timing: Timing
+    ) -> None:
+        self.ports = ports
+        self.issuer = issuer
+        self.claims = claims
+        self.pacing = pacing
+        self.started = started
+        self.timing = timing
+
+    async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
+        """Do whatever is to be done for one credential now.
+
+        `check`: compare its Secrets with the ledger too.
+
+        Raises:
+            Retryable: the API server was away or busy, or others kept writing; the same again later.
+            Forbidden: a right is missing.
+        """
+        for _ in range(MAX_CONFLICTS):
+            try:
+                return await Pass(self, credential, check).run()
+            except Conflict:
+                fresh = await self.ports.credentials.read(credential.key)
+            except NotFound:
+                fresh = await self.ports.credentials.read(credential.key)
+            if fresh is None:
+                return Result(None, None, Reason.DELETING, "the credential is gone")
+            credential = fresh
+        raise Retryable(f"{credential.key}: others kept writing while it was worked on")
+
+
+class Pass:
+    """One pass over one credential: what was looked at, and what is not saved yet."""
+
+    def __init__(self, engine: Engine, credential: Credential, check: bool) -> None:  # noqa: FBT001
+        self.engine = engine
+        self.ports = engine.ports
+        self.saved = credential.status
+        self.bench = perform.Bench(engine.ports, engine.issuer, credential)
+        found = (*problems(credential.spec), *engine.claims.others(credential))
+        redraw = sight.must_redraw(credential)
+        self.facts = Facts(
+            now=engine.ports.clock.now(),
+            started=engine.started,
+            credential=credential,
+            status=credential.status,
+            problems=found,
+            check=check or redraw,
+            timing=engine.timing,
+        )
+
+    async def run(self) -> Result:
+        """Decide and act until there is nothing to do."""
+        for _ in range(MAX_STEPS):
+            self.facts = replace(
+                self.facts, now=self.ports.clock.now(), slots=self.engine.pacing.free(self.facts.credential)
+            )
+            decision = decide(self.facts)
+            if isinstance(decision, Hold):
+                return await self._rest(decision)
+            if isinstance(decision, Look):
+                self.facts = await sight.look(self.ports, self.facts, decision.at)
+                continue
+            try:
+                done = await self._act(decision)
+            except Rejected as refused:
+                return await self._rest(Hold(None, _reason(refused), str(refused), stalled=True))
+            except NamespaceTerminating:
+                until = self.facts.now + self.facts.timing.slowest_poll
+                return await self._rest(Hold(until, Reason.NAMESPACE_TERMINATING, "the namespace is being deleted"))
+            if done is not None:
+                return done
+        raise Retryable(f"{self.facts.credential.key}: no end after {MAX_STEPS} steps")
+
+    async def _act(self, act: Act) -> Result | None:
+        if isinstance(act.effect, INTENT_FIRST) and self.facts.credential.deleting is None:
+            await self._save(Hold(None, _step(self.facts.status), act.message))
+        if isinstance(act.effect, LetGo):
+            announce.left(self.ports, self.facts, act.effect)
+        if isinstance(act.effect, Restart):
+            self.engine.pacing.note(self.facts.credential, _rolling(self.facts.status) + 1)
+        outcome = await self.bench.perform(self.facts, act.effect)
+        if outcome.gone:
+            return Result(None, None, Reason.DELETING, act.message)
+        before = self.facts
+        status = advance(self.facts.status, act.effect, outcome.advance)
+        self.facts = replace(
+            self.facts, credential=outcome.credential or self.facts.credential, status=status, cleared=outcome.cleared
+        )
+        self.facts = sight.forget(self.facts, act.effect)
+        announce.effect(self.ports, before, self.facts, act.effect)
+        return None
+
+    async def _rest(self, hold: Hold) -> Result:
+        if self.facts.credential.deleting is None:
+            await self._save(hold)
+        self.engine.pacing.note(self.facts.credential, _rolling(self.facts.status))
+        return Result(self.facts.credential, hold.until, hold.reason, hold.message, hold.stalled)
+
+    async def _save(self, hold: Hold) -> None:
+        """Write the status if it differs from what was written last; then say what changed."""
+        status = report.report(self.facts, hold)
+        if status != self.saved:
+            stored = await self.ports.credentials.save(self.facts.credential, status)
+            announce.changes(self.ports, stored, self.saved, status)
+            self.saved = status
+            self.facts = replace(self.facts, credential=stored)
+        self.facts = replace(self.facts, status=status)
+
+
+def _rolling(status: Status) -> int:
+    return sum(1 for entry in status.consumers if entry.moved is False and entry.restarted_time is not None)
+
+
+def _step(status: Status) -> Reason:
+    """Return the reason that names the step under way, for a status that is saved in the middle of a pass."""
+    if status.rotation is None:
+        return Reason.ACTIVE if ledger.active(status) else Reason.ISSUING
+    return _REASONS.get(status.rotation.step.value, Reason.ACTIVE)
+
+
+_REASONS = {
+    "Issuing": Reason.ISSUING,
+    "RollingOut": Reason.ROLLING_OUT,
+    "Overlap": Reason.OVERLAP_OPEN,
+    "Revoking": Reason.REVOKING,
+    "RollingBack": Reason.ROLLING_BACK,
+}
+
+
+def _reason(refused: Rejected) -> Reason:
+    """Return the refusal's reason if it is of the closed list."""
+    return Reason(refused.reason) if refused.reason in set(Reason) else Reason.BACKEND_REFUSED
+

@@ -1,0 +1,105 @@
+"""Drift is repaired by restoring: Secrets say again what the ledger says; no version is made, nothing restarts."""
+
+from __future__ import annotations
+
+from rekey.core import gate, ledger
+from rekey.core.facts import BundleState, Facts
+from rekey.core.machine import Outcome
+from rekey.core.material import Material
+from rekey.core.reasons import Reason
+from rekey.core.spec import MergePolicy
+from rekey.core.status import Version
+from rekey.engine import naming, showing
+from rekey.errors import Rejected, Taken
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+
+
+async def restore(ports: Ports, facts: Facts) -> Outcome:
+    """Write the version Secrets that are missing, then the bundle."""
+    now = ports.clock.now()
+    active = ledger.active(facts.status)
+    view = await ports.secrets.read(facts.credential.key.namespace, gate.target_name(facts))
+    if active is None:
+        return Outcome(now, now, bundle=facts.status.bundle)
+    if view is not None:
+        await _own(ports, facts, view)
+    material, active = await _value(ports, facts, active, view, "")
+    older = next((item for item in facts.status.versions if _is_previous(facts, item)), None)
+    previous: tuple[int, Material] | None = None
+    mended = [active]
+    if older is not None:
+        value = await showing.value(ports, facts, older)
+        if value is None and _intact(facts, view):
+            value, older = await _value(ports, facts, older, view, "previous.")
+            mended.append(older)
+        previous = (older.number, value) if value is not None else None
+    wanted = showing.compose(facts, showing.target_of(facts), (active.number, material), previous)
+    ref = facts.status.bundle
+    if view is None or ref is None or not _intact(facts, view) or not showing.says(view, wanted):
+        ref, _ = await showing.show(ports, facts, wanted)
+    return Outcome(now, ports.clock.now(), bundle=ref, versions=tuple(mended))
+
+
+def _is_previous(facts: Facts, version: Version) -> bool:
+    shown = facts.status.bundle.previous if facts.status.bundle else None
+    return version.number == shown and version.state in ledger.LIVE
+
+
+def _intact(facts: Facts, view: SecretView | None) -> bool:
+    """Say whether the bundle is as last written, so that its content can be trusted."""
+    known = facts.status.bundle
+    return (
+        view is not None
+        and known is not None
+        and (view.uid, view.resource_version) == (known.uid, known.resource_version)
+    )
+
+
+async def _own(ports: Ports, facts: Facts, view: SecretView) -> None:
+    """Put the owner back on a bundle that lost it; one that was never ours is not touched (promise S6)."""
+    if view.owner == facts.credential.uid:
+        return
+    if view.owner is not None or facts.bundle is not BundleState.CHANGED:
+        raise Rejected(Reason.NAME_TAKEN, f"Secret {view.name} is not ours any more")
+    change = SecretChange(view.uid, view.resource_version, owner=naming.owner(facts.credential))
+    await ports.secrets.change(facts.credential.key.namespace, view.name, change)
+
+
+async def _value(
+    ports: Ports, facts: Facts, version: Version, view: SecretView | None, prefix: str
+) -> tuple[Material, Version]:
+    """Return the value of a version; if its Secret is gone it is made again from the bundle as last written."""
+    stored = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
+    if stored is not None and stored.owner == facts.credential.uid:
+        return stored.material, version.model_copy(update={"handle": stored.uid})
+    template = showing.target_of(facts).template
+    plain = template is None or template.merge_policy is MergePolicy.MERGE
+    if view is None or not _intact(facts, view) or not plain:
+        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone and no copy of its value is left")
+    found = view.material.reveal()
+    rendered = set(template.data) if template else set()
+    names = {key.removeprefix(prefix) for key in found if key.startswith(prefix)} - rendered - {"version"}
+    names = {name for name in names if not name.startswith("previous.")}
+    value = Material({name: found[prefix + name] for name in names})
+    made = await _store(ports, facts, version, value)
+    return value, version.model_copy(update={"handle": made.uid})
+
+
+async def _store(ports: Ports, facts: Facts, version: Version, value: Material) -> SecretView:
+    new = NewSecret(
+        name=version.secret_name,
+        material=value,
+        owner=naming.owner(facts.credential),
+        immutable=True,
+        labels=naming.labels(facts.credential, "version", version.number),
+        annotations={naming.DIGEST: version.digest or ""},
+    )
+    namespace = facts.credential.key.namespace
+    try:
+        return await ports.secrets.create(namespace, new)
+    except Taken:
+        view = await ports.secrets.read(namespace, version.secret_name)
+        if view is not None and view.owner == facts.credential.uid and view.material == value:
+            return view
+        raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} was replaced: delete it") from None

@@ -1,0 +1,195 @@
+"""What the bundle shows is changed: a version becomes current, is withdrawn, or is gone.
+
+1. A change applies only to the bundle as last written (uid and resourceVersion); otherwise it is read, and written again
+   only if it is ours.
+2. Nothing is read on the way unless it is needed: the value of a version comes from its own immutable Secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from rekey.core import bundle as content
+from rekey.core import gate, ledger
+from rekey.core.effects import Activate, Reinstate, Revoke
+from rekey.core.facts import Facts
+from rekey.core.machine import Outcome
+from rekey.core.material import Material
+from rekey.core.reasons import Reason
+from rekey.core.spec import Target
+from rekey.core.status import BundleRef, Version
+from rekey.engine import naming
+from rekey.errors import Conflict, NotFound, Rejected, Taken
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+
+NOTHING = Material({})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the bundle is to show. `material` is written, `drop` names keys to remove; `keys` are ours afterwards."""
+
+    number: int
+    previous: int | None
+    target: Target
+    material: Material
+    drop: frozenset[str]
+    keys: tuple[str, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+def target_of(facts: Facts) -> Target:
+    """Return the target as pinned by the rotation under way, else as it is."""
+    pinned = facts.status.rotation.spec if facts.status.rotation else None
+    return Target.model_validate(pinned["target"]) if pinned and "target" in pinned else facts.spec.target
+
+
+async def value(ports: Ports, facts: Facts, version: Version) -> Material | None:
+    """Return the stored value of a version; None if its Secret is gone or not ours."""
+    view = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
+    ours = view is not None and view.owner == facts.credential.uid and version.handle in {None, view.uid}
+    return view.material if view is not None and ours else None
+
+
+def compose(
+    facts: Facts, target: Target, current: tuple[int, Material], previous: tuple[int, Material] | None
+) -> Wanted:
+    """Return what the bundle is to show for these versions; keys we wrote before and need no more are dropped."""
+    material = content.render(target, current, previous)
+    known = facts.status.bundle.keys if facts.status.bundle else ()
+    drop = frozenset(known) - frozenset(material.keys())
+    labels = naming.bundle_labels(facts.credential, target, current[0])
+    notes = naming.bundle_annotations(target)
+    return Wanted(current[0], previous and previous[0], target, material, drop, material.keys(), labels, notes)
+
+
+def says(view: SecretView, wanted: Wanted) -> bool:
+    """Say whether the bundle says what it should, so that nothing need be written."""
+    shown = view.material.reveal()
+    values = all(shown.get(key) == value for key, value in wanted.material.reveal().items())
+    labels = all(view.labels.get(key) == value for key, value in wanted.labels.items())
+    notes = all(view.annotations.get(key) == value for key, value in wanted.annotations.items())
+    return values and labels and notes and not wanted.drop & set(shown)
+
+
+async def show(ports: Ports, facts: Facts, wanted: Wanted) -> tuple[BundleRef, bool]:
+    """Write the bundle; return it as stored, and whether it was not as last written."""
+    known = facts.status.bundle
+    surprised = False
+    if known is not None:
+        try:
+            view = await _change(ports, facts, wanted, known.uid, known.resource_version)
+            return reference(wanted, view), False
+        except (Conflict, NotFound):
+            surprised = True
+    view = await _create_or_take(ports, facts, wanted)
+    return reference(wanted, view), surprised
+
+
+def reference(wanted: Wanted, view: SecretView) -> BundleRef:
+    """Return what the status remembers of the bundle when it shows what is wanted."""
+    return BundleRef(
+        uid=view.uid,
+        resource_version=view.resource_version,
+        render=ledger.digest({"target": wanted.target.model_dump_json(by_alias=True)}),
+        previous=wanted.previous,
+        keys=wanted.keys,
+    )
+
+
+async def _change(ports: Ports, facts: Facts, wanted: Wanted, uid: str, resource_version: str) -> SecretView:
+    credential = facts.credential
+    change = SecretChange(
+        uid=uid,
+        resource_version=resource_version,
+        material=wanted.material,
+        drop=wanted.drop,
+        labels=wanted.labels,
+        annotations=wanted.annotations,
+    )
+    return await ports.secrets.change(credential.key.namespace, gate.target_name(facts), change)
+
+
+async def _create_or_take(ports: Ports, facts: Facts, wanted: Wanted) -> SecretView:
+    """Create the bundle, or change the one that is there if it is ours."""
+    credential, name = facts.credential, gate.target_name(facts)
+    view = await ports.secrets.read(credential.key.namespace, name)
+    if view is None:
+        new = NewSecret(
+            name=name,
+            material=wanted.material,
+            owner=naming.owner(credential),
+            immutable=False,
+            type=wanted.target.type,
+            labels=wanted.labels,
+            annotations=wanted.annotations,
+        )
+        try:
+            return await ports.secrets.create(credential.key.namespace, new)
+        except Taken:
+            raise Conflict(f"Secret {name} appeared") from None
+    if view.owner != credential.uid:
+        raise Rejected(Reason.NAME_TAKEN, f"Secret {name} is not ours: delete it, or name another target.secretName")
+    return await _change(ports, facts, wanted, view.uid, view.resource_version)
+
+
+async def activate(ports: Ports, facts: Facts, effect: Activate, made: Material | None) -> Outcome:
+    """Show the version as current and the one before it as previous."""
+    version, old = ledger.find(facts.status, effect.number), ledger.active(facts.status)
+    before: datetime = ports.clock.now()
+    material = made or await value(ports, facts, version)
+    if material is None:
+        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} vanished before it was shown")
+    older = await value(ports, facts, old) if old is not None else None
+    previous = (old.number, older) if old is not None and older is not None else None
+    wanted = compose(facts, target_of(facts), (version.number, material), previous)
+    ref, surprised = await show(ports, facts, wanted)
+    if surprised and version.issued_time is not None:
+        before = version.issued_time
+    return Outcome(before, ports.clock.now(), bundle=ref)
+
+
+async def reinstate(ports: Ports, facts: Facts, effect: Reinstate) -> Outcome:
+    """Show the version before as current again; the failed one stays accepted, as previous."""
+    version, failed = ledger.find(facts.status, effect.number), ledger.find(facts.status, effect.failed)
+    before = ports.clock.now()
+    material = await value(ports, facts, version)
+    if material is None:
+        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone: there is nothing to go back to")
+    newer = await value(ports, facts, failed)
+    previous = (failed.number, newer) if newer is not None else None
+    wanted = compose(facts, target_of(facts), (version.number, material), previous)
+    ref, _ = await show(ports, facts, wanted)
+    return Outcome(before, ports.clock.now(), bundle=ref)
+
+
+async def revoke(ports: Ports, facts: Facts, effect: Revoke) -> Outcome:
+    """Take the version out of the bundle, then delete its Secret: for generated values that is the revocation."""
+    version = ledger.find(facts.status, effect.number)
+    now = ports.clock.now()
+    ref = facts.status.bundle
+    if ref is not None and ref.previous == version.number:
+        wanted = await _without_previous(ports, facts, ref)
+        ref, _ = await show(ports, facts, wanted)
+    if version.handle is not None:
+        await ports.secrets.delete(facts.credential.key.namespace, version.secret_name, version.handle)
+    return Outcome(now, ports.clock.now(), bundle=ref, history=facts.spec.revision_history_limit)
+
+
+async def _without_previous(ports: Ports, facts: Facts, ref: BundleRef) -> Wanted:
+    """Return the bundle without a version before; without a template that needs no look at any value."""
+    active, target = ledger.active(facts.status), target_of(facts)
+    number = active.number if active is not None else 0
+    if target.template is None:
+        gone = frozenset(key for key in ref.keys if key.startswith(content.PREVIOUS))
+        kept = tuple(key for key in ref.keys if key not in gone)
+        labels = naming.bundle_labels(facts.credential, target, number)
+        return Wanted(number, None, target, NOTHING, gone, kept, labels, {})
+    material = await value(ports, facts, active) if active is not None else None
+    if material is None:
+        raise Rejected(Reason.BACKEND_REFUSED, "the current version's Secret is gone: nothing is revoked")
+    return compose(facts, target, (number, material), None)

@@ -1,0 +1,123 @@
+"""Looks: what a decision asked to see is read from the cluster and put into the facts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from rekey.core import bundle as content
+from rekey.core import gate, ledger
+from rekey.core.effects import Activate, Effect, Issue, Reinstate, Restart, Restore, What
+from rekey.core.facts import BundleState, Credential, Facts
+from rekey.core.spec import Adopt
+from rekey.core.status import State, Version
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import SecretView
+
+
+def render_digest(credential: Credential) -> str:
+    """Return the digest of what decides the bundle's form beside the values."""
+    return ledger.digest({"target": credential.spec.target.model_dump_json(by_alias=True)})
+
+
+def must_redraw(credential: Credential) -> bool:
+    """Say whether the template changed since the bundle was written; a rotation under way keeps its pinned one."""
+    bundle = credential.status.bundle
+    if bundle is None or credential.deleting is not None:
+        return False
+    idle = all(version.state is State.ACTIVE or version.state in ledger.ENDED for version in credential.status.versions)
+    return idle and bundle.render is not None and bundle.render != render_digest(credential)
+
+
+def forget(facts: Facts, effect: Effect) -> Facts:
+    """Return the facts without what the effect made stale."""
+    match effect:
+        case Restart() | Activate() | Reinstate():
+            return replace(facts, workloads=None, pods=None, bundle=None, bundle_version=None)
+        case Restore():
+            return replace(facts, check=False, bundle=None)
+        case Issue():
+            return replace(facts, check=False, bundle=None, bundle_version=None)
+        case _:
+            return facts
+
+
+async def look(ports: Ports, facts: Facts, at: frozenset[What]) -> Facts:
+    """Return the facts with what was asked for."""
+    if What.BUNDLE in at:
+        facts = await _bundle(ports, facts)
+    if What.PODS in at or What.WORKLOADS in at:
+        namespace = facts.credential.key.namespace
+        workloads, pods = await asyncio.gather(
+            ports.workloads.find(facts.credential, facts.spec.consumers), ports.pods.list(namespace)
+        )
+        facts = replace(facts, workloads=workloads, pods=pods, now=ports.clock.now())
+    return facts
+
+
+async def _bundle(ports: Ports, facts: Facts) -> Facts:
+    view = await ports.secrets.read(facts.credential.key.namespace, gate.target_name(facts))
+    shown = content.shown_versions(view.material)[0] if view is not None else None
+    if facts.status.bundle is None or not any(version.state in ledger.LIVE for version in facts.status.versions):
+        state = _unknown(facts, view)
+    else:
+        state = await _known(ports, facts, view, shown)
+    return replace(facts, bundle=state, bundle_version=shown)
+
+
+def _unknown(facts: Facts, view: SecretView | None) -> BundleState:
+    """Classify what is there when the ledger is empty."""
+    if view is None:
+        return BundleState.MISSING
+    if view.owner == facts.credential.uid:
+        return BundleState.OURS
+    return BundleState.UNOWNED if view.owner is None else BundleState.FOREIGN
+
+
+async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int | None) -> BundleState:
+    """Compare what is there with the ledger."""
+    known, active = facts.status.bundle, ledger.active(facts.status)
+    if known is None or active is None:
+        return BundleState.OURS
+    namespace = facts.credential.key.namespace
+    stored = await ports.secrets.read(namespace, active.secret_name)
+    kept = stored is not None and stored.owner == facts.credential.uid and _same(active, stored, view)
+    if view is None:
+        return BundleState.MISSING if kept else BundleState.LOST
+    same = view.uid == known.uid
+    if view.owner != facts.credential.uid and not same:
+        mine = view.owner is None and facts.spec.target.adopt is Adopt.UNOWNED
+        return BundleState.CHANGED if mine else BundleState.FOREIGN
+    if shown is not None and shown > active.number and await _is_ours(ports, facts, shown):
+        return BundleState.AHEAD
+    intact = same and view.resource_version == known.resource_version
+    if not kept:
+        return BundleState.CHANGED if intact else BundleState.LOST
+    if stored is not None and active.handle not in {None, stored.uid}:
+        return BundleState.CHANGED
+    older = next((item for item in facts.status.versions if _shown_before(facts, item)), None)
+    if older is not None:
+        before = await ports.secrets.read(namespace, older.secret_name)
+        if before is None or before.uid != older.handle:
+            return BundleState.CHANGED
+    redraw = known.render != render_digest(facts.credential) and must_redraw(facts.credential)
+    return BundleState.INTACT if intact and not redraw else BundleState.CHANGED
+
+
+def _shown_before(facts: Facts, version: Version) -> bool:
+    shown = facts.status.bundle.previous if facts.status.bundle else None
+    return version.number == shown and version.state is State.RETIRING
+
+
+def _same(active: Version, stored: SecretView, view: SecretView | None) -> bool:
+    """Say whether a version Secret is the one on record, or one that was made again and that the bundle confirms."""
+    if active.handle in {None, stored.uid}:
+        return True
+    shown = view.material.reveal() if view is not None else {}
+    return stored.immutable and all(shown.get(key) == value for key, value in stored.material.reveal().items())
+
+
+async def _is_ours(ports: Ports, facts: Facts, number: int) -> bool:
+    name = f"{gate.target_name(facts)}-v{number}"
+    view = await ports.secrets.read(facts.credential.key.namespace, name)
+    return view is not None and view.owner == facts.credential.uid

@@ -1,0 +1,165 @@
+"""The one way to the API server: a small HTTP client over aiohttp and orjson.
+
+1. Connections are kept and bounded; a request waits for a free one within its own timeout.
+2. Nothing is followed, guessed from the environment or remembered: no redirects, proxies or cookies.
+3. Nothing is tried again here: a lost reply is the engine's business, which looks before it acts again.
+   (aiohttp itself repeats a read or a deletion once if a kept connection turns out to be closed.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http.client import UNAUTHORIZED
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from rekey import __version__
+from rekey.errors import Retryable
+from rekey.kube.api import LIST, Path, Verb
+from rekey.kube.config import Access
+from rekey.kube.refusals import refusal, said
+
+PAGE: Final = 500
+"""Objects in one answer to a list: a bound on what is parsed without letting others run."""
+
+Observe = Callable[[str, str, int], None]
+"""Told of every answer: verb, resource and HTTP status; status 0 means that none came."""
+
+
+class Client:
+    """A client of one API server, for one event loop; made inside it, and used in `async with`."""
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        observe: Observe = lambda _verb, _resource, _code: None,
+        limit: int = 64,
+        timeout: float = 30.0,
+    ) -> None:
+        self.access = access
+        self._observe = observe
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=10.0)
+        self._connector = aiohttp.TCPConnector(
+            limit=limit,
+            ssl=access.tls if access.tls is not None else True,
+            ttl_dns_cache=60,
+            keepalive_timeout=60,
+        )
+        self._session = self._open()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+        await self._connector.close()
+
+    async def request(
+        self,
+        verb: Verb,
+        path: Path,
+        *,
+        body: Any = None,  # noqa: ANN401 - JSON
+        query: Mapping[str, str] | None = None,
+        accept: str | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Send one request and return the parsed answer; `accept` asks for another form than plain JSON.
+
+        Raises:
+            RekeyError: the answer was a refusal (see `rekey.kube.refusals`), or none came (Retryable).
+        """
+        # A URL made of checked names needs no quoting, which would cost more than all else here.
+        url = URL(f"{self.access.server}{path.url}{f'?{urlencode(query)}' if query else ''}", encoded=True)
+        headers = {"Content-Type": verb.content_type}
+        if accept is not None:
+            headers["Accept"] = accept
+        if self.access.login is not None and (login := await self.access.login.header()):
+            headers["Authorization"] = login
+        data = None if body is None else orjson.dumps(body)
+        code = 0
+        try:
+            async with self._session.request(
+                verb.method, url, data=data, headers=headers, allow_redirects=False
+            ) as answer:
+                payload = await answer.read()
+                code = answer.status
+        except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
+            raise Retryable(f"{said(verb, path)}: no answer ({type(error).__name__})") from error
+        finally:
+            self._observe(verb.name, path.resource, code)
+        return self._parsed(verb, path, answer, payload)
+
+    def _parsed(self, verb: Verb, path: Path, answer: aiohttp.ClientResponse, payload: bytes) -> Any:  # noqa: ANN401
+        if answer.status // 100 != 2:  # noqa: PLR2004 - any success
+            if answer.status == UNAUTHORIZED and self.access.login is not None:
+                self.access.login.refused()
+            raise refusal(verb, path, answer.status, answer.headers, payload)
+        try:
+            return orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            pass  # raised from here, the error below would carry the whole answer along
+        raise Retryable(f"{said(verb, path)}: the answer is not JSON")
+
+    async def list(self, path: Path, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """Return all objects, read anew from storage, page by page."""
+        # No resourceVersion is sent: "0" or a fixed one would allow an answer from a stale cache.
+        asked = {**(query or {}), "limit": str(PAGE)}
+        items: list[dict[str, Any]] = []
+        while True:
+            page = await self.request(LIST, path, query=asked)
+            items += page["items"]
+            more = page["metadata"].get("continue")
+            if not more:
+                return items
+            asked["continue"] = more
+
+    def open_session(
+        self,
+        *middlewares: aiohttp.ClientMiddlewareType,
+        response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+    ) -> aiohttp.ClientSession:
+        """Return another session over the same connections that logs in by itself: kopf's, to close."""
+
+        async def authorize(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            if self.access.login is None:
+                return await handler(request)
+            if login := await self.access.login.header():
+                request.headers["Authorization"] = login
+            answer = await handler(request)
+            if answer.status == UNAUTHORIZED:
+                self.access.login.refused()
+            return answer
+
+        return self._open(authorize, *middlewares, response_class=response_class)
+
+    def _open(
+        self,
+        *middlewares: aiohttp.ClientMiddlewareType,
+        response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+    ) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            response_class=response_class,
+            connector=self._connector,
+            connector_owner=False,
+            middlewares=middlewares,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Within a cluster packing and unpacking costs more time than it saves.
+            headers={
+                "User-Agent": f"rekey/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
+            json_serialize=lambda body: orjson.dumps(body).decode(),
+            trust_env=False,
+        )

@@ -1,0 +1,38 @@
+"""One connection to a cluster: the client, and every port that works over it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rekey.kube.client import Client, Observe
+from rekey.kube.config import Access
+from rekey.kube.credentials import KubeCredentials, Parser
+from rekey.kube.events import Drop, KubeAnnouncer
+from rekey.kube.pods import KubePods
+from rekey.kube.secrets import KubeSecrets
+from rekey.kube.workloads import KubeWorkloads
+from rekey.ports.cluster import Clock, Ports
+
+
+@asynccontextmanager
+async def connected(
+    access: Access, clock: Clock, parser: Parser, *, instance: str, observe: Observe, dropped: Drop
+) -> AsyncIterator[tuple[Client, Ports]]:
+    """Give the client and the ports; Events that wait at the end are still sent, for a few seconds.
+
+    `instance` is the name of this process in Events (the pod's). Must be entered in the loop that uses it.
+    """
+    async with (
+        Client(access, observe=observe) as client,
+        KubeAnnouncer(client, clock, instance, dropped) as announcer,
+    ):
+        ports = Ports(
+            clock=clock,
+            credentials=KubeCredentials(client, parser),
+            secrets=KubeSecrets(client),
+            workloads=KubeWorkloads(client),
+            pods=KubePods(client),
+            announcer=announcer,
+        )
+        yield client, ports

@@ -1,0 +1,113 @@
+"""RotatedCredential objects at the API server (port `Credentials`).
+
+1. The status is replaced as a whole by a JSON patch that also sets the `metadata.resourceVersion` that was
+   read: the API server takes it as a precondition. (A merge patch cannot take keys out of pinned parts.)
+2. A spec never changes within a generation, so it is parsed once in a pass; few are kept, at 5 KiB each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from rekey.core.facts import Credential, Key
+from rekey.core.reasons import Reason
+from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.status import Status
+from rekey.errors import NotFound, Rejected
+from rekey.kube.api import CREDENTIALS, EDIT, GET, MERGE
+from rekey.kube.client import Client
+from rekey.kube.objects import instant
+
+FINALIZER: Final = "rekey.dev/finalizer"
+
+_Model = TypeVar("_Model", RotatedCredentialSpec, Status)
+
+
+class Parser:
+    """Makes credentials of JSON objects; `remembered` bounds how many parsed specs it keeps."""
+
+    def __init__(self, remembered: int = 256) -> None:
+        self._remembered = remembered
+        self._specs: dict[str, tuple[int, RotatedCredentialSpec]] = {}
+
+    def parse(self, found: dict[str, Any]) -> Credential:
+        """Return the credential.
+
+        Raises:
+            Rejected: it is of a shape that this version of Rekey does not know.
+        """
+        metadata = found["metadata"]
+        deleting = metadata.get("deletionTimestamp")
+        return Credential(
+            key=Key(metadata["namespace"], metadata["name"]),
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            generation=metadata["generation"],
+            created=instant(metadata["creationTimestamp"]),
+            deleting=instant(deleting) if deleting else None,
+            finalizers=tuple(metadata.get("finalizers") or ()),
+            spec=self._spec(metadata["uid"], metadata["generation"], found.get("spec")),
+            status=_validated(Status, "status", found.get("status") or {}),
+        )
+
+    def _spec(self, uid: str, generation: int, written: object) -> RotatedCredentialSpec:
+        known = self._specs.get(uid)
+        if known and known[0] == generation:
+            return known[1]
+        spec = _validated(RotatedCredentialSpec, "spec", written)
+        if len(self._specs) >= self._remembered and uid not in self._specs:
+            del self._specs[next(iter(self._specs))]
+        self._specs[uid] = (generation, spec)
+        return spec
+
+
+def _validated(model: type[_Model], where: str, written: object) -> _Model:
+    try:
+        return model.model_validate(written)
+    except ValidationError as error:
+        first: ErrorDetails
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        path = ".".join((where, *map(str, first["loc"])))
+        raise Rejected(Reason.INVALID_SPEC, f"{path}: {first['msg']}"[:1000]) from error
+
+
+class KubeCredentials:
+    """The port over the API server."""
+
+    def __init__(self, client: Client, parser: Parser) -> None:
+        self._client = client
+        self.parse = parser.parse
+
+    async def read(self, key: Key) -> Credential | None:
+        """Return the credential by an uncached read, None if there is none."""
+        try:
+            found = await self._client.request(GET, CREDENTIALS.one(key.namespace, key.name))
+        except NotFound:
+            return None
+        return self.parse(found)
+
+    async def save(self, credential: Credential, status: Status) -> Credential:
+        """Replace its status and return the credential as stored."""
+        path = CREDENTIALS.one(credential.key.namespace, credential.key.name, "status")
+        patch = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": credential.resource_version},
+            {"op": "add", "path": "/status", "value": status.to_json()},
+        ]
+        return self.parse(await self._client.request(EDIT, path, body=patch))
+
+    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001
+        """Put our finalizer on or take it off; None when that ended the object."""
+        others = [name for name in credential.finalizers if name != FINALIZER]
+        patch = {
+            "metadata": {
+                "uid": credential.uid,
+                "resourceVersion": credential.resource_version,
+                "finalizers": [*others, FINALIZER] if present else others,
+            }
+        }
+        path = CREDENTIALS.one(credential.key.namespace, credential.key.name)
+        stored = self.parse(await self._client.request(MERGE, path, body=patch))
+        return None if stored.deleting and not stored.finalizers else stored

@@ -1,0 +1,88 @@
+"""What Rekey must be allowed to do, and whether it is: asked of the API server itself at the start.
+
+1. The list is the one that the chart grants; a test compares them.
+2. What is missing is returned, not raised: what to make of it is for the caller to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from rekey.errors import NotFound
+from rekey.kube.api import CREATE, CREDENTIALS, GET, Path
+from rekey.kube.client import Client
+
+_REVIEWS: Final = Path("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "selfsubjectaccessreviews")
+_KINDS: Final = Path(f"/apis/{CREDENTIALS.api_version}", "apis")
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One verb on one resource, in one namespace or (empty) in all."""
+
+    group: str
+    resource: str
+    verb: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        """Return it as in `patch deployments.apps in namespace shop`."""
+        name = f"{self.resource}.{self.group}" if self.group else self.resource
+        where = f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
+        return f"{self.verb} {name} {where}"
+
+
+_NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("rekey.dev", "rotatedcredentials"): ("get", "list", "watch", "patch"),
+    ("rekey.dev", "rotatedcredentials/status"): ("patch",),
+    ("", "secrets"): ("get", "create", "patch", "delete"),
+    ("", "pods"): ("list",),
+    ("apps", "deployments"): ("get", "list", "patch"),
+    ("apps", "statefulsets"): ("get", "list", "patch"),
+    ("apps", "daemonsets"): ("get", "list", "patch"),
+    ("batch", "jobs"): ("get", "list"),
+    ("batch", "cronjobs"): ("get", "list"),
+    ("events.k8s.io", "events"): ("create",),
+}
+
+
+def needed(namespaces: Iterable[str]) -> tuple[Right, ...]:
+    """Return every right that Rekey needs in these namespaces (none named: in all)."""
+    return tuple(
+        Right(group, resource, verb, namespace)
+        for namespace in tuple(namespaces) or ("",)
+        for (group, resource), verbs in _NEEDED.items()
+        for verb in verbs
+    )
+
+
+async def missing(client: Client, rights: Iterable[Right]) -> tuple[Right, ...]:
+    """Return those of the rights that we do not have."""
+    asked = tuple(rights)
+    allowed = await asyncio.gather(*(_allowed(client, right) for right in asked))
+    return tuple(right for right, yes in zip(asked, allowed, strict=True) if not yes)
+
+
+async def _allowed(client: Client, right: Right) -> bool:
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": right.verb}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {**attributes, "namespace": right.namespace}},
+    }
+    answer = await client.request(CREATE, _REVIEWS, body=body)
+    return bool(answer["status"].get("allowed"))
+
+
+async def is_served(client: Client) -> bool:
+    """Say whether the API server knows RotatedCredentials and their status: whether the CRD is there."""
+    try:
+        answer = await client.request(GET, _KINDS)
+    except NotFound:
+        return False
+    served = {one["name"] for one in answer["resources"]}
+    return {CREDENTIALS.plural, f"{CREDENTIALS.plural}/status"} <= served

@@ -1,0 +1,122 @@
+"""Secrets at the API server (port `Secrets`): where the bytes of a Material leave the process, and come back.
+
+1. A change is one merge patch with uid and resourceVersion: it applies to what was read, or not at all.
+2. Errors about Secrets say names and codes only; see `rekey.kube.refusals`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from typing import Any
+
+from rekey.core.material import Material
+from rekey.errors import Conflict, NotFound
+from rekey.kube.api import CREATE, CREDENTIALS, DELETE, GET, MERGE, SECRETS
+from rekey.kube.client import Client
+from rekey.kube.objects import controller, instant
+from rekey.ports.secrets import NewSecret, Owner, SecretChange, SecretView
+
+
+class KubeSecrets:
+    """The port over the API server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def read(self, namespace: str, name: str) -> SecretView | None:
+        """Return the Secret by an uncached read, None if there is none."""
+        try:
+            return _view(await self._client.request(GET, SECRETS.one(namespace, name)))
+        except NotFound:
+            return None
+
+    async def create(self, namespace: str, new: NewSecret) -> SecretView:
+        """Create it and return it as the API server stored it."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": new.name,
+                "labels": dict(new.labels),
+                "annotations": dict(new.annotations),
+                "ownerReferences": [_reference(new.owner)],
+            },
+            "type": new.type,
+            "immutable": new.immutable,
+            "data": _encoded(new.material),
+        }
+        return _view(await self._client.request(CREATE, SECRETS.all(namespace), body=body))
+
+    async def change(self, namespace: str, name: str, change: SecretChange) -> SecretView:
+        """Apply the change and return the Secret as stored."""
+        path = SECRETS.one(namespace, name)
+        metadata: dict[str, Any] = {"uid": change.uid, "resourceVersion": change.resource_version}
+        if change.labels:
+            metadata["labels"] = dict(change.labels)
+        if change.annotations:
+            metadata["annotations"] = dict(change.annotations)
+        if change.owner or change.release:
+            # A merge patch replaces lists, so the present one must be known.
+            present = await self._client.request(GET, path)
+            metadata["ownerReferences"] = _owners(present["metadata"], change)
+        body: dict[str, Any] = {"metadata": metadata}
+        data = {**dict.fromkeys(change.drop), **_encoded(change.material)}
+        if data:
+            body["data"] = data
+        return _view(await self._client.request(MERGE, path, body=body))
+
+    async def delete(self, namespace: str, name: str, uid: str) -> None:
+        """Delete it if it still has that uid; if it is gone, or has another uid, there is nothing to do."""
+        try:
+            await self._client.request(
+                DELETE, SECRETS.one(namespace, name), body={"preconditions": {"uid": uid}}
+            )
+        except NotFound:
+            return
+        except Conflict:
+            # Another uid is the usual reason, but success is claimed only where it is seen.
+            found = await self.read(namespace, name)
+            if found is not None and found.uid == uid:
+                raise
+
+
+def _view(found: dict[str, Any]) -> SecretView:
+    metadata = found["metadata"]
+    owner = controller(metadata)
+    return SecretView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        created=instant(metadata["creationTimestamp"]),
+        material=Material({key: b64decode(value) for key, value in (found.get("data") or {}).items()}),
+        owner=owner["uid"] if owner else None,
+        immutable=bool(found.get("immutable")),
+        type=found.get("type", "Opaque"),
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+    )
+
+
+def _encoded(material: Material) -> dict[str, str]:
+    # Sent to the API server and nowhere else: this is what a Secret is.
+    return {key: b64encode(value).decode() for key, value in material.reveal().items()}
+
+
+def _reference(owner: Owner) -> dict[str, Any]:
+    return {
+        "apiVersion": CREDENTIALS.api_version,
+        "kind": CREDENTIALS.kind,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        # True would need the right to update finalizers of the owner, and would hold up its deletion.
+        "blockOwnerDeletion": False,
+    }
+
+
+def _owners(metadata: dict[str, Any], change: SecretChange) -> list[dict[str, Any]]:
+    if metadata["uid"] != change.uid or metadata["resourceVersion"] != change.resource_version:
+        raise Conflict(f"the Secret {metadata['name']} was changed in between")
+    gone = {change.release, change.owner.uid if change.owner else None}
+    kept = [reference for reference in metadata.get("ownerReferences") or () if reference["uid"] not in gone]
+    return [*kept, _reference(change.owner)] if change.owner else kept

@@ -1,0 +1,1 @@
+"""The backends that make, prove and revoke values; they do not know each other."""

@@ -1,0 +1,1 @@
+"""Every test of Rekey, and the worlds it is tested in."""

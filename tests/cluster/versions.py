@@ -1,0 +1,59 @@
+"""Which servers the cluster is made of, in which versions, and where they are cached."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+KUBERNETES = "v1.36.3"
+ETCD = "v3.6.5"
+KWOK = "v0.7.0"
+KIND = "v0.33.0"
+GO = "1.26"
+
+MODULES = Path(__file__).parent / "modules"
+
+# Without these flags every Kubernetes binary says v0.0.0, and clients refuse features by version.
+_KUBERNETES_FLAGS = " ".join(
+    f"-X k8s.io/component-base/version.{name}={value}"
+    for name, value in {
+        "gitVersion": KUBERNETES,
+        "gitMajor": KUBERNETES.removeprefix("v").split(".")[0],
+        "gitMinor": KUBERNETES.split(".")[1],
+    }.items()
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one server's code is: a folder with go.mod and go.sum, and the package in it."""
+
+    module: str
+    package: str
+    version: str
+    ldflags: str = ""
+
+
+def _kubernetes(name: str) -> Source:
+    return Source("kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES, _KUBERNETES_FLAGS)
+
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
+SOURCES = {
+    "etcd": Source("etcd", "go.etcd.io/etcd/server/v3", ETCD),
+    "kube-apiserver": _kubernetes("kube-apiserver"),
+    "kube-controller-manager": _kubernetes("kube-controller-manager"),
+    "kube-scheduler": _kubernetes("kube-scheduler"),
+    "kubectl": _kubernetes("kubectl"),
+    "kubelet": _kubernetes("kubelet"),
+    "kwok": Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK),
+}
+
+
+def cache() -> Path:
+    """Return the folder that outlives checkouts."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rekey"
+
+
+def binary(name: str) -> Path:
+    """Return where the server `name` is, once it is built."""
+    return cache() / "servers" / SOURCES[name].version / name

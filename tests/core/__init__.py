@@ -1,0 +1,1 @@
+"""The pure part: tables of sentences, and properties."""

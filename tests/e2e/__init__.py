@@ -1,0 +1,1 @@
+"""Whole rotations on real clusters."""

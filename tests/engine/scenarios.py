@@ -1,0 +1,136 @@
+"""The rotations that are run again and again with the plug pulled: each is set up, then driven to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rekey.core.facts import How
+from tests.sim.cluster import Workload
+from tests.sim.world import World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+WEB = {"kind": "Deployment", "name": "web"}
+JOBS = {"kind": "Deployment", "name": "jobs"}
+HOT = {"kind": "Deployment", "name": "hot", "refresh": "None"}
+
+
+def spec(trigger: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Return a token spec with changes at the top level."""
+    rotation: dict[str, Any] = {"interval": "240h", "jitterPercent": 0}
+    if trigger:
+        rotation["trigger"] = trigger
+    base: dict[str, Any] = {
+        "generate": {"token": {"prefix": "ord_"}},
+        "rotation": rotation,
+        "overlap": {"duration": "10m"},
+    }
+    return base | changes
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to the credential `api`, and after how long everything has settled."""
+
+    steps: tuple[Callable[[World], None], ...]
+    lasts: timedelta = 2 * HOUR
+
+    def play(self, world: World) -> None:
+        """Drive the world through it."""
+        for step in self.steps:
+            step(world)
+            world.run(self.lasts)
+
+
+def _apply(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
+    return lambda world: world.apply("api", spec(trigger, **changes))
+
+
+def _both(*steps: Callable[[World], None]) -> Callable[[World], None]:
+    def step(world: World) -> None:
+        for each in steps:
+            each(world)
+
+    return step
+
+
+def _with(*workloads: Callable[[], Workload]) -> Callable[[World], None]:
+    def step(world: World) -> None:
+        for workload in workloads:
+            world.add(workload())
+
+    return step
+
+
+def _web(**options: Any) -> Callable[[], Workload]:
+    return lambda: Workload("web", "api", **options)
+
+
+def _jobs() -> Workload:
+    return Workload("jobs", "api")
+
+
+def _hot() -> Workload:
+    return Workload("hot", "api", how=How.VOLUME)
+
+
+def _delete(world: World) -> None:
+    world.delete("api")
+
+
+def _tamper(world: World) -> None:
+    del world.secrets["api-v1"]
+    world.promises.excused = True
+    while world.reconcile("api", check=True) is None:
+        pass
+    world.promises.excused = False
+
+
+def _stranger(world: World) -> None:
+    world.put("api", {"token": b"made-by-hand"})
+
+
+def _lose_status(world: World) -> None:
+    """The status is lost while both versions are accepted."""
+    world.run(MINUTE)
+    world.lose_status("api")
+
+
+def _leftover(world: World) -> None:
+    """A version that a crash left behind, made by an older spec."""
+    notes = {"rekey.dev/generate-digest": "older"}
+    world.put("api-v2", {"token": b"left-over"}, owner=world.credentials["api"].uid, annotations=notes)
+
+
+ALL = [WEB, JOBS, HOT]
+ADOPT = {"adopt": "Unowned"}
+SCENARIOS: dict[str, Scenario] = {
+    "two rotations without consumers": Scenario((_apply(), _apply("a"), _apply("b"))),
+    "a rotation with three kinds of consumers": Scenario(
+        (_with(_web(), _jobs, _hot), _apply(consumers=ALL), _apply("a", consumers=ALL))
+    ),
+    "a rollout that fails and is rolled back": Scenario(
+        (
+            _with(_web(fails_on=frozenset({"2"}))),
+            _apply(consumers=[WEB]),
+            _apply("a", consumers=[WEB]),
+            _apply("b", consumers=[WEB]),
+        )
+    ),
+    "a credential that is deleted and revoked": Scenario(
+        (_apply(deletionPolicy="Revoke"), _apply("a", deletionPolicy="Revoke"), _delete)
+    ),
+    "a credential that is deleted and retained": Scenario((_apply(), _apply("a"), _delete)),
+    "a version Secret that somebody deletes": Scenario((_apply(), _tamper, _apply("a"))),
+    "a Secret made by hand that is adopted": Scenario((_stranger, _apply(target=ADOPT), _apply("a", target=ADOPT))),
+    "a status that is lost during the overlap": Scenario(
+        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _lose_status))
+    ),
+    "a version left by a crash under an older spec": Scenario((_apply(), _both(_leftover, _apply("a")))),
+    "a spec whose generator changes": Scenario(
+        (_apply(), _apply(generate={"token": {"prefix": "ord_", "bytes": 48}}))
+    ),
+}

@@ -1,0 +1,93 @@
+"""The plug is pulled at every call of every port, before and after it takes effect: the end is always the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rekey.core import machine
+from tests.engine.scenarios import SCENARIOS
+from tests.sim.world import Plug, World
+
+EDGES_HIT: Counter[str] = Counter()
+
+
+def ending(world: World) -> dict[str, Any]:
+    """Return what must be the same however often the process died."""
+    credential = world.credentials.get("api")
+    return {
+        "versions": {item.number: item.state for item in credential.status.versions} if credential else None,
+        "secrets": sorted(world.secrets),
+        "restarts": {name: workload.restarts for name, workload in world.workloads.items()},
+        "templates": {name: workload.template for name, workload in world.workloads.items()},
+        "minted": dict(world.promises.minted),
+        "owners": {name: view.owner is not None for name, view in world.secrets.items()},
+    }
+
+
+def play(name: str, plug: Plug | None = None) -> World:
+    """Play a scenario, with the plug."""
+    world = World()
+    if plug is not None:
+        world.plug = plug
+    SCENARIOS[name].play(world)
+    return world
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it takes effect", "after it took effect"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_crash_at_any_call_changes_nothing_in_the_end(name: str, *, after: bool) -> None:
+    """Every call is crashed before and after; promises hold at every instant and the end equals the reference."""
+    reference = play(name)
+    calls = list(reference.plug.calls)
+    assert len(calls) > 5
+    for index, call in enumerate(calls):
+        world = play(name, Plug(at=index, after=after))
+        assert ending(world) == ending(reference), f"crashed at call {index}, {call}"
+
+
+@given(data=st.data())
+def test_any_number_of_crashes_breaks_no_promise(data: st.DataObject) -> None:
+    """The plug is pulled again and again at random calls; the rotation completes all the same."""
+    name = data.draw(st.sampled_from(sorted(SCENARIOS)))
+    gaps = data.draw(st.lists(st.integers(0, 12), max_size=8))
+    world = World()
+    original = world.reconcile
+
+    def reconcile(key: str, *, check: bool = False) -> Any:
+        if gaps:
+            world.plug.at, world.plug.after = len(world.plug.calls) + gaps.pop(), bool(len(gaps) % 2)
+        return original(key, check=check)
+
+    world.reconcile = reconcile  # type: ignore[method-assign]
+    SCENARIOS[name].play(world)
+    world.run(timedelta(hours=3))
+
+    assert ending(world)["minted"] == ending(play(name))["minted"]
+    assert ending(world)["versions"] == ending(play(name))["versions"]
+
+
+def test_every_edge_of_the_table_is_taken() -> None:
+    """The scenarios together take every edge; a histogram says how often."""
+    hits: Counter[str] = Counter()
+    taken = machine.EDGES
+
+    class Counting(dict[Any, Any]):
+        def __getitem__(self, key: Any) -> Any:
+            hits[f"{key[0] or 'none'} --{key[1]}-->"] += 1
+            return super().__getitem__(key)
+
+    machine.EDGES = Counting(taken)  # type: ignore[misc]
+    try:
+        for name in SCENARIOS:
+            play(name)
+    finally:
+        machine.EDGES = taken  # type: ignore[misc]
+    print("\n".join(f"{count:6} {edge}" for edge, count in sorted(hits.items())))
+    missing = {f"{before or 'none'} --{verb}-->" for before, verb in taken} - set(hits)
+    assert not missing

@@ -1,0 +1,1 @@
+"""The cluster side, against a real API server."""

@@ -1,0 +1,153 @@
+"""Specs that the API server accepts, and the one way in which the tests make others from them."""
+
+from copy import deepcopy
+from typing import Any, Final
+
+import yaml
+
+GONE: Final = object()
+"""The value of a field that is taken away."""
+
+_CONSUMER: Final = {"kind": "Deployment", "name": "checkout"}
+_TOKEN: Final = {"generate": {"token": {}}, "rotation": {"interval": "720h"}}
+
+
+def _templated(kind: str, key: str, **template: Any) -> dict[str, Any]:  # noqa: ANN401  # any member of the spec
+    data = {
+        "app.env": f"VALUE=${{{key}}}\nBEFORE=${{previous.{key}}}\nNUMBER=${{version}}\nPRICE=5$ $5 $$ {{}}\n"
+    }
+    return {
+        "generate": {kind: {}},
+        "rotation": {"interval": "720h"},
+        "target": {"template": {"data": data, **template}},
+    }
+
+
+TWINS: Final[dict[str, dict[str, Any]]] = {
+    "token": _TOKEN,
+    "password": {"generate": {"password": {}}, "rotation": {"interval": "720h"}},
+    "hmacKey": {"generate": {"hmacKey": {}}, "rotation": {"interval": "720h"}},
+    "weak password": {
+        "generate": {"password": {"length": 22, "classes": ["Upper", "Lower", "Digit"]}},
+        "rotation": {"interval": "720h"},
+    },
+    "digits": {
+        "generate": {"password": {"length": 39, "classes": ["Digit"]}},
+        "rotation": {"interval": "720h"},
+    },
+    "schedule": {
+        "generate": {"token": {}},
+        "rotation": {"schedule": "0 3 * * MON-FRI", "timeZone": "America/Argentina/Buenos_Aires"},
+    },
+    "windows": {
+        "generate": {"token": {}},
+        "rotation": {
+            "interval": "720h",
+            "urgentBefore": "48h",
+            "windows": [{"schedule": "0 2 * * *", "duration": "2h", "timeZone": "Europe/Berlin"}],
+        },
+    },
+    "overlap": {
+        "generate": {"token": {}},
+        "rotation": {"interval": "100h"},
+        "overlap": {"duration": "2h", "propagation": "90s", "deadline": "3h", "atDeadline": "Revoke"},
+    },
+    "zero overlap": {
+        "generate": {"token": {}},
+        "rotation": {"interval": "10h"},
+        "overlap": {"duration": "0s"},
+    },
+    "named consumers": {**_TOKEN, "consumers": [_CONSUMER, {"kind": "StatefulSet", "name": "checkout"}]},
+    "job": {**_TOKEN, "consumers": [{"kind": "CronJob", "name": "report", "refresh": "None"}]},
+    "selected consumers": {
+        **_TOKEN,
+        "consumers": [
+            {
+                "kind": "Deployment",
+                "selector": {
+                    "matchExpressions": [{"key": "a.example/tier", "operator": "In", "values": ["web"]}]
+                },
+            },
+            {"kind": "Deployment", "selector": {"matchLabels": {"app": "web"}}},
+        ],
+    },
+    "target": {**_TOKEN, "target": {"secretName": "orders.key", "type": "Opaque", "adopt": "Unowned"}},
+    "token template": _templated("token", "token"),
+    "password template": _templated("password", "password"),
+    "hmac template": _templated("hmacKey", "key"),
+    "metadata": _templated(
+        "token",
+        "token",
+        metadata={
+            "labels": {"app.kubernetes.io/name": "orders", "example.com/team": "a"},
+            "annotations": {"note": "ö"},
+        },
+    ),
+    "replace": _templated("token", "token", mergePolicy="Replace"),
+    "basic-auth": {
+        "generate": {"password": {}},
+        "rotation": {"interval": "720h"},
+        "target": {
+            "type": "kubernetes.io/basic-auth",
+            "template": {"mergePolicy": "Merge", "data": {"username": "orders"}},
+        },
+    },
+    "docker": {
+        "generate": {"password": {}},
+        "rotation": {"interval": "720h"},
+        "target": {
+            "type": "kubernetes.io/dockerconfigjson",
+            "template": {"data": {".dockerconfigjson": '{"auths": {"r": {"password": "${password}"}}}'}},
+        },
+    },
+    "everything": {
+        "suspend": True,
+        "hold": {"until": "2026-12-01T00:00:00+01:00", "reason": "audit"},
+        "generate": {
+            "token": {"prefix": "ord_", "bytes": 64, "owner": "Team Ö", "metadata": {"cost.centre": "a b"}},
+        },
+        "rotation": {
+            "interval": "720h",
+            "jitterPercent": 0,
+            "windowPolicy": "Prefer",
+            "trigger": "2026-11-21-a",
+        },
+        "consumers": [_CONSUMER],
+        "rollout": {"maxConcurrent": 4, "progressDeadline": "5m", "onFailure": "Hold"},
+        "revocationPolicy": "Manual",
+        "deletionPolicy": "Revoke",
+        "revisionHistoryLimit": 0,
+    },
+}
+
+
+def manifest(spec: dict[str, Any], name: str = "orders", namespace: str = "default") -> dict[str, Any]:
+    """Return the resource with that spec."""
+    return {
+        "apiVersion": "rekey.dev/v1alpha1",
+        "kind": "RotatedCredential",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": deepcopy(spec),
+    }
+
+
+def changed(spec: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """Return a copy of the spec that differs at one path, such as `consumers/0/name`, and nowhere else."""
+    copy = deepcopy(spec)
+    *above, last = path.split("/")
+    node: Any = copy
+    for step in above:
+        node = node[int(step)] if isinstance(node, list) else node.setdefault(step, {})
+    key: Any = int(last) if isinstance(node, list) else last
+    if value is GONE:
+        del node[key]
+    elif isinstance(node, list) and key == len(node):
+        node.append(value)
+    else:
+        node[key] = value
+    return copy
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """Return the resources of a YAML file."""
+    return [document for document in yaml.safe_load_all(text) if document]

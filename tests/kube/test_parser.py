@@ -1,0 +1,90 @@
+"""A RotatedCredential as the API server gives it becomes a Credential, or an error that says why not."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from rekey.core.facts import Key
+from rekey.core.status import Status
+from rekey.errors import Rejected
+from rekey.kube.credentials import Parser
+
+
+def stored(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return a RotatedCredential; `changes` go over its metadata, or replace spec and status."""
+    metadata = {
+        "namespace": "shop",
+        "name": "db",
+        "uid": "u-1",
+        "resourceVersion": "9",
+        "generation": 3,
+        "creationTimestamp": "2026-05-04T12:00:00Z",
+    }
+    spec = changes.pop("spec", {"generate": {"token": {}}, "rotation": {"interval": "720h"}})
+    status = changes.pop("status", {"currentVersion": 2})
+    return {"metadata": {**metadata, **changes}, "spec": spec, "status": status}
+
+
+def test_parsed() -> None:
+    """All that the engine works with is taken over."""
+    noon = "2026-05-04T12:30:00Z"
+    credential = Parser().parse(stored(deletionTimestamp=noon, finalizers=["a", "b"]))
+    assert credential.key == Key("shop", "db")
+    assert (credential.uid, credential.resource_version, credential.generation) == ("u-1", "9", 3)
+    assert credential.created == datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+    assert credential.deleting == datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+    assert credential.finalizers == ("a", "b")
+    assert credential.spec.generate.token is not None
+    assert credential.status == Status(current_version=2)
+
+
+def test_bare() -> None:
+    """A credential that nobody has looked at yet has an empty status."""
+    credential = Parser().parse(stored(status=None))
+    assert (credential.status, credential.deleting, credential.finalizers) == (Status(), None, ())
+
+
+def test_spec_parsed_once() -> None:
+    """A spec is parsed once for each generation of each credential, as far as memory goes."""
+    parser = Parser(remembered=2)
+    first = parser.parse(stored()).spec
+    assert parser.parse(stored(resourceVersion="10")).spec is first
+    assert parser.parse(stored(generation=4)).spec is not first
+    assert parser.parse(stored(uid="u-2")).spec is not first
+    assert len(parser._specs) == 2
+    parser.parse(stored(uid="u-3"))
+    assert set(parser._specs) == {"u-2", "u-3"}
+
+
+UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
+    "a field of a later version": (
+        {"spec": {"generate": {"token": {}}, "rotation": {"interval": "1h"}, "approval": {}}},
+        r"^spec\.approval: Extra inputs are not permitted$",
+    ),
+    "a spec that is missing": ({"spec": None}, r"^spec: "),
+    "a value of a later version": (
+        {"spec": {"generate": {"token": {}}, "rotation": {}, "deletionPolicy": "Keep"}},
+        r"^spec\.deletionPolicy: Input should be 'Retain' or 'Revoke'$",
+    ),
+    "a state of a later version": (
+        {"status": {"versions": [{"number": 1, "state": "Dormant", "secretName": "db-v1"}]}},
+        r"^status\.versions\.0\.state: Input should be ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "words"), UNKNOWN.values(), ids=UNKNOWN)
+def test_unknown(parts: dict[str, Any], words: str) -> None:
+    """What this version does not know needs a person, and is named by its path."""
+    with pytest.raises(Rejected, match=words) as caught:
+        Parser().parse(stored(**parts))
+    assert caught.value.reason == "InvalidSpec"
+
+
+def test_unknown_spec_is_not_remembered() -> None:
+    """A spec that was refused is looked at again."""
+    parser = Parser()
+    with pytest.raises(Rejected):
+        parser.parse(stored(spec={}))
+    assert parser.parse(stored()).generation == 3

@@ -1,0 +1,173 @@
+"""The promises S1 to S9 as statements about the simulated world, checked at every instant and at every effect.
+
+They are written from the promises, not from the code: they know nothing of the ledger but what it says in public.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rekey.core import bundle as content
+from rekey.core.facts import Credential
+from rekey.core.spec import AtDeadline, DeletionPolicy
+from rekey.core.status import Status
+from rekey.ports.secrets import SecretView
+from tests.sim.cluster import Workload, held
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+
+class Promises:
+    """What must hold, and what was seen so far."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.minted: Counter[str] = Counter()
+        self.values: dict[str, bytes] = {}
+        self.strangers: dict[str, SecretView] = {}
+        self.excused = False
+        self.searched: list[Status] = []
+
+    def _credential_of(self, bundle: str) -> Credential | None:
+        for credential in self.world.credentials.values():
+            if (credential.spec.target.secret_name or credential.key.name) == bundle:
+                return credential
+        return None
+
+    def check(self) -> None:
+        """Check what must hold at every instant."""
+        self._nobody_is_locked_out()
+        for bundle in self.world.history:
+            view = self.world.secrets.get(bundle)
+            if view is not None and "-v" not in bundle:
+                self._bundle_is_whole(bundle, view)
+        for name, view in self.strangers.items():
+            assert self.world.secrets.get(name) is view, f"S6: the stranger's Secret {name} was touched"
+        self._nothing_leaks()
+
+    def _accepted(self, bundle: str) -> set[int]:
+        """Return what those accept who verify by the bundle and by the version Secrets."""
+        view = self.world.secrets.get(bundle)
+        if view is None:
+            return set()
+        shown = {number for number in content.shown_versions(view.material) if number is not None}
+        return {number for number in shown if f"{bundle}-v{number}" in self.world.secrets}
+
+    def _nobody_is_locked_out(self) -> None:
+        """S1: no user holds a version that is refused."""
+        if self.excused:
+            return
+        timing = self.world.timing
+        for pod in self.world.pods():
+            history = self.world.history.get(pod.bundle, [])
+            for number in held(pod, history, self.world.time, timing.cache_lag, timing.propagation):
+                accepted = self._accepted(pod.bundle)
+                assert number in accepted, f"S1: {pod.name} holds version {number}, accepted are {accepted}"
+
+    def _bundle_is_whole(self, bundle: str, view: SecretView) -> None:
+        """S4 and S5: the current version exists, and each part of the bundle is of one version."""
+        values = view.material.reveal()
+        current, previous = content.shown_versions(view.material)
+        if current is None or self.excused:
+            return
+        stored = self.world.secrets.get(f"{bundle}-v{current}")
+        assert stored is not None, f"S4: the bundle shows version {current}, which does not exist"
+        for key, value in stored.material.reveal().items():
+            assert values.get(key) == value, f"S5: {key} in the bundle is not of version {current}"
+        before = self.world.secrets.get(f"{bundle}-v{previous}") if previous is not None else None
+        if before is not None:
+            for key, value in before.material.reveal().items():
+                assert values.get(f"previous.{key}") == value, (
+                    f"S5: previous.{key} is not of version {previous}"
+                )
+
+    def _nothing_leaks(self) -> None:
+        """S7: no issued value in a status or an Event."""
+        statuses = [item.status for item in self.world.credentials.values()]
+        if statuses == self.searched:
+            return
+        self.searched = statuses
+        text = "\n".join(str(status.to_json()) for status in statuses)
+        text += "\n".join(note for _, _, note in self.world.news[-5:])
+        for name, value in self.values.items():
+            assert value.decode(errors="ignore") not in text, f"S7: a value of {name} leaked"
+
+    def created(self, view: SecretView) -> None:
+        """S3: a number is minted once; at most one version is pending."""
+        if view.labels.get("rekey.dev/role") != "version":
+            return
+        assert view.immutable, f"{view.name} must be immutable"
+        self.minted[view.name] += 1
+        self.values |= {f"{view.name}.{key}": value for key, value in view.material.reveal().items()}
+        bundle = view.name.rsplit("-v", 1)[0]
+        history = self.world.history.get(bundle, [])
+        seen = {shown.number for shown in history}
+        pending = [
+            name
+            for name, other in self.world.secrets.items()
+            if other.labels.get("rekey.dev/role") == "version"
+            and name.rsplit("-v", 1)[0] == bundle
+            and int(name.rsplit("-v", 1)[1]) not in seen
+        ]
+        assert len(pending) <= 1, f"S3: {pending} are pending at once"
+
+    def changed(self, old: SecretView, fresh: SecretView) -> None:
+        """S4: the only version is never taken out of the bundle."""
+        del old
+        shown = content.shown_versions(fresh.material)
+        if fresh.labels.get("rekey.dev/role") == "bundle":
+            assert shown[0] is not None, "S4: the bundle shows nothing"
+
+    def deleting(self, view: SecretView) -> None:
+        """S2: a version that was shown goes only after its full overlap, and never the current one."""
+        if view.labels.get("rekey.dev/role") != "version":
+            return
+        bundle, number = view.name.rsplit("-v", 1)
+        credential = self._credential_of(bundle)
+        if credential is None or credential.deleting is not None:
+            assert credential is None or credential.spec.deletion_policy is DeletionPolicy.REVOKE
+            self.excused = True
+            return
+        history = self.world.history.get(bundle, [])
+        assert not history or history[-1].number != int(number), (
+            f"S4: version {number} is current and was revoked"
+        )
+        ends = [
+            history[index + 1].since
+            for index, shown in enumerate(history)
+            if shown.number == int(number) and index + 1 < len(history)
+        ]
+        if not ends:
+            return
+        spec = credential.spec
+        late = ends[-1] + spec.overlap.deadline <= self.world.time
+        forced = spec.overlap.at_deadline is AtDeadline.REVOKE and late
+        if forced:
+            self.excused = True
+            return
+        assert ends[-1] + spec.overlap.duration <= self.world.time, (
+            f"S2: the overlap of version {number} was cut short"
+        )
+        held_until = spec.hold.until if spec.hold else self.world.time - timedelta(seconds=1)
+        assert held_until <= self.world.time, f"S2: version {number} was revoked although on hold"
+
+    def restarting(self, credential: Credential, workload: Workload, value: str | None) -> None:
+        """S8 and S9: a consumer is restarted once for a version, after it is on record as current."""
+        stored = self.world.credentials[credential.key.name].status
+        failed = [version for version in stored.versions if version.rolled_back]
+        if not failed:
+            assert str(stored.current_version) == value, f"S9: {value} was written before it was on record"
+            times = workload.restarts.count(value)
+            entry = next((item for item in stored.consumers if item.name == workload.name), None)
+            allowed = 1 if entry is not None and entry.wanted is not None else 0
+            assert times <= allowed, (
+                f"S8: {workload.name} was restarted {times + 1} times for version {value}"
+            )
+
+    def gone(self, credential: Credential) -> None:
+        """S3: nothing is left that nobody owns, unless it was to be retained."""
+        for view in self.world.secrets.values():
+            assert view.owner != credential.uid, f"S3: {view.name} is owned by what is gone"
