@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.cluster import build, choose, controlplane
 from tests.cluster.errors import ClusterError
-from tests.cluster.handle import NOTE
+from tests.cluster.handle import NOTE, Cluster
 from tests.cluster.options import Options
 from tests.cluster.versions import CONTROL_PLANE, SOURCES
 
@@ -36,12 +36,12 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _up(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.dir.resolve()
-    if controlplane.running(directory):
-        raise ClusterError(f"a cluster runs in {directory}: `down` first, or use it: {_export(directory)}")
+    if (directory / NOTE).exists() or controlplane.running(directory):
+        raise ClusterError(f"there is a cluster in {directory}: use it (`status`), or `down` first")
     began = time.monotonic()
     cluster = choose.start(directory, Options(fsync=arguments.fsync))
     print(f"cluster: up in {time.monotonic() - began:.1f} s ({cluster.backend})", file=sys.stderr)
-    print(f"export KUBECONFIG={cluster.kubeconfig}")
+    print(_export(cluster))
     return 0
 
 
@@ -57,29 +57,26 @@ def _down(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.dir.resolve()
-    servers = controlplane.running(directory)
-    if not servers:
+    if not (directory / NOTE).exists():
         print(f"no cluster in {directory}")
         return 1
-    print(f"in {directory}: {', '.join(servers)}")
-    gone = [name for name in controlplane.STOP_ORDER if name not in servers]
-    if gone:
-        print(f"not running: {', '.join(gone)} (logs are in {directory})")
-    print(_export(directory))
+    cluster = Cluster.from_json((directory / NOTE).read_text())
+    servers = controlplane.running(directory)
+    print(f"{cluster.backend}: {cluster.server}; servers of ours: {', '.join(servers) or 'none'}")
+    print(f"ready: {cluster.kubectl('get', '--raw', '/readyz')}")
+    print(_export(cluster))
     return 0
 
 
-def _export(directory: Path) -> str:
-    return f"export KUBECONFIG={directory / 'kubeconfig'}"
+def _export(cluster: Cluster) -> str:
+    return f"export KUBECONFIG={cluster.kubeconfig}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="A cluster for tests.")
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("build", help="build the servers into the cache")
-    command.add_argument(
-        "names", nargs="*", help=f"of {', '.join(SOURCES)}; all but kubelet if none is named"
-    )
+    command.add_argument("names", nargs="*", help=f"of {', '.join(SOURCES)}; all but kubelet if none is named")
     command.set_defaults(run=_build)
     for name, run, text in (
         ("up", _up, "start a cluster and leave it running"),

@@ -60,10 +60,7 @@ def write(image: Image, target: Path) -> None:
             "schemaVersion": 2,
             "mediaType": _MANIFEST,
             "config": _descriptor(_CONFIG, config),
-            "layers": [
-                {"mediaType": _LAYER, "digest": digest, "size": path.stat().st_size}
-                for path, digest in layers
-            ],
+            "layers": [{"mediaType": _LAYER, "digest": digest, "size": path.stat().st_size} for path, digest in layers],
         }
     )
     named = {

@@ -85,9 +85,7 @@ def _write_users(directory: Path, options: Options) -> str:
     everybody = (User("admin", ("system:masters",)), *options.users)
     made = {user: secrets.token_hex(16) for user in everybody}
     tokens.write_text(
-        "".join(
-            f'{token},{user.name},{user.name},"{",".join(user.groups)}"\n' for user, token in made.items()
-        )
+        "".join(f'{token},{user.name},{user.name},"{",".join(user.groups)}"\n' for user, token in made.items())
     )
     return made[everybody[0]]
 
@@ -115,9 +113,7 @@ def _start_servers(cluster: Cluster, directory: Path, at: Ports, options: Option
     apiserver = processes.start("apiserver", arguments.apiserver(bin_dir, directory, at, options), directory)
     _until_ready(apiserver, f"{cluster.server}/readyz", cluster)
     rest = [
-        processes.start(
-            "controller-manager", arguments.controller_manager(bin_dir, directory, at), directory
-        ),
+        processes.start("controller-manager", arguments.controller_manager(bin_dir, directory, at), directory),
         processes.start("scheduler", arguments.scheduler(bin_dir, directory, at), directory),
     ]
     if options.with_kwok:

@@ -22,9 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 @pytest.fixture(scope="session")
-def node_cluster(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Cluster]:
+def node_cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Give a cluster whose pods are real; where none can be had the test is skipped, loudly."""
     with ExitStack() as stack:
         try:
@@ -48,16 +46,16 @@ def node_namespace(node_cluster: Cluster) -> Iterator[str]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say aloud that real pods were not tried, and why: a skip is easily overlooked."""
-    reasons = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
+    skips = [report.longrepr for report in terminalreporter.getreports("skipped")]
+    # A skip's is a tuple: file, line, reason.
+    reasons = [str(skip[2]) for skip in skips if isinstance(skip, tuple)]
     refused = [reason.partition(_NO_PODS)[2] for reason in reasons if _NO_PODS in reason]
     if refused:
         terminalreporter.section("NOT TESTED: real pods", sep="!", yellow=True)
         terminalreporter.line(f"{len(refused)} tests were skipped: {refused[0]}", yellow=True)
 
 
-def _join(
-    stack: ExitStack, what: str, factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Cluster:
+def _join(stack: ExitStack, what: str, factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Cluster:
     base = factory.getbasetemp()
     # xdist gives every worker a folder of its own, in the run's.
     run: Path = base.parent if hasattr(request.config, "workerinput") else base

@@ -129,7 +129,5 @@ def _run(argv: list[str], what: str) -> None:
         code = progress.wait(child)
         if code:
             said.seek(0)
-            raise NodeRefused(
-                f"{what} failed: {argv[0]}: {said.read().decode(errors='replace')[-1000:].strip()}"
-            )
+            raise NodeRefused(f"{what} failed: {argv[0]}: {said.read().decode(errors='replace')[-1000:].strip()}")
     progress.done()

@@ -31,9 +31,7 @@ _CHANGED = (
 def up(directory: Path, api_port: int) -> None:
     """Note the settings, make the bridge, close it to the outside, lead 10.0.0.1 to the API server."""
     if Path("/sys/class/net", BRIDGE).exists():
-        raise NodeRefused(
-            f"there is a network device {BRIDGE} already (if nobody uses it: ip link del {BRIDGE})"
-        )
+        raise NodeRefused(f"there is a network device {BRIDGE} already (if nobody uses it: ip link del {BRIDGE})")
     before = {name: Path("/proc/sys", name).read_text().strip() for name in _CHANGED}
     (directory / "sysctl.json").write_text(json.dumps(before))
     _run("ip", "link", "add", BRIDGE, "type", "bridge")

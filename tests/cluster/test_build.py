@@ -88,9 +88,7 @@ def test_a_build_that_fails_says_why(go: FakeGo, then: str, error: type[ClusterE
     assert build.ensure(["etcd"])["etcd"].read_text() == "server\n"
 
 
-def test_without_a_new_go_the_message_says_where_to_get_one(
-    go: FakeGo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_new_go_the_message_says_where_to_get_one(go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old Go is as good as none; with no index to install one from, a person has to."""
     go.will(_BUILDS, version="go1.20.1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")

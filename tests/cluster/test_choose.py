@@ -70,9 +70,7 @@ def test_a_given_cluster_is_used_and_left_alone(
 
 
 @pytest.mark.kube
-def test_a_folder_of_servers_makes_a_cluster(
-    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_servers_makes_a_cluster(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the options that the usual one does without: an audit log and a user; nothing is left running."""
     if not (cluster.bin_dir / "etcd").exists():
         pytest.skip("the servers of this cluster are somebody else's")

@@ -130,7 +130,5 @@ SCENARIOS: dict[str, Scenario] = {
         (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _lose_status))
     ),
     "a version left by a crash under an older spec": Scenario((_apply(), _both(_leftover, _apply("a")))),
-    "a spec whose generator changes": Scenario(
-        (_apply(), _apply(generate={"token": {"prefix": "ord_", "bytes": 48}}))
-    ),
+    "a spec whose generator changes": Scenario((_apply(), _apply(generate={"token": {"prefix": "ord_", "bytes": 48}}))),
 }

@@ -72,7 +72,14 @@ def test_a_rotation_with_a_consumer() -> None:
 
     assert states(world) == {1: "Revoked", 2: "Active"}
     assert web.restarts == ["2"]
-    assert world.said() == ["Issued", "Activated", "ConsumerRestarted", "OverlapStarted", "OverlapExpired", "Revoked"]
+    assert world.said() == [
+        "Issued",
+        "Activated",
+        "ConsumerRestarted",
+        "OverlapStarted",
+        "OverlapExpired",
+        "Revoked",
+    ]
 
 
 def test_a_rollout_that_fails_is_rolled_back() -> None:

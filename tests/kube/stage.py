@@ -87,7 +87,7 @@ class KubeStage(Stage):
         query = {"fieldSelector": f"regarding.kind={CREDENTIALS.kind}"}
         return await self.client.list(EVENTS.all(self.namespace), query)
 
-    async def until(self, path: Path, wanted: Any) -> None:  # noqa: ANN401 - a predicate on JSON
+    async def until(self, path: Path, wanted: Any) -> None:  # noqa: ANN401  a predicate on JSON
         """Wait until the object exists and is as wanted."""
         async with asyncio.timeout(30):
             while True:
@@ -118,9 +118,7 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
     home = Path(f"/api/v1/namespaces/{name}", "namespaces")
     here = connected(access, SystemClock(), Parser(), instance="tests", observe=_ignore, dropped=_ignore)
     async with here as (client, ports):
-        await client.request(
-            CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}}
-        )
+        await client.request(CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}})
         stage = KubeStage(client, ports, name)
         # No pod can be made before its namespace has a ServiceAccount.
         await stage.until(Path(f"{home.url}/serviceaccounts/default", "serviceaccounts"), bool)

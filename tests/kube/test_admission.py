@@ -53,9 +53,7 @@ class Api:
         """Try to replace the resource."""
         meta = body["metadata"]
         where = (crd.GROUP, crd.VERSION, meta["namespace"], crd.PLURAL, meta["name"])
-        made = self.objects.replace_namespaced_custom_object(
-            *where, body, dry_run="All", field_validation="Strict"
-        )
+        made = self.objects.replace_namespaced_custom_object(*where, body, dry_run="All", field_validation="Strict")
         return cast("dict[str, Any]", made)
 
 
@@ -182,9 +180,7 @@ def test_the_columns_tell_a_credential_at_a_glance(api: Api, cluster: Cluster, n
         "conditions": [ready],
     }
     patch = json.dumps({"status": status})
-    cluster.kubectl(
-        "-n", namespace, "patch", "rcred", "orders", "--subresource=status", "--type=merge", "-p", patch
-    )
+    cluster.kubectl("-n", namespace, "patch", "rcred", "orders", "--subresource=status", "--type=merge", "-p", patch)
     head, row = cluster.kubectl("-n", namespace, "get", "rekey").splitlines()
     assert head.split() == ["NAME", "READY", "VERSION", "NEXT", "OVERLAP", "UNTIL", "REASON", "AGE"]
     assert row.split()[:6] == [
@@ -236,7 +232,5 @@ def test_the_example_is_accepted(api: Api, cluster: Cluster, namespace: str, exa
     """Every file in examples/ can be applied as it stands, in any namespace."""
     text = EXAMPLES[example].read_text()
     assert any(document["kind"] == "RotatedCredential" for document in documents(text))
-    said = cluster.kubectl(
-        "-n", namespace, "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text
-    )
+    said = cluster.kubectl("-n", namespace, "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
     assert len(said.splitlines()) == len(documents(text))

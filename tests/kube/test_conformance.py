@@ -2,12 +2,8 @@
 
 import pytest
 
-from tests.sim.conformance import (
-    CredentialsConformance,
-    PodsConformance,
-    SecretsConformance,
-    WorkloadsConformance,
-)
+from tests.sim.conformance import CredentialsConformance, SecretsConformance
+from tests.sim.conformance_of_workloads import PodsConformance, WorkloadsConformance
 
 pytestmark = pytest.mark.kube
 

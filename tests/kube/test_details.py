@@ -1,6 +1,7 @@
 """What a real API server does with our writes beyond what the ports promise."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from rekey.errors import NamespaceTerminating, Rejected
 from rekey.kube.api import CREDENTIALS, DELETE, GET, MERGE, SECRETS, Path
 from rekey.ports.secrets import Owner
 from tests.kube.stage import DEPLOYMENTS, KubeStage
-from tests.sim.conformance import change_of, new_secret, owner, restart
+from tests.sim.conformance import change_of, new_secret, owner
+from tests.sim.conformance_of_workloads import restart
 from tests.sim.stage import Play, Stage
 
 pytestmark = pytest.mark.kube
@@ -38,9 +40,7 @@ def test_owner_reference(play: Play) -> None:
         theirs = {**{key: ours[key] for key in ("apiVersion", "kind")}, "name": other.name, "uid": other.uid}
         body = {"metadata": {"ownerReferences": [theirs, ours]}}
         written = await stage.client.request(MERGE, path, body=body)
-        change = replace(
-            change_of(view), resource_version=written["metadata"]["resourceVersion"], release=us.uid
-        )
+        change = replace(change_of(view), resource_version=written["metadata"]["resourceVersion"], release=us.uid)
         await stage.ports.secrets.change(stage.namespace, "db", change)
         stored = await stage.client.request(GET, path)
         assert stored["metadata"]["ownerReferences"] == [theirs]
@@ -54,6 +54,30 @@ def test_namespaces(play: Play) -> None:
     async def scene(stage: Stage) -> None:
         await stage.ports.secrets.create(stage.namespace, new_secret(await owner(stage)))
         assert await stage.ports.secrets.read("default", "db") is None
+
+    play(scene)
+
+
+def test_written(play: Play) -> None:
+    """A Secret says when it was last written, by the API server's clock, whoever wrote it."""
+
+    async def scene(stage: Stage) -> None:
+        assert isinstance(stage, KubeStage)
+        made = await stage.ports.secrets.create(stage.namespace, new_secret(await owner(stage)))
+        assert made.written is not None
+        assert made.written >= made.created
+        path = SECRETS.one(stage.namespace, "db")
+        entries = (await stage.client.request(GET, path))["metadata"]["managedFields"]
+        for year in ("2031", "2030"):
+            entries.append({**entries[0], "manager": year, "time": f"{year}-05-04T12:00:00Z"})
+        await stage.client.request(MERGE, path, body={"metadata": {"managedFields": entries}})
+        seen = await stage.ports.secrets.read(stage.namespace, "db")
+        assert seen is not None
+        assert seen.written == datetime(2031, 5, 4, 12, 0, tzinfo=UTC)
+        await stage.client.request(MERGE, path, body={"metadata": {"managedFields": [{}]}})
+        seen = await stage.ports.secrets.read(stage.namespace, "db")
+        assert seen is not None
+        assert seen.written is None
 
     play(scene)
 

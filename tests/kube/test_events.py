@@ -183,7 +183,7 @@ def test_real_events(play: Play) -> None:
             for _ in range(2):
                 stage.ports.announcer.announce(made, News(f"db.r.{notice.lower()}", notice, "ü" * 700))
         async with asyncio.timeout(30):
-            while len(await stage.events()) < len(Notice):  # noqa: ASYNC110 - nothing tells us
+            while len(await stage.events()) < len(Notice):  # noqa: ASYNC110  nothing tells us
                 await asyncio.sleep(0.02)
         assert sorted(event["reason"] for event in await stage.events()) == sorted(Notice)
 

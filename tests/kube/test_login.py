@@ -71,7 +71,7 @@ def test_program() -> None:
     """A program is asked every ten seconds, and is told when what it gave last was refused."""
     told: list[bool] = []
 
-    def ask(refused: bool) -> str:  # noqa: FBT001 - the protocol of Program
+    def ask(refused: bool) -> str:  # noqa: FBT001  as Program calls it
         told.append(refused)
         return f"Bearer {len(told)}"
 
@@ -200,7 +200,7 @@ def test_client_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.kube
 def test_exec_plugin(tmp_path: Path, cluster: Cluster) -> None:
-    """A kubeconfig's program is run for a token, and again when the token was refused."""
+    """A kubeconfig's program gives the token, and another if that is refused; failing changes nothing."""
     script, count = tmp_path / "login", tmp_path / "count"
     script.write_text(
         f"#!/bin/sh\necho x >> {count}\n"
@@ -222,6 +222,10 @@ def test_exec_plugin(tmp_path: Path, cluster: Cluster) -> None:
     access.login._again = 0.0
     asyncio.run(reach(access))
     assert count.read_text() == "x\nx\n"
+    script.write_text("#!/bin/sh\nexit 1\n")
+    access.login.refused()
+    access.login._again = 0.0
+    asyncio.run(reach(access))
 
 
 BAD_KUBECONFIGS = {

@@ -162,7 +162,7 @@ def test_starts(
     spec: Spec,
     statuses: dict[str, list[Spec]],
     starts: set[datetime],
-    pending: bool,  # noqa: FBT001 - a parameter
+    pending: bool,  # noqa: FBT001  a parameter
 ) -> None:
     """Starts are those of what runs or may have handed on what it read; pending is what has yet to read."""
     seen = view(pod(spec, {FIELDS[which]: list(some) for which, some in statuses.items()}))
@@ -176,9 +176,7 @@ def test_rest() -> None:
         {"kind": "Node", "name": "n"},
         {"kind": "ReplicaSet", "name": "web-7f", "controller": True},
     ]
-    seen = view(
-        pod({}, None, labels={"app": "web"}, ownerReferences=owners, deletionTimestamp="2026-05-04T12:00:00Z")
-    )
+    seen = view(pod({}, None, labels={"app": "web"}, ownerReferences=owners, deletionTimestamp="2026-05-04T12:00:00Z"))
     assert (seen.name, seen.labels, seen.owner) == ("web-1", {"app": "web"}, ("ReplicaSet", "web-7f"))
     assert seen.terminating
     bare = view(pod({}))

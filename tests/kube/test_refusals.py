@@ -33,18 +33,14 @@ REFUSALS = {
     "a name that exists is taken": Case(409, status("AlreadyExists"), Taken),
     "another resourceVersion is a conflict": Case(409, status("Conflict"), Conflict),
     "a conflict that a proxy reports is a conflict": Case(409, "<html>", Conflict),
-    "another uid is a conflict": Case(
-        422, status("Invalid", ("FieldValueInvalid", "metadata.uid")), Conflict
-    ),
+    "another uid is a conflict": Case(422, status("Invalid", ("FieldValueInvalid", "metadata.uid")), Conflict),
     "an object that does not exist is not found": Case(404, status("NotFound"), NotFound),
     "a namespace that ends takes nothing new": Case(
         403, status("Forbidden", ("NamespaceTerminating", "metadata.namespace")), NamespaceTerminating
     ),
     "a right that is missing is said so": Case(403, status("Forbidden"), Forbidden),
     "a refusal without words is about rights": Case(403, None, Forbidden),
-    "an invalid object needs a person": Case(
-        422, status("Invalid", ("FieldValueInvalid", "spec.x")), Rejected
-    ),
+    "an invalid object needs a person": Case(422, status("Invalid", ("FieldValueInvalid", "spec.x")), Rejected),
     "a bad request needs a person": Case(400, status("BadRequest"), Rejected),
     "too large a request needs a person": Case(413, status("RequestEntityTooLarge"), Rejected),
     "an unknown media type needs a person": Case(415, None, Rejected),
@@ -73,9 +69,7 @@ def test_classes(case: Case, path: object) -> None:
 
 def test_named_fields() -> None:
     """A refused object's fields are named, but for a Secret, where even those may tell something."""
-    body = orjson.dumps(
-        status("Invalid", ("FieldValueInvalid", "spec.replicas"), ("FieldValueRequired", "x"))
-    )
+    body = orjson.dumps(status("Invalid", ("FieldValueInvalid", "spec.replicas"), ("FieldValueRequired", "x")))
     workload = refusal(MERGE, WORKLOADS["Deployment"].all("shop"), 422, {}, body)
     secret = refusal(CREATE, SECRETS.all("shop"), 422, {}, body)
     assert str(workload) == (
@@ -99,9 +93,7 @@ def test_missing_right() -> None:
         pytest.param({}, {"retryAfterSeconds": 3}, 3.0, id="the answer says when"),
         pytest.param({"Retry-After": "7"}, {"retryAfterSeconds": 3}, 7.0, id="the header goes first"),
         pytest.param({"Retry-After": "-1"}, {}, 0.0, id="the past is now"),
-        pytest.param(
-            {"Retry-After": "Mon, 04 May 2026 12:00:00 GMT"}, {}, None, id="a date is not understood"
-        ),
+        pytest.param({"Retry-After": "Mon, 04 May 2026 12:00:00 GMT"}, {}, None, id="a date is not understood"),
         pytest.param({}, {}, None, id="nobody says when"),
     ],
 )

@@ -75,7 +75,7 @@ def test_missing(play: Play, access: Access, cluster: Cluster) -> None:
         ]
         async with Client(replace(access, login=Named(token))) as client, asyncio.timeout(30):
             # An authorizer learns of new roles a moment later.
-            while asked[0] in (lacking := await missing(client, asked)):  # noqa: ASYNC110 - nothing tells us
+            while asked[0] in (lacking := await missing(client, asked)):  # noqa: ASYNC110  nothing tells us
                 await asyncio.sleep(0.02)
         assert lacking == (asked[1], asked[2], asked[4])
         assert await missing(stage.client, needed([here])) == ()

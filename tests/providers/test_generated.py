@@ -150,7 +150,7 @@ def test_the_count_of_passwords_is_exact(length: int, sizes: tuple[int, ...]) ->
 def test_every_character_of_a_password_is_equally_likely() -> None:
     """In 200,000 characters of three classes each comes as often as its class and chance allow, at any place.
 
-    The bound is six standard deviations for each of 62 × 2 counts: by chance it fails once in four million runs.
+    The bound is six standard deviations for each of 62 × 2 counts: chance fails it once in four million runs.
     """
     texts = [value("password", length=100) for _ in range(2000)]
     for half in (slice(0, 50), slice(50, 100)):

@@ -29,7 +29,7 @@ class Pod:
     name: str
     workload: str | None
     started: datetime
-    template: str | None
+    template: dict[str, str]
     bundle: str
     how: How = How.SNAPSHOT
     ready_at: datetime | None = None
@@ -64,9 +64,10 @@ class Workload:
     how: How = How.SNAPSHOT
     ready_after: timedelta = 2 * SECOND
     grace: timedelta = 2 * SECOND
-    fails_on: frozenset[str | None] = frozenset()
+    fails_on: frozenset[str] = frozenset()
+    labels: dict[str, str] = field(default_factory=dict)
     manual: str | None = None
-    template: str | None = None
+    template: dict[str, str] = field(default_factory=dict)
     uid: str = ""
     revision: int = 1
     restarts: list[str | None] = field(default_factory=list)
@@ -76,8 +77,8 @@ class Workload:
     def spawn(self, now: datetime) -> None:
         """Start one pod of the present template."""
         self.counter += 1
-        works = self.template not in self.fails_on
-        pod = Pod(f"{self.name}-{self.counter}", self.name, now, self.template, self.bundle, self.how)
+        works = not self.fails_on & set(self.template.values())
+        pod = Pod(f"{self.name}-{self.counter}", self.name, now, dict(self.template), self.bundle, self.how)
         pod.ready_at = now + self.ready_after if works else None
         self.pods.append(pod)
 
@@ -110,18 +111,24 @@ class Workload:
     def complete(self, now: datetime) -> bool:
         """Say whether the last rollout is over and every pod serves."""
         living = [pod for pod in self.pods if pod.ends is None]
-        return len(living) == self.replicas and all(
-            pod.template == self.template and pod.ready(now) for pod in living
-        )
+        return len(living) == self.replicas and all(pod.template == self.template and pod.ready(now) for pod in living)
 
-    def view(self, now: datetime) -> WorkloadView:
+    def write(self, credential: str, value: str | None) -> None:
+        """Write a credential's annotation into the pod template; None takes it away."""
+        self.template = {key: text for key, text in self.template.items() if key != credential}
+        if value is not None:
+            self.template[credential] = value
+        self.revision += 1
+        self.restarts.append(value)
+
+    def view(self, credential: str, now: datetime) -> WorkloadView:
         """Return it as the adapter would."""
         return WorkloadView(
             kind=self.kind,
             name=self.name,
             uid=self.uid or self.name,
             resource_version=str(self.revision),
-            annotation=self.template,
+            annotation=self.template.get(credential),
             complete=self.complete(now),
             manual=self.manual,
             match_labels={"app": self.name},

@@ -80,9 +80,7 @@ class Promises:
         before = self.world.secrets.get(f"{bundle}-v{previous}") if previous is not None else None
         if before is not None:
             for key, value in before.material.reveal().items():
-                assert values.get(f"previous.{key}") == value, (
-                    f"S5: previous.{key} is not of version {previous}"
-                )
+                assert values.get(f"previous.{key}") == value, f"S5: previous.{key} is not of version {previous}"
 
     def _nothing_leaks(self) -> None:
         """S7: no issued value in a status or an Event."""
@@ -132,9 +130,7 @@ class Promises:
             self.excused = True
             return
         history = self.world.history.get(bundle, [])
-        assert not history or history[-1].number != int(number), (
-            f"S4: version {number} is current and was revoked"
-        )
+        assert not history or history[-1].number != int(number), f"S4: version {number} is current and was revoked"
         ends = [
             history[index + 1].since
             for index, shown in enumerate(history)
@@ -148,9 +144,7 @@ class Promises:
         if forced:
             self.excused = True
             return
-        assert ends[-1] + spec.overlap.duration <= self.world.time, (
-            f"S2: the overlap of version {number} was cut short"
-        )
+        assert ends[-1] + spec.overlap.duration <= self.world.time, f"S2: the overlap of version {number} was cut short"
         held_until = spec.hold.until if spec.hold else self.world.time - timedelta(seconds=1)
         assert held_until <= self.world.time, f"S2: version {number} was revoked although on hold"
 
@@ -163,9 +157,7 @@ class Promises:
             times = workload.restarts.count(value)
             entry = next((item for item in stored.consumers if item.name == workload.name), None)
             allowed = 1 if entry is not None and entry.wanted is not None else 0
-            assert times <= allowed, (
-                f"S8: {workload.name} was restarted {times + 1} times for version {value}"
-            )
+            assert times <= allowed, f"S8: {workload.name} was restarted {times + 1} times for version {value}"
 
     def gone(self, credential: Credential) -> None:
         """S3: nothing is left that nobody owns, unless it was to be retained."""

@@ -4,30 +4,15 @@ import asyncio
 
 import pytest
 
-from tests.sim.conformance import (
-    CredentialsConformance,
-    PodsConformance,
-    SecretsConformance,
-    WorkloadsConformance,
-)
+from tests.sim.conformance import CredentialsConformance, SecretsConformance
+from tests.sim.conformance_of_workloads import PodsConformance, WorkloadsConformance
 from tests.sim.stage import Play, Scene
 from tests.sim.world_stage import WorldStage
 
 
-LACKING = {
-    "test_changed": "a change of annotations is forgotten, and None does not remove a label",
-    "test_found": "consumers are not found by label, and one that is named twice is found twice",
-    "test_restarted": "a workload has one version, not one for each credential",
-    "test_stale_restart": "the restart of a workload that is gone is a KeyError",
-}
-"""What the world cannot do yet; whoever teaches it so is told to take the line out."""
-
-
 @pytest.fixture
-def play(request: pytest.FixtureRequest) -> Play:
+def play() -> Play:
     """Play a scene in a fresh world."""
-    if reason := LACKING.get(request.node.originalname):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     def played(scene: Scene) -> None:
         asyncio.run(scene(WorldStage()))

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from rekey.core import bundle as content
-from rekey.core.facts import Credential, Key, PodView, Timing, WorkloadView
+from rekey.core.facts import Credential, Key, Timing
 from rekey.core.material import Material
 from rekey.core.reasons import Notice
-from rekey.core.spec import Consumer, RotatedCredentialSpec
+from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Status
 from rekey.engine.reconcile import Engine, Result
-from rekey.errors import Conflict, NamespaceTerminating, NotFound, Taken
-from rekey.ports.cluster import News, Ports
-from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import SecretView
 from rekey.providers.generated import Generated
 from tests.sim.cluster import Pod, Shown, Workload
+from tests.sim.ports import (
+    NAMESPACE,
+    Announcer,
+    Credentials,
+    NoClaims,
+    NoPacing,
+    Pods,
+    Secrets,
+    Workloads,
+)
 from tests.sim.promises import Promises
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-NAMESPACE = "orders"
+T = TypeVar("T")
 CALL = timedelta(milliseconds=40)
 LOOP = asyncio.new_event_loop()
 atexit.register(LOOP.close)
@@ -119,7 +127,11 @@ class World:
         self.wake[name] = self.time
 
     def put(
-        self, name: str, values: dict[str, bytes], owner: str | None = None, annotations: dict[str, str] | None = None
+        self,
+        name: str,
+        values: dict[str, bytes],
+        owner: str | None = None,
+        annotations: dict[str, str] | None = None,
     ) -> SecretView:
         """Put a Secret there, as somebody else would."""
         role = {"rekey.dev/role": "version"} if owner else {}
@@ -147,7 +159,7 @@ class World:
         """Return every pod that has not ended."""
         return [*(pod for workload in self.workloads.values() for pod in workload.pods), *self.bare]
 
-    def call(self, name: str, effect: Callable[[], Any], *, write: bool = False) -> Any:
+    def call(self, name: str, effect: Callable[[], T], *, write: bool = False) -> T:
         """Let one call of a port take effect: it takes time, the plug may be pulled, the promises are checked."""
         self.plug.before(name)
         self.pass_time(self.time + CALL)
@@ -196,9 +208,7 @@ class World:
                 if name in self.credentials:
                     self.reconcile(name)
             self.promises.check()
-            waits = [
-                when for name, when in self.wake.items() if when is not None and name in self.credentials
-            ]
+            waits = [when for name, when in self.wake.items() if when is not None and name in self.credentials]
             target = min([end, *(when for when in waits if when > self.time)], default=end)
             if not any(when <= self.time for when in waits):
                 self._glide(target)
@@ -208,9 +218,7 @@ class World:
         while self.time < target:
             busy = any(not workload.complete(self.time) for workload in self.workloads.values())
             step = timedelta(seconds=1) if busy else max(timedelta(seconds=1), (target - self.time) / 4)
-            self.pass_time(min(target, self.time + step)) if busy else self._jump(
-                min(target, self.time + step)
-            )
+            self.pass_time(min(target, self.time + step)) if busy else self._jump(min(target, self.time + step))
             self.promises.check()
 
     def _jump(self, until: datetime) -> None:
@@ -222,218 +230,3 @@ class World:
     def said(self) -> list[str]:
         """Return the reasons of the Events so far, in order."""
         return [notice.value for _, notice, _ in self.news]
-
-
-@dataclass
-class Announcer:
-    """Keeps Events; the same name is said once."""
-
-    world: World
-
-    def announce(self, credential: Credential, news: News) -> None:
-        """Keep it."""
-        if news.name not in self.world.names:
-            self.world.names.add(news.name)
-            self.world.news.append((credential.key.name, news.notice, news.note))
-
-
-@dataclass
-class NoClaims:
-    """Other credentials' names, as a test sets them."""
-
-    world: World
-
-    def others(self, credential: Credential) -> tuple[Any, ...]:
-        """Return what the test says."""
-        del credential
-        return self.world.problems
-
-
-class NoPacing:
-    """No limits."""
-
-    def free(self, credential: Credential) -> int:
-        """Return more than anybody wants."""
-        del credential
-        return 1_000
-
-    def note(self, credential: Credential, rolling: int) -> None:
-        """Forget it."""
-
-
-@dataclass
-class Credentials:
-    """The credentials of the world as a port."""
-
-    world: World
-
-    async def read(self, key: Key) -> Credential | None:
-        """Return it as stored."""
-        return self.world.call("credentials.read", lambda: self.world.credentials.get(key.name))  # type: ignore[no-any-return]
-
-    def _fresh(self, credential: Credential) -> Credential:
-        stored = self.world.credentials.get(credential.key.name)
-        if stored is None or stored.uid != credential.uid:
-            raise NotFound("gone")
-        if stored.resource_version != credential.resource_version:
-            raise Conflict("somebody wrote in between")
-        return stored
-
-    async def save(self, credential: Credential, status: Status) -> Credential:
-        """Replace the status."""
-
-        def effect() -> Credential:
-            stored = self._fresh(credential)
-            status_again = Status.model_validate(json.loads(json.dumps(status.to_json())))
-            fresh = replace(stored, status=status_again, resource_version=self.world.next_id())
-            self.world.credentials[credential.key.name] = fresh
-            return fresh
-
-        return self.world.call("credentials.save", effect, write=True)  # type: ignore[no-any-return]
-
-    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001
-        """Put the finalizer on or take it off."""
-
-        def effect() -> Credential | None:
-            stored = self._fresh(credential)
-            names = {*stored.finalizers, "rekey.dev/finalizer"} if present else set()
-            fresh = replace(stored, finalizers=tuple(sorted(names)), resource_version=self.world.next_id())
-            if stored.deleting is not None and not names:
-                del self.world.credentials[credential.key.name]
-                self.world.promises.gone(stored)
-                return None
-            self.world.credentials[credential.key.name] = fresh
-            return fresh
-
-        return self.world.call("credentials.finalize", effect, write=True)  # type: ignore[no-any-return]
-
-
-@dataclass
-class Secrets:
-    """The Secrets of the world as a port."""
-
-    world: World
-
-    async def read(self, namespace: str, name: str) -> SecretView | None:
-        """Return it as stored."""
-        assert namespace == NAMESPACE
-        return self.world.call("secrets.read", lambda: self.world.secrets.get(name))  # type: ignore[no-any-return]
-
-    async def create(self, namespace: str, new: NewSecret) -> SecretView:
-        """Create it."""
-        assert namespace == NAMESPACE
-
-        def effect() -> SecretView:
-            if self.world.terminating:
-                raise NamespaceTerminating("it ends")
-            if new.name in self.world.secrets:
-                raise Taken(new.name)
-            view = SecretView(
-                name=new.name, uid=self.world.next_id(), resource_version=self.world.next_id(),
-                created=self.world.time.replace(microsecond=0), material=new.material, owner=new.owner.uid,
-                immutable=new.immutable, type=new.type, labels=new.labels, annotations=new.annotations,
-                written=self.world.time,
-            )  # fmt: skip
-            self.world.secrets[new.name] = view
-            self.world.promises.created(view)
-            self.world.show(new.name)
-            return view
-
-        return self.world.call("secrets.create", effect, write=True)  # type: ignore[no-any-return]
-
-    async def change(self, namespace: str, name: str, change: SecretChange) -> SecretView:
-        """Change it if it is the one that was read."""
-        assert namespace == NAMESPACE
-
-        def effect() -> SecretView:
-            old = self.world.secrets.get(name)
-            if old is None:
-                raise NotFound(name)
-            if (old.uid, old.resource_version) != (change.uid, change.resource_version):
-                raise Conflict(name)
-            values = {key: value for key, value in old.material.reveal().items() if key not in change.drop}
-            values |= dict(change.material.reveal())
-            assert not old.immutable or values == old.material.reveal()
-            owner = change.owner.uid if change.owner else None if change.release == old.owner else old.owner
-            labels = {
-                **old.labels,
-                **{key: value for key, value in change.labels.items() if value is not None},
-            }
-            fresh = replace(
-                old,
-                material=Material(values),
-                owner=owner,
-                labels=labels,
-                resource_version=self.world.next_id(),
-            )
-            self.world.promises.changed(old, fresh)
-            self.world.secrets[name] = fresh
-            self.world.show(name)
-            return fresh
-
-        return self.world.call("secrets.change", effect, write=True)  # type: ignore[no-any-return]
-
-    async def delete(self, namespace: str, name: str, uid: str) -> None:
-        """Delete it if it is the one."""
-        assert namespace == NAMESPACE
-
-        def effect() -> None:
-            old = self.world.secrets.get(name)
-            if old is not None and old.uid == uid:
-                self.world.promises.deleting(old)
-                del self.world.secrets[name]
-                self.world.show(name)
-
-        self.world.call("secrets.delete", effect, write=True)
-
-
-@dataclass
-class Workloads:
-    """The workloads of the world as a port."""
-
-    world: World
-
-    async def find(self, credential: Credential, consumers: Sequence[Consumer]) -> tuple[WorkloadView, ...]:
-        """Return those that are declared by name."""
-        del credential
-
-        def effect() -> tuple[WorkloadView, ...]:
-            found = []
-            for item in consumers:
-                workload = self.world.workloads.get(item.name or "")
-                if workload is not None and workload.kind == item.kind:
-                    found.append(workload.view(self.world.time))
-                else:
-                    found.append(WorkloadView(kind=item.kind, name=item.name or "", exists=False))
-            return tuple(found)
-
-        return self.world.call("workloads.find", effect)  # type: ignore[no-any-return]
-
-    async def restart(self, credential: Credential, workload: WorkloadView, value: str | None) -> None:
-        """Write the template."""
-
-        def effect() -> None:
-            found = self.world.workloads[workload.name]
-            if str(found.revision) != workload.resource_version:
-                raise Conflict(workload.name)
-            if found.template != value:
-                self.world.promises.restarting(credential, found, value)
-                found.template = value
-                found.revision += 1
-                found.restarts.append(value)
-
-        self.world.call("workloads.restart", effect, write=True)
-
-
-@dataclass
-class Pods:
-    """The pods of the world as a port."""
-
-    world: World
-
-    async def list(self, namespace: str) -> tuple[PodView, ...]:
-        """Return all that have not ended."""
-        assert namespace == NAMESPACE
-        return self.world.call(
-            "pods.list", lambda: tuple(pod.view(self.world.time) for pod in self.world.pods())
-        )  # type: ignore[no-any-return]

@@ -7,9 +7,10 @@ from typing import cast
 
 from rekey.core.facts import Credential, Key
 from tests.sim.cluster import Pod, Workload
+from tests.sim.ports import NAMESPACE
 from tests.sim.promises import Promises
 from tests.sim.stage import Stage
-from tests.sim.world import NAMESPACE, World
+from tests.sim.world import World
 
 SPEC = {"generate": {"token": {}}, "rotation": {"interval": "720h"}}
 
@@ -46,7 +47,7 @@ class WorldStage(Stage):
             del self.world.credentials[key.name]
 
     async def deployment(self, name: str, labels: Mapping[str, str]) -> None:
-        self.world.add(Workload(name, "db", replicas=0))
+        self.world.add(Workload(name, "db", replicas=0, labels=dict(labels)))
 
     async def touch_deployment(self, name: str) -> None:
         self.world.workloads[name].revision += 1
@@ -56,7 +57,7 @@ class WorldStage(Stage):
 
     async def pod(self, name: str, secret: str) -> None:
         never = self.world.time + timedelta(days=1)
-        self.world.bare.append(Pod(name, None, never, None, secret))
+        self.world.bare.append(Pod(name, None, never, {}, secret))
 
     async def end_pod(self, name: str) -> None:
         self.world.bare = [pod for pod in self.world.bare if pod.name != name]

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rekey.app import crd, crd_docs
+from rekey.app import crd, crd_docs, state_docs
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     f"crds/{crd.FILE}": crd.render,
     "docs/reference.md": crd_docs.render,
+    "docs/states.md": state_docs.states,
+    "docs/events.md": state_docs.events,
 }
 
 

@@ -1,7 +1,7 @@
 """kopf, imported lightly and set up so that it only listens.
 
-1. kopf imports the `kubernetes` package where it is installed, to know its types: 18 MiB for something never used here.
-   It is hidden while kopf is imported, unless it is loaded anyway; nobody else notices.
+1. kopf imports whatever client library is installed, to know its types: up to 18 MiB for something never used here.
+   They are hidden while kopf is imported, unless one is loaded anyway; nobody else notices.
 2. The storages keep nothing: the usual ones copy every object three times for each event, and write annotations.
 3. No patience ends: kopf would otherwise stop after a minute without an API server.
 4. The watches are renewed when they are silent for 70 s: bookmarks come every minute.
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rekey.app.backoff import Endless
 
-_HEAVY: Final = ("kubernetes", "kubernetes.client")
+_HEAVY: Final = ("kubernetes", "kubernetes.client", "kubernetes_asyncio", "pykube")
 
 
 @contextmanager

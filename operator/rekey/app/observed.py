@@ -35,9 +35,9 @@ class Observed:
         self._saved(credential.status, status)
         return stored
 
-    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001  the port's
+    async def finalize(self, credential: Credential, *, present: bool) -> Credential | None:
         """Put our finalizer on or take it off; the watch event that this causes is no news."""
-        stored = await self._inner.finalize(credential, present)
+        stored = await self._inner.finalize(credential, present=present)
         if stored is not None:
             self._cache.learn(stored.key, int(stored.resource_version))
         return stored

@@ -6,13 +6,14 @@ The template is a closed substitution: `${key}`, `${previous.key}` and `${versio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rekey.core.material import Material
-from rekey.core.spec import Generate, MergePolicy, Target
+from rekey.core.spec import MergePolicy, Target
 
 VERSION = "version"
 PREVIOUS = "previous."
+_DIGITS = 9
 _PLACEHOLDER = re.compile(rb"\$\{([-._a-zA-Z0-9]+)\}")
 
 
@@ -50,13 +51,6 @@ def _fill(text: str, known: Mapping[str, bytes]) -> bytes:
     return _PLACEHOLDER.sub(lambda match: known.get(match.group(1).decode(), b""), text.encode())
 
 
-def plain_key(generate: Generate) -> str:
-    """Return the plain key under which the kind of value stands."""
-    if generate.password is not None:
-        return "password"
-    return "token" if generate.token is not None else "key"
-
-
 def shown_versions(material: Material) -> tuple[int | None, int | None]:
     """Return the numbers a bundle says it shows: current and previous, None where it says none."""
     values = material.reveal()
@@ -64,4 +58,27 @@ def shown_versions(material: Material) -> tuple[int | None, int | None]:
 
 
 def _number(value: bytes | None) -> int | None:
-    return int(value) if value is not None and value.isdigit() and 0 < len(value) <= 9 else None
+    return int(value) if value is not None and value.isdigit() and len(value) <= _DIGITS else None
+
+
+def contains(outer: Material, inner: Material) -> bool:
+    """Say whether every key of `inner` stands in `outer` with the same value."""
+    return all(outer.reveal().get(key) == value for key, value in inner.reveal().items())
+
+
+def pick(shown: Material, names: Iterable[str], prefix: str = "") -> Material:
+    """Return the named values of a bundle without their prefix, as one version's value.
+
+    Raises:
+        KeyError: one of them is not there; its argument is the key.
+    """
+    found = shown.reveal()
+    return Material({name: found[prefix + name] for name in names})
+
+
+def plain_names(shown: Material, target: Target, prefix: str) -> tuple[str, ...]:
+    """Return the names of a version's own keys in a bundle: neither rendered by a template nor reserved."""
+    rendered = {VERSION, *(target.template.data if target.template else ())}
+    keys = shown.keys()
+    names = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+    return tuple(name for name in names if name not in rendered and not name.startswith(PREVIOUS))

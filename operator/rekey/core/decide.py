@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rekey.core import finish, ledger, leave, start
+from rekey.core import finish, leave, ledger, start
 from rekey.core.effects import (
     Act,
     Activate,

@@ -1,4 +1,4 @@
-"""What a decision is made from: one snapshot of one credential, the cluster as far as it was looked at, and the time."""
+"""What a decision is made from: one credential, the cluster as far as it was looked at, and the time."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ class Timing:
 class Facts:
     """All that `decide` may know. A field that was not looked at yet is None.
 
-    `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether the
-    cleaning up of a deletion succeeded (None: not tried yet).
+    `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether
+    the cleaning up of a deletion succeeded (None: not tried yet).
     """
 
     now: datetime

@@ -22,7 +22,7 @@ from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.rollout import Progress
 from rekey.core.spec import OnFailure, RevocationPolicy, WindowPolicy
-from rekey.core.status import State, Step, Version
+from rekey.core.status import MAX_CONSUMERS, State, Step, Version
 
 SECOND = timedelta(seconds=1)
 
@@ -82,6 +82,9 @@ def roll_out(facts: Facts) -> Decision | None:
 
 def _move(facts: Facts, old: Version, since: datetime) -> Decision:
     progress = rollout.assess(facts)
+    if len(progress) > MAX_CONSUMERS:
+        text = f"spec.consumers: {len(progress)} workloads are matched, at most {MAX_CONSUMERS} are handled"
+        return Hold(facts.now + facts.timing.retry, Reason.INVALID_SPEC, text, stalled=True)
     if failed := rollout.condemned_by(facts, progress):
         return _failed(facts, failed, since)
     if item := rollout.next_restart(facts, progress):
@@ -99,7 +102,9 @@ def _move(facts: Facts, old: Version, since: datetime) -> Decision:
 def _failed(facts: Facts, item: Progress, since: datetime) -> Decision:
     current = facts.status.current_version or 0
     limit = facts.spec.rollout.progress_deadline
-    text = f"{item.view.kind}/{item.view.name} was not ready with version {current} within {limit}: {item.view.progress}"
+    text = (
+        f"{item.view.kind}/{item.view.name} was not ready with version {current} within {limit}: {item.view.progress}"
+    )
     if facts.spec.rollout.on_failure is OnFailure.HOLD:
         return Hold(retire.poll(facts, since), Reason.ROLLOUT_FAILED, text[:1000], stalled=True)
     tried = facts.status.rotation.attempts if facts.status.rotation else 1
@@ -109,7 +114,10 @@ def _failed(facts: Facts, item: Progress, since: datetime) -> Decision:
 
 def _restart(facts: Facts, item: Progress) -> Decision:
     rotation, now = facts.spec.rotation, facts.now
-    if rotation.window_policy is WindowPolicy.REQUIRE and not schedule.window_open(rotation, now):
+    due = ledger.active(facts.status)
+    last = (due.issued_time if due is not None else None) or now
+    urgent = now >= schedule.urgent_at(rotation, last)
+    if rotation.window_policy is WindowPolicy.REQUIRE and not urgent and not schedule.window_open(rotation, now):
         until = schedule.next_opening(rotation, now)
         return Hold(until, Reason.AWAITING_WINDOW, "restarts wait for the next window")
     again = rollout.reverted(facts, item)

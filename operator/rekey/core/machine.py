@@ -1,8 +1,7 @@
 """The only place that changes a version's state.
 
-1. `EDGES` holds every way a version may go; a pair that is not in it is an error and changes nothing.
-2. `advance` is pure and total over the effects: the same status, effect and outcome give the same status.
-3. The picture in `docs/states.md` is drawn from the table (`drawing`).
+1. `advance` is pure and total over the effects: the same status, effect and outcome give the same status.
+2. A version goes only where `edges.EDGES` lets it.
 """
 
 from __future__ import annotations
@@ -10,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from rekey.core import effects, ledger
+from rekey.core.edges import EDGES, IllegalTransition, Verb, go
 from rekey.core.status import (
     BundleRef,
     Cause,
     ConsumerStatus,
     Rotation,
-    State,
     Status,
     Step,
     Version,
@@ -28,47 +26,14 @@ from rekey.core.status import (
 )
 
 
-class Verb(StrEnum):
-    """What can happen to a version."""
-
-    ISSUE = "Issue"
-    ADOPT = "Adopt"
-    RECALL = "Recall"
-    ACTIVATE = "Activate"
-    SUPERSEDE = "Supersede"
-    WITHDRAW = "Withdraw"
-    REINSTATE = "Reinstate"
-    COMMIT = "Commit"
-    REVOKE = "Revoke"
-    DISCARD = "Discard"
-
-
-EDGES: Final[Mapping[tuple[State | None, Verb], State]] = {
-    (None, Verb.ISSUE): State.ISSUED,
-    (None, Verb.ADOPT): State.ACTIVE,
-    (None, Verb.RECALL): State.RETIRING,
-    (State.ISSUED, Verb.ACTIVATE): State.ACTIVE,
-    (State.ISSUED, Verb.DISCARD): State.DISCARDED,
-    (State.ACTIVE, Verb.SUPERSEDE): State.RETIRING,
-    (State.ACTIVE, Verb.WITHDRAW): State.RETIRING,
-    (State.RETIRING, Verb.REINSTATE): State.ACTIVE,
-    (State.RETIRING, Verb.COMMIT): State.REVOKING,
-    (State.REVOKING, Verb.REVOKE): State.REVOKED,
-    (State.REVOKING, Verb.DISCARD): State.DISCARDED,
-}
-
-
-class IllegalTransition(Exception):  # noqa: N818  a programmer's mistake, named for what it is
-    """A pair that is not in `EDGES`: nothing was changed."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an effect found out while it was done.
 
-    `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped); `handle`: the backend's id of an issued version; `issued`: when it was made
-    (earlier than `before` when it was found after a crash); `digest`: of the `generate` part it was made by; `bundle`:
-    the bundle as written; `versions`: what an adoption found; `replaced`: what a template said before a restart.
+    `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped);
+    `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
+    `digest`: of the `generate` part it was made by; `bundle`: the bundle as written; `versions`: what an adoption or a
+    repair found; `replaced`: what a template said before a restart.
     """
 
     before: datetime
@@ -85,19 +50,6 @@ class Outcome:
     rotation_id: str = ""
     trigger: str = ""
     history: int = 3
-
-
-def go(version: Version, verb: Verb, **changes: object) -> Version:
-    """Return the version after the verb.
-
-    Raises:
-        IllegalTransition: the table has no such edge.
-    """
-    try:
-        state = EDGES[version.state, verb]
-    except KeyError:
-        raise IllegalTransition(f"version {version.number} is {version.state}: it cannot {verb}") from None
-    return version.model_copy(update={"state": state, **changes})
 
 
 def _put(status: Status, *changed: Version, **fields: object) -> Status:
@@ -275,14 +227,3 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return concluded(status)
         case effects.Finalize() | effects.Release() | effects.Destroy() | effects.LetGo():
             return status
-
-
-def drawing() -> str:
-    """Return the state picture as Mermaid text, drawn from `EDGES`."""
-    lines = ["stateDiagram-v2"]
-    lines += [f"    {state or '[*]'} --> {after}: {verb}" for (state, verb), after in EDGES.items()]
-    lines += [f"    {state} --> [*]" for state in sorted(ledger.ENDED)]
-    return "\n".join(lines) + "\n"
-
-
-__all__ = ["EDGES", "IllegalTransition", "Outcome", "Verb", "advance", "drawing", "go"]

@@ -17,7 +17,11 @@ def of_restart(effect: Restart) -> Said:
     where = f"{effect.kind}/{effect.name}"
     detail = f"{where}={effect.value or 'none'}"
     if effect.reapplied:
-        return Notice.CONSUMER_REVERTED, detail, f"{where} had been put back; version {effect.value} was written again"
+        return (
+            Notice.CONSUMER_REVERTED,
+            detail,
+            f"{where} had been put back; version {effect.value} was written again",
+        )
     version = f"version {effect.value}" if effect.value else "the version it had at first"
     return Notice.CONSUMER_RESTARTED, detail, f"{where} is restarted for {version}"
 
@@ -43,7 +47,11 @@ def _consumers(before: Status, after: Status) -> Iterator[Said]:
             yield Notice.CONSUMER_WAITING, f"{kind}/{name}", f"{kind}/{name} is {message}"
     if before.rotation is not None and after.rotation is not None:
         for kind, name in sorted(was.keys() - now.keys()):
-            yield Notice.CONSUMER_REMOVED, f"{kind}/{name}", f"{kind}/{name} is no longer declared: it gates no more"
+            yield (
+                Notice.CONSUMER_REMOVED,
+                f"{kind}/{name}",
+                f"{kind}/{name} is no longer declared: it gates no more",
+            )
 
 
 def _version(before: Version | None, after: Version, status: Status) -> Iterator[Said]:
@@ -101,7 +109,11 @@ def _conditions(before: Status, after: Status) -> Iterator[Said]:
         (report.STALLED, Notice.STALLED),
     ):
         was, now = _find(before, kind), _find(after, kind)
-        if now is None or now.status != "True" or (was is not None and (was.status, was.reason) == ("True", now.reason)):
+        if (
+            now is None
+            or now.status != "True"
+            or (was is not None and (was.status, was.reason) == ("True", now.reason))
+        ):
             continue
         if now.reason != Reason.ROLLOUT_FAILED:
             yield notice, now.reason.lower(), f"{now.reason}: {now.message}"

@@ -52,6 +52,14 @@ class Kind:
     meaning: str
 
 
+def _normal(action: str, meaning: str) -> Kind:
+    return Kind(warning=False, action=action, meaning=meaning)
+
+
+def _warning(action: str, meaning: str) -> Kind:
+    return Kind(warning=True, action=action, meaning=meaning)
+
+
 class Notice(StrEnum):
     """The reasons of Events; `NOTICES` says what each means."""
 
@@ -81,35 +89,44 @@ class Notice(StrEnum):
 
 
 NOTICES: Final[dict[Notice, Kind]] = {
-    Notice.ISSUED: Kind(False, "Issue", "The first version was made and the bundle shows it."),
-    Notice.ADOPTED: Kind(False, "Adopt", "The value of an existing, unowned Secret became version 1."),
-    Notice.REBUILT: Kind(True, "Rebuild", "The status was lost and was rebuilt from the bundle; no version was made."),
-    Notice.ACTIVATED: Kind(False, "Activate", "The bundle shows the new version as current; consumers are moved next."),
-    Notice.CONSUMER_RESTARTED: Kind(False, "Restart", "A rolling restart of one consumer was triggered."),
-    Notice.CONSUMER_WAITING: Kind(
-        False, "Restart", "A consumer is not restarted by Rekey (paused, OnDelete, partition): it gates all the same."
+    Notice.ISSUED: _normal("Issue", "The first version was made and the bundle shows it."),
+    Notice.ADOPTED: _normal("Adopt", "The value of an existing, unowned Secret became version 1."),
+    Notice.REBUILT: _warning("Rebuild", "The status was lost and was rebuilt from the bundle; no version was made."),
+    Notice.ACTIVATED: _normal("Activate", "The bundle shows the new version as current; consumers are moved next."),
+    Notice.CONSUMER_RESTARTED: _normal("Restart", "A rolling restart of one consumer was triggered."),
+    Notice.CONSUMER_WAITING: _normal(
+        "Restart",
+        "A consumer is not restarted by Rekey (paused, OnDelete, partition): it gates all the same.",
     ),
-    Notice.CONSUMER_REVERTED: Kind(
-        True, "Restart", "Somebody put a consumer's template back; the version was written into it once more."
+    Notice.CONSUMER_REVERTED: _warning(
+        "Restart", "Somebody put a consumer's template back; the version was written into it once more."
     ),
-    Notice.CONSUMER_REMOVED: Kind(False, "Observe", "A consumer was taken from the spec during a rotation."),
-    Notice.OVERLAP_STARTED: Kind(
-        False, "Overlap", "The new version is active and every consumer uses it; both versions are accepted now."
+    Notice.CONSUMER_REMOVED: _normal("Observe", "A consumer was taken from the spec during a rotation."),
+    Notice.OVERLAP_STARTED: _normal(
+        "Overlap",
+        "The new version is active and every consumer uses it; both versions are accepted now.",
     ),
-    Notice.OVERLAP_EXPIRED: Kind(False, "Overlap", "The overlap is over and nobody can hold the old version any more."),
-    Notice.REVOKED: Kind(False, "Revoke", "The old version is gone."),
-    Notice.DISCARDED: Kind(False, "Discard", "A version that failed, or was never used, is gone."),
-    Notice.ROLLOUT_FAILED: Kind(True, "Restart", "A consumer did not become ready within `rollout.progressDeadline`."),
-    Notice.ROLLED_BACK: Kind(True, "Rollback", "The version before is current again; the failed one will be discarded."),
-    Notice.REVOCATION_BLOCKED: Kind(True, "Revoke", "The overlap is over but the old version must stay: see who holds it."),
-    Notice.REVOCATION_FORCED: Kind(
-        True, "Revoke", "`overlap.deadline` passed and `atDeadline: Revoke` is set: revoked although pods hold it."
+    Notice.OVERLAP_EXPIRED: _normal("Overlap", "The overlap is over and nobody can hold the old version any more."),
+    Notice.REVOKED: _normal("Revoke", "The old version is gone."),
+    Notice.DISCARDED: _normal("Discard", "A version that failed, or was never used, is gone."),
+    Notice.ROLLOUT_FAILED: _warning("Restart", "A consumer did not become ready within `rollout.progressDeadline`."),
+    Notice.ROLLED_BACK: _warning("Rollback", "The version before is current again; the failed one will be discarded."),
+    Notice.REVOCATION_BLOCKED: _warning(
+        "Revoke", "The overlap is over but the old version must stay: see who holds it."
     ),
-    Notice.UNDECLARED_CONSUMER: Kind(True, "Observe", "Pods use the Secret without being declared; they gate, unrestarted."),
-    Notice.STALLED: Kind(True, "Decide", "Nothing moves until a person acts; the note says what to do."),
-    Notice.DRIFT_REPAIRED: Kind(True, "Repair", "A Secret was changed or deleted by somebody else and was restored."),
-    Notice.VALUE_LOST: Kind(True, "Repair", "No copy of the current value was left; a new version is made."),
-    Notice.RELEASED: Kind(False, "Delete", "The credential was deleted; its Secrets stay and belong to nobody now."),
-    Notice.DESTROYED: Kind(False, "Delete", "The credential was deleted and with it every version and the bundle."),
-    Notice.ORPHANED: Kind(True, "Delete", "The credential was let go after five minutes of trying; the note names the rest."),
+    Notice.REVOCATION_FORCED: _warning(
+        "Revoke",
+        "`overlap.deadline` passed and `atDeadline: Revoke` is set: revoked although pods hold it.",
+    ),
+    Notice.UNDECLARED_CONSUMER: _warning(
+        "Observe", "Pods use the Secret without being declared; they gate, unrestarted."
+    ),
+    Notice.STALLED: _warning("Decide", "Nothing moves until a person acts; the note says what to do."),
+    Notice.DRIFT_REPAIRED: _warning("Repair", "A Secret was changed or deleted by somebody else and was restored."),
+    Notice.VALUE_LOST: _warning("Repair", "No copy of the current value was left; a new version is made."),
+    Notice.RELEASED: _normal("Delete", "The credential was deleted; its Secrets stay and belong to nobody now."),
+    Notice.DESTROYED: _normal("Delete", "The credential was deleted and with it every version and the bundle."),
+    Notice.ORPHANED: _warning(
+        "Delete", "The credential was let go after five minutes of trying; the note names the rest."
+    ),
 }

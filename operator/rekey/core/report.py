@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from rekey.core import gate, ledger, retire, rollout, start
 from rekey.core.effects import Hold
 from rekey.core.facts import Facts
+from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.spec import RevocationPolicy
-from rekey.core.status import Condition, ConsumerStatus, Status, Step, ceil
+from rekey.core.status import MAX_CONSUMERS, Condition, ConsumerStatus, Status, Step, ceil
 
 READY = "Ready"
 ROTATING = "Rotating"
@@ -48,7 +49,7 @@ def _consumers(facts: Facts) -> tuple[ConsumerStatus, ...]:
     """Return the entries of the consumers that were seen; without a look they stay as they are."""
     if facts.workloads is None or facts.pods is None:
         return facts.status.consumers
-    return tuple(item.entry for item in rollout.assess(facts))
+    return tuple(item.entry for item in rollout.assess(facts)[:MAX_CONSUMERS])
 
 
 def _condition(facts: Facts, verdict: Verdict) -> Condition:
@@ -137,6 +138,5 @@ def _undeclared(facts: Facts) -> Verdict:
     names = sorted(gate.undeclared(facts))
     if not names:
         return UNDECLARED, False, Reason.NONE, ""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    text = f"{', '.join(names[:5])}{more}: add their workload to spec.consumers so that it is restarted"
+    text = f"{few(names, 5)}: add their workload to spec.consumers so that it is restarted"
     return UNDECLARED, True, Reason.UNDECLARED_PODS, text

@@ -13,6 +13,7 @@ from typing import Any
 from rekey.core import duration, gate
 from rekey.core.effects import Act, Commit, Decision, Hold, Look, What
 from rekey.core.facts import Facts
+from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.spec import AtDeadline
 from rekey.core.status import Version
@@ -79,9 +80,7 @@ def _by_holders(version: Version, facts: Facts, end: datetime) -> Decision:
     found = gate.holders(version, facts)
     if not found:
         return Act(Commit(version.number), f"the overlap of version {version.number} is over and no pod can hold it")
-    names = ", ".join(str(holder) for holder in found[:3])
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     late = facts.now >= deadline_of(version, facts)
     reason = Reason.DEADLINE_PASSED if late else Reason.HELD_BY_PODS
-    message = f"version {version.number} may still be held by {names}{more}"
+    message = f"version {version.number} may still be held by {few(found)}"
     return Hold(poll(facts, end), reason, message, blocked=True)

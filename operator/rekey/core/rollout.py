@@ -1,7 +1,7 @@
 """How consumers are moved to the current version: who is behind, who is next, what has failed.
 
 1. The first consumer is the canary: no other is restarted before it has moved.
-2. At most `rollout.maxConcurrent` of this credential, and as many as the limits shared with others leave, roll at a time.
+2. At most `rollout.maxConcurrent` of this credential roll at a time, and as many as the limits shared with others leave.
 3. A consumer that a person keeps from rolling (paused, OnDelete, partition) waits without failing, and gates.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts, WorkloadView
+from rekey.core.listing import few
 from rekey.core.spec import Consumer, Refresh
 from rekey.core.status import ConsumerStatus, Version
 
@@ -99,20 +100,17 @@ def _message(view: WorkloadView, behind: set[str], *, at_version: bool, moved: b
     if not view.complete and view.progress:
         parts.append(view.progress)
     if behind:
-        names = sorted(behind)
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        parts.append(f"may hold an older version: {', '.join(names[:3])}{more}")
+        parts.append(f"may hold an older version: {few(sorted(behind))}")
     return "; ".join(parts)[:1024] or None
 
 
 def condemned_by(facts: Facts, progress: tuple[Progress, ...]) -> Progress | None:
     """Return a consumer whose rollout of the current version has failed its deadline."""
     limit = facts.spec.rollout.progress_deadline
-    for item in progress:
+    for item in rolling(progress):
         started = item.entry.restarted_time
-        if item.restartable and item.at_version and not item.view.complete and started and item.entry.wanted:
-            if facts.now > started + limit:
-                return item
+        if started is not None and item.entry.wanted and facts.now > started + limit:
+            return item
     return None
 
 

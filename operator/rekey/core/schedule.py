@@ -56,9 +56,7 @@ def due(rotation: Rotation, last: datetime, seed: str) -> datetime:
     return last + rotation.interval * (1 - early)
 
 
-def start_at(
-    rotation: Rotation, last: datetime, now: datetime, seed: str, *, requested: bool = False
-) -> Start:
+def start_at(rotation: Rotation, last: datetime, now: datetime, seed: str, *, requested: bool = False) -> Start:
     """Return when a rotation may begin after `last`; `requested`: a person wants one now."""
     if requested:
         scheduled = start_at(rotation, last, now, seed)

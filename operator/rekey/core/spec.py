@@ -44,9 +44,7 @@ class DeletionPolicy(StrEnum):
 class RotatedCredentialSpec(Part):
     """All of `.spec`."""
 
-    suspend: bool = Field(
-        default=False, description="True: no new rotation begins; one that is under way is finished."
-    )
+    suspend: bool = Field(default=False, description="True: no new rotation begins; one that is under way is finished.")
     hold: Hold | None = Field(
         default=None, description="Keep every version accepted for a time, for an audit or an investigation."
     )

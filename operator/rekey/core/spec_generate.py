@@ -68,9 +68,7 @@ class Password(Part):
 
     def alphabets(self) -> tuple[str, ...]:
         """Return the characters that each class still has, in the order of `classes`."""
-        return tuple(
-            "".join(sign for sign in CHARACTERS[kind] if sign not in self.exclude) for kind in self.classes
-        )
+        return tuple("".join(sign for sign in CHARACTERS[kind] if sign not in self.exclude) for kind in self.classes)
 
 
 class Token(Part):
@@ -139,3 +137,10 @@ class Generate(Part):
 
 # The key of the bundle under which each kind delivers its value, by the kind's name in a manifest.
 KEYS: Final = {"password": "password", "token": "token", "hmacKey": "key"}
+
+
+def plain_key(generate: Generate) -> str:
+    """Return the plain key under which the value that is asked for stands."""
+    if generate.password is not None:
+        return KEYS["password"]
+    return KEYS["token" if generate.token is not None else "hmacKey"]

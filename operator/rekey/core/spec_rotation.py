@@ -26,8 +26,7 @@ class Hold(Part):
     """A time before which nothing is revoked."""
 
     until: Instant = Field(
-        description="No version is revoked before this time (RFC 3339 with a zone). A time in the past holds "
-        "nothing."
+        description="No version is revoked before this time (RFC 3339 with a zone). A time in the past holds nothing."
     )
     reason: str = Field(
         min_length=1, max_length=256, pattern=LINE, description="Why; it is shown in conditions and Events."
@@ -37,9 +36,7 @@ class Hold(Part):
 class Window(Part):
     """A recurring span of time in which rotations and restarts may begin."""
 
-    schedule: Cron = Field(
-        description="When the window opens, as five cron fields: minute hour day month weekday."
-    )
+    schedule: Cron = Field(description="When the window opens, as five cron fields: minute hour day month weekday.")
     duration: Duration = Field(description="How long it stays open, such as `2h`: from 1s to 168h.")
     time_zone: TimeZone | None = Field(
         default=None, description="IANA name of the time zone that `schedule` is read in. Absent: UTC."
@@ -74,8 +71,7 @@ class Rotation(Part):
         default=(),
         max_length=8,
         json_schema_extra=ATOMIC,
-        description="When rotations and restarts may begin. None: at any time. A window never delays a "
-        "revocation.",
+        description="When rotations and restarts may begin. None: at any time. A window never delays a revocation.",
     )
     window_policy: WindowPolicy = Field(
         default=WindowPolicy.REQUIRE,

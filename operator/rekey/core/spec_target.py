@@ -92,6 +92,4 @@ class Target(Part):
         description="What to do when the Secret exists already: `Never` leaves it and reports it, `Unowned` "
         "takes its value over as version 1 if no controller owns it.",
     )
-    template: Template | None = Field(
-        default=None, description="What to put into the Secret beside the plain keys."
-    )
+    template: Template | None = Field(default=None, description="What to put into the Secret beside the plain keys.")

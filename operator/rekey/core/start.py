@@ -8,6 +8,7 @@ from functools import lru_cache
 from rekey.core import gate, ledger, retire, schedule
 from rekey.core.effects import Act, Decision, Hold, Issue, Look
 from rekey.core.facts import Facts
+from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.schedule import Start
 from rekey.core.spec import RotatedCredentialSpec
@@ -45,13 +46,9 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
     rotation = facts.spec.rotation
     last = facts.status.last_rotation_time or active.activated_time or facts.now
     seed = f"{facts.credential.uid}:{active.number}"
-    requested = cause is not Cause.SCHEDULE
-    found = schedule.start_at(rotation, last, facts.now, seed, requested=requested)
-    if requested:
-        return found
-    due = schedule.due(rotation, last, seed)
-    made_up = schedule.catch_up(due, facts.started, schedule.spread(rotation, due), seed)
-    return found if found.at >= made_up else Start(made_up, found.why)
+    if cause is Cause.SCHEDULE:
+        return schedule.begin_at(rotation, last, facts.now, facts.started, seed)
+    return schedule.start_at(rotation, last, facts.now, seed, requested=True)
 
 
 def next_time(facts: Facts) -> datetime | None:
@@ -94,7 +91,8 @@ def _back_off(facts: Facts, cause: Cause) -> Hold | None:
         return None
     if facts.now >= last.next_attempt_time:
         return None
-    text = f"the rollout of version {last.number} failed; next attempt {last.next_attempt_time:%F %T}Z or with a new trigger"
+    when = f"{last.next_attempt_time:%F %T}Z"
+    text = f"the rollout of version {last.number} failed; next attempt {when} or with a new trigger"
     return Hold(last.next_attempt_time, Reason.ROLLOUT_FAILED, text, stalled=True)
 
 
@@ -111,5 +109,8 @@ def _in_the_way(facts: Facts) -> Decision | None:
     held = [holder for version in old for holder in gate.holders(version, facts)]
     if not held:
         return None
-    names = ", ".join(str(holder) for holder in held[:3])
-    return Hold(facts.now + facts.timing.slowest_poll, Reason.HELD_BY_PODS, f"an older version is still held by {names}")
+    return Hold(
+        facts.now + facts.timing.slowest_poll,
+        Reason.HELD_BY_PODS,
+        f"an older version is still held by {few(held)}",
+    )

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 MAX_VERSIONS = 64
+MAX_CONSUMERS = 256
 
 
 def floor(moment: datetime) -> datetime:
@@ -80,27 +81,35 @@ class Version(Record):
     state: State = Field(description="Where the version is in its life, see docs/states.md.")
     secret_name: str = Field(max_length=253, description="Secret that holds all fields of this version.")
     handle: str | None = Field(
-        default=None, max_length=253, description="The backend's own id; for generated values the uid of the Secret."
+        default=None,
+        max_length=253,
+        description="The backend's own id; for generated values the uid of the Secret.",
     )
     digest: str | None = Field(
-        default=None, max_length=64, description="Digest of the `generate` part of the spec this version was made by."
+        default=None,
+        max_length=64,
+        description="Digest of the `generate` part of the spec this version was made by.",
     )
     issued_time: Time | None = Field(default=None, description="When the value was made.")
     activated_time: Time | None = Field(
-        default=None, description="When it became current; not later than the first read of it from the bundle."
+        default=None,
+        description="When it became current; not later than the first read of it from the bundle.",
     )
     retire_time: Time | None = Field(
-        default=None, description="When it stopped being current; not earlier than the last read of it from the bundle."
+        default=None,
+        description="When it stopped being current; not earlier than the last read of it from the bundle.",
     )
     overlap_start_time: Time | None = Field(
-        default=None, description="When its overlap began: its successor was active and the last consumer had moved."
+        default=None,
+        description="When its overlap began: its successor was active and the last consumer had moved.",
     )
     expiration_time: Time | None = Field(default=None, description="When it ends by itself, if ever.")
     rolled_back: bool | None = Field(
         default=None, description="True for a version whose rollout failed: it ends as `Discarded`."
     )
     forced: bool | None = Field(
-        default=None, description="True if it was revoked at `overlap.deadline` although pods could still hold it."
+        default=None,
+        description="True if it was revoked at `overlap.deadline` although pods could still hold it.",
     )
 
 
@@ -128,10 +137,14 @@ class ConsumerStatus(Record):
     kind: str = Field(max_length=63, description="Kind of the workload.")
     name: str = Field(max_length=253, description="Name of the workload.")
     wanted: int | None = Field(
-        default=None, ge=1, description="Version last written into its pod template; absent: none was ever written."
+        default=None,
+        ge=1,
+        description="Version last written into its pod template; absent: none was ever written.",
     )
     replaced: str | None = Field(
-        default=None, max_length=32, description="What its pod template said before, so that a rollback is exact."
+        default=None,
+        max_length=32,
+        description="What its pod template said before, so that a rollback is exact.",
     )
     restarted_time: Time | None = Field(default=None, description="When its rolling restart was triggered.")
     reapplied: bool | None = Field(
@@ -161,7 +174,9 @@ class Condition(Record):
 
     type: str = Field(max_length=316, description="Type of the condition.")
     status: str = Field(
-        max_length=7, description="True, False or Unknown.", json_schema_extra={"enum": ["True", "False", "Unknown"]}
+        max_length=7,
+        description="True, False or Unknown.",
+        json_schema_extra={"enum": ["True", "False", "Unknown"]},
     )
     reason: str = Field(max_length=128, description="One word of the closed list in docs/events.md.")
     message: str = Field(default="", max_length=1024, description="A sentence for people.")
@@ -187,7 +202,9 @@ class Status(Record):
         default=(), max_length=MAX_VERSIONS, description="Versions that exist, and the last ones that did."
     )
     rotation: Rotation | None = Field(default=None, description="The rotation under way or failed last.")
-    consumers: tuple[ConsumerStatus, ...] = Field(default=(), max_length=256, description="How far each consumer is.")
+    consumers: tuple[ConsumerStatus, ...] = Field(
+        default=(), max_length=MAX_CONSUMERS, description="How far each consumer is."
+    )
     conditions: tuple[Condition, ...] = Field(default=(), max_length=16, description="What a person should know.")
 
     def to_json(self) -> dict[str, Any]:

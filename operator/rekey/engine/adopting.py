@@ -10,6 +10,7 @@ from rekey.core.facts import Facts
 from rekey.core.machine import Outcome
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
+from rekey.core.spec_generate import plain_key
 from rekey.core.status import State, Version, ceil
 from rekey.engine import naming, showing
 from rekey.errors import Conflict, Rejected, Taken
@@ -54,9 +55,7 @@ async def adopt(ports: Ports, facts: Facts) -> Outcome:
     )
 
 
-async def _version(
-    ports: Ports, facts: Facts, number: int, view: SecretView, prefix: str
-) -> tuple[Version, Material]:
+async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, prefix: str) -> tuple[Version, Material]:
     """Return one version as stored; a Secret that nobody owns becomes ours, one that is missing is made."""
     credential = facts.credential
     name = naming.version_name(facts, number)
@@ -71,7 +70,12 @@ async def _version(
     issued: datetime = stored.created
     digest = stored.annotations.get(naming.DIGEST) or start.wanted_digest(facts.spec)
     version = Version(
-        number=number, state=State.ISSUED, secret_name=name, handle=stored.uid, digest=digest, issued_time=issued
+        number=number,
+        state=State.ISSUED,
+        secret_name=name,
+        handle=stored.uid,
+        digest=digest,
+        issued_time=issued,
     )
     return version, stored.material
 
@@ -82,11 +86,12 @@ def _plain(facts: Facts, view: SecretView, prefix: str) -> Material:
     Raises:
         Rejected: it has not the key that the spec would generate.
     """
-    key = content.plain_key(facts.spec.generate)
-    found = view.material.reveal().get(prefix + key)
-    if found is None:
-        raise Rejected(Reason.INVALID_SPEC, f"spec.target.adopt: Secret {view.name} has no key {prefix + key}")
-    return Material({key: found})
+    key = plain_key(facts.spec.generate)
+    try:
+        return content.pick(view.material, [key], prefix)
+    except KeyError:
+        text = f"spec.target.adopt: Secret {view.name} has no key {prefix + key}"
+        raise Rejected(Reason.INVALID_SPEC, text) from None
 
 
 async def _store(ports: Ports, facts: Facts, name: str, number: int, value: Material) -> SecretView:

@@ -30,7 +30,11 @@ def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
         case Restart():
             said = notices.of_restart(done)
         case Restore() if before.bundle is not None and not _redrawn(before, after):
-            said = (Notice.DRIFT_REPAIRED, bundle, "a Secret of this credential was changed or deleted: it was restored")
+            said = (
+                Notice.DRIFT_REPAIRED,
+                bundle,
+                "a Secret of this credential was changed or deleted: it was restored",
+            )
         case Adopt():
             number = after.status.current_version
             adopted = before.bundle is not None and before.bundle.value == "Unowned" and number == 1

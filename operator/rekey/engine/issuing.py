@@ -54,7 +54,10 @@ async def _create(ports: Ports, issuer: Issuer, facts: Facts, name: str, number:
         return None
     if view.material != issued.material:
         await ports.secrets.delete(credential.key.namespace, name, view.uid)
-        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {name} was not stored as it was sent: look for a mutating webhook")
+        raise Rejected(
+            Reason.BACKEND_REFUSED,
+            f"Secret {name} was not stored as it was sent: look for a mutating webhook",
+        )
     return view
 
 

@@ -92,5 +92,3 @@ class Bench:
             replaced = None
         now = self.ports.clock.now()
         return Outcome(now, now, replaced=replaced)
-
-

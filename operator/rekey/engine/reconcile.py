@@ -63,10 +63,8 @@ class Engine:
         """
         for _ in range(MAX_CONFLICTS):
             try:
-                return await Pass(self, credential, check).run()
-            except Conflict:
-                fresh = await self.ports.credentials.read(credential.key)
-            except NotFound:
+                return await Pass(self, credential, check=check).run()
+            except (Conflict, NotFound):
                 fresh = await self.ports.credentials.read(credential.key)
             if fresh is None:
                 return Result(None, None, Reason.DELETING, "the credential is gone")
@@ -77,7 +75,7 @@ class Engine:
 class Pass:
     """One pass over one credential: what was looked at, and what is not saved yet."""
 
-    def __init__(self, engine: Engine, credential: Credential, check: bool) -> None:  # noqa: FBT001
+    def __init__(self, engine: Engine, credential: Credential, *, check: bool) -> None:
         self.engine = engine
         self.ports = engine.ports
         self.saved = credential.status
@@ -130,7 +128,10 @@ class Pass:
         before = self.facts
         status = advance(self.facts.status, act.effect, outcome.advance)
         self.facts = replace(
-            self.facts, credential=outcome.credential or self.facts.credential, status=status, cleared=outcome.cleared
+            self.facts,
+            credential=outcome.credential or self.facts.credential,
+            status=status,
+            cleared=outcome.cleared,
         )
         self.facts = sight.forget(self.facts, act.effect)
         announce.effect(self.ports, before, self.facts, act.effect)
@@ -176,4 +177,3 @@ _REASONS = {
 def _reason(refused: Rejected) -> Reason:
     """Return the refusal's reason if it is of the closed list."""
     return Reason(refused.reason) if refused.reason in set(Reason) else Reason.BACKEND_REFUSED
-

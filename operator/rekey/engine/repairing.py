@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rekey.core import bundle as content
 from rekey.core import gate, ledger
 from rekey.core.facts import BundleState, Facts
 from rekey.core.machine import Outcome
@@ -31,7 +32,7 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
     if older is not None:
         value = await showing.value(ports, facts, older)
         if value is None and _intact(facts, view):
-            value, older = await _value(ports, facts, older, view, "previous.")
+            value, older = await _value(ports, facts, older, view, content.PREVIOUS)
             mended.append(older)
         previous = (older.number, value) if value is not None else None
     wanted = showing.compose(facts, showing.target_of(facts), (active.number, material), previous)
@@ -77,11 +78,8 @@ async def _value(
     plain = template is None or template.merge_policy is MergePolicy.MERGE
     if view is None or not _intact(facts, view) or not plain:
         raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone and no copy of its value is left")
-    found = view.material.reveal()
-    rendered = set(template.data) if template else set()
-    names = {key.removeprefix(prefix) for key in found if key.startswith(prefix)} - rendered - {"version"}
-    names = {name for name in names if not name.startswith("previous.")}
-    value = Material({name: found[prefix + name] for name in names})
+    names = content.plain_names(view.material, showing.target_of(facts), prefix)
+    value = content.pick(view.material, names, prefix)
     made = await _store(ports, facts, version, value)
     return value, version.model_copy(update={"handle": made.uid})
 

@@ -1,7 +1,7 @@
 """What the bundle shows is changed: a version becomes current, is withdrawn, or is gone.
 
-1. A change applies only to the bundle as last written (uid and resourceVersion); otherwise it is read, and written again
-   only if it is ours.
+1. A change applies only to the bundle as last written (uid and resourceVersion); otherwise it is read, and written
+   again only if it is ours.
 2. Nothing is read on the way unless it is needed: the value of a version comes from its own immutable Secret.
 """
 
@@ -69,11 +69,10 @@ def compose(
 
 def says(view: SecretView, wanted: Wanted) -> bool:
     """Say whether the bundle says what it should, so that nothing need be written."""
-    shown = view.material.reveal()
-    values = all(shown.get(key) == value for key, value in wanted.material.reveal().items())
+    values = content.contains(view.material, wanted.material)
     labels = all(view.labels.get(key) == value for key, value in wanted.labels.items())
     notes = all(view.annotations.get(key) == value for key, value in wanted.annotations.items())
-    return values and labels and notes and not wanted.drop & set(shown)
+    return values and labels and notes and not wanted.drop & set(view.material.keys())
 
 
 async def show(ports: Ports, facts: Facts, wanted: Wanted) -> tuple[BundleRef, bool]:

@@ -79,9 +79,8 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
     known, active = facts.status.bundle, ledger.active(facts.status)
     if known is None or active is None:
         return BundleState.OURS
-    namespace = facts.credential.key.namespace
-    stored = await ports.secrets.read(namespace, active.secret_name)
-    kept = stored is not None and stored.owner == facts.credential.uid and _same(active, stored, view)
+    stored = await _stored(ports, facts, active)
+    kept = stored is not None and _same(active, stored, view)
     if view is None:
         return BundleState.MISSING if kept else BundleState.LOST
     same = view.uid == known.uid
@@ -91,17 +90,27 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
     if shown is not None and shown > active.number and await _is_ours(ports, facts, shown):
         return BundleState.AHEAD
     intact = same and view.resource_version == known.resource_version
-    if not kept:
-        return BundleState.CHANGED if intact else BundleState.LOST
-    if stored is not None and active.handle not in {None, stored.uid}:
-        return BundleState.CHANGED
+    if not kept and not intact:
+        return BundleState.LOST
+    as_recorded = intact and not must_redraw(facts.credential) and await _versions_intact(ports, facts, active, stored)
+    return BundleState.INTACT if as_recorded else BundleState.CHANGED
+
+
+async def _stored(ports: Ports, facts: Facts, version: Version) -> SecretView | None:
+    """Return the Secret of a version if it is ours."""
+    view = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
+    return view if view is not None and view.owner == facts.credential.uid else None
+
+
+async def _versions_intact(ports: Ports, facts: Facts, active: Version, stored: SecretView | None) -> bool:
+    """Say whether the Secrets of the versions that the bundle shows are the ones on record."""
+    if stored is None or active.handle not in {None, stored.uid}:
+        return False
     older = next((item for item in facts.status.versions if _shown_before(facts, item)), None)
-    if older is not None:
-        before = await ports.secrets.read(namespace, older.secret_name)
-        if before is None or before.uid != older.handle:
-            return BundleState.CHANGED
-    redraw = known.render != render_digest(facts.credential) and must_redraw(facts.credential)
-    return BundleState.INTACT if intact and not redraw else BundleState.CHANGED
+    if older is None:
+        return True
+    before = await _stored(ports, facts, older)
+    return before is not None and older.handle in {None, before.uid}
 
 
 def _shown_before(facts: Facts, version: Version) -> bool:
@@ -113,8 +122,7 @@ def _same(active: Version, stored: SecretView, view: SecretView | None) -> bool:
     """Say whether a version Secret is the one on record, or one that was made again and that the bundle confirms."""
     if active.handle in {None, stored.uid}:
         return True
-    shown = view.material.reveal() if view is not None else {}
-    return stored.immutable and all(shown.get(key) == value for key, value in stored.material.reveal().items())
+    return view is not None and stored.immutable and content.contains(view.material, stored.material)
 
 
 async def _is_ours(ports: Ports, facts: Facts, number: int) -> bool:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from rekey.core.reasons import Reason
 from rekey.errors import Rejected
+
+Json: TypeAlias = Any
+"""Parsed JSON, as the API server gives and takes it."""
 
 _LONGEST: Final = 253
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.client import UNAUTHORIZED
+from http.client import MULTIPLE_CHOICES, OK, UNAUTHORIZED
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from yarl import URL
 
 from rekey import __version__
 from rekey.errors import Retryable
-from rekey.kube.api import LIST, Path, Verb
+from rekey.kube.api import LIST, Json, Path, Verb
 from rekey.kube.config import Access
 from rekey.kube.refusals import refusal, said
 
@@ -67,10 +67,10 @@ class Client:
         verb: Verb,
         path: Path,
         *,
-        body: Any = None,  # noqa: ANN401 - JSON
+        body: Json = None,
         query: Mapping[str, str] | None = None,
         accept: str | None = None,
-    ) -> Any:  # noqa: ANN401 - JSON
+    ) -> Json:
         """Send one request and return the parsed answer; `accept` asks for another form than plain JSON.
 
         Raises:
@@ -97,8 +97,8 @@ class Client:
             self._observe(verb.name, path.resource, code)
         return self._parsed(verb, path, answer, payload)
 
-    def _parsed(self, verb: Verb, path: Path, answer: aiohttp.ClientResponse, payload: bytes) -> Any:  # noqa: ANN401
-        if answer.status // 100 != 2:  # noqa: PLR2004 - any success
+    def _parsed(self, verb: Verb, path: Path, answer: aiohttp.ClientResponse, payload: bytes) -> Json:
+        if not OK <= answer.status < MULTIPLE_CHOICES:
             if answer.status == UNAUTHORIZED and self.access.login is not None:
                 self.access.login.refused()
             raise refusal(verb, path, answer.status, answer.headers, payload)

@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rekey.errors import RekeyError
 from rekey.kube.login import Login, Program, TokenFile
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+Untyped: TypeAlias = Any
+"""A configuration of the `kubernetes` package, which ships no types."""
 
 
 class NoAccessError(RekeyError):
@@ -63,9 +68,7 @@ def _from_pod(environ: Mapping[str, str], folder: Path) -> Access:
             namespace=(folder / "namespace").read_text().strip(),
         )
     except OSError as error:
-        message = (
-            f"the pod's ServiceAccount cannot be used: {error.filename or folder}: {error.strerror or error}"
-        )
+        message = f"the pod's ServiceAccount cannot be used: {error.filename or folder}: {error.strerror or error}"
         raise NoAccessError(message) from error
 
 
@@ -80,48 +83,49 @@ def _from_kubeconfig(files: str, context: str | None) -> Access:
     if secure and not first and not config.cert_file:
         raise NoAccessError(f"the kubeconfig {files} gives no way to log in to {server}")
 
-    def ask(refused: bool) -> str | None:  # noqa: FBT001 - the protocol of Program
+    def ask(refused: bool) -> str | None:  # noqa: FBT001  as Program calls it
         nonlocal config
         if refused:
-            config = _loaded(files, context)
+            # Where that fails too, the old login goes on being refused, and the answers say so.
+            with contextlib.suppress(NoAccessError):
+                fresh = _loaded(files, context)
+                config = fresh if _header(fresh) else config
         return _header(config)
 
     try:
         tls = _tls(config.ssl_ca_cert, config) if secure else None
     except (OSError, ValueError) as error:
-        raise NoAccessError(
-            f"the kubeconfig {files} names certificates that cannot be used: {error}"
-        ) from error
+        raise NoAccessError(f"the kubeconfig {files} names certificates that cannot be used: {error}") from error
     login = Program(ask, first) if first else None
     return Access(server=server, tls=tls, login=login, namespace=_namespace(files, context))
 
 
-def _loaded(files: str, context: str | None) -> Any:  # noqa: ANN401 - the package ships no types
-    from kubernetes import client, config  # noqa: PLC0415 - see 1. above
+def _loaded(files: str, context: str | None) -> Untyped:
+    from kubernetes import client, config  # noqa: PLC0415  in a pod it stays out
 
     made = client.Configuration()
     try:
-        config.load_kube_config(config_file=files, context=context, client_configuration=made)  # type: ignore[no-untyped-call]
+        config.load_kube_config(config_file=files, context=context, client_configuration=made)  # type: ignore[no-untyped-call]  # theirs
     except (config.ConfigException, OSError) as error:
         raise NoAccessError(f"the kubeconfig {files} cannot be used: {_line(error)}") from error
     return made
 
 
 def _namespace(files: str, context: str | None) -> str:
-    from kubernetes import config  # noqa: PLC0415 - see 1. above
+    from kubernetes import config  # noqa: PLC0415  in a pod it stays out
 
-    every, current = config.list_kube_config_contexts(config_file=files)  # type: ignore[no-untyped-call]
+    every, current = config.list_kube_config_contexts(config_file=files)  # type: ignore[no-untyped-call]  # theirs
     chosen = next((one for one in every if one["name"] == context), current)
     return str(chosen["context"].get("namespace") or "default")
 
 
-def _header(config: Any) -> str | None:  # noqa: ANN401 - the package ships no types
+def _header(config: Untyped) -> str | None:
     # When it is asked for the key, the package runs an exec plugin again if its last token is about to end.
     value = config.get_api_key_with_prefix("BearerToken")
     return str(value) if value else None
 
 
-def _tls(authority: Path | str | None, config: Any = None) -> ssl.SSLContext:  # noqa: ANN401 - see _loaded
+def _tls(authority: Path | str | None, config: Untyped = None) -> ssl.SSLContext:
     # Read here, as ssl does not say which file is missing.
     context = ssl.create_default_context(cadata=Path(authority).read_text() if authority else None)
     # Python 3.13 demands extensions that the authorities of many clusters do not have; client-go does not.

@@ -98,7 +98,7 @@ class KubeCredentials:
         ]
         return self.parse(await self._client.request(EDIT, path, body=patch))
 
-    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001
+    async def finalize(self, credential: Credential, *, present: bool) -> Credential | None:
         """Put our finalizer on or take it off; None when that ended the object."""
         others = [name for name in credential.finalizers if name != FINALIZER]
         patch = {

@@ -39,9 +39,7 @@ Drop = Callable[[str], None]
 class KubeAnnouncer:
     """The port over the API server; it sends between entering and leaving `async with`."""
 
-    def __init__(
-        self, client: Client, clock: Clock, instance: str, dropped: Drop, patience: float = 5.0
-    ) -> None:
+    def __init__(self, client: Client, clock: Clock, instance: str, dropped: Drop, patience: float = 5.0) -> None:
         self._client = client
         self._clock = clock
         self._instance = instance[:_LONGEST_INSTANCE]

@@ -112,15 +112,10 @@ def _plain(volume: dict[str, Any]) -> Iterator[str]:
 
 def _ways(volume: str, containers: Iterable[dict[str, Any]]) -> frozenset[How]:
     mounts = [
-        mount
-        for container in containers
-        for mount in container.get("volumeMounts") or ()
-        if mount["name"] == volume
+        mount for container in containers for mount in container.get("volumeMounts") or () if mount["name"] == volume
     ]
     # The kubelet never renews what is mounted by subPath. What nobody mounts is a volume all the same.
-    ways = {
-        How.SNAPSHOT if mount.get("subPath") or mount.get("subPathExpr") else How.VOLUME for mount in mounts
-    }
+    ways = {How.SNAPSHOT if mount.get("subPath") or mount.get("subPathExpr") else How.VOLUME for mount in mounts}
     return frozenset(ways or {How.VOLUME})
 
 

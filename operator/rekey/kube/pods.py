@@ -31,13 +31,11 @@ class KubePods:
         waiting = self._next.get(namespace)
         if waiting is None:
             waiting = asyncio.create_task(self._read(namespace, self._running.get(namespace)))
-            waiting.add_done_callback(_heard)
             self._next[namespace] = waiting
+        # A shield also hears the error of a list whose callers all went away; asyncio would complain.
         return await asyncio.shield(waiting)
 
-    async def _read(
-        self, namespace: str, before: asyncio.Task[tuple[PodView, ...]] | None
-    ) -> tuple[PodView, ...]:
+    async def _read(self, namespace: str, before: asyncio.Task[tuple[PodView, ...]] | None) -> tuple[PodView, ...]:
         if before is not None:
             await asyncio.wait([before])
         this = self._next.pop(namespace)
@@ -47,9 +45,3 @@ class KubePods:
         finally:
             if self._running[namespace] is this:
                 del self._running[namespace]
-
-
-def _heard(task: asyncio.Task[tuple[PodView, ...]]) -> None:
-    # If all its callers went away, nobody else looks at its error, and asyncio would complain.
-    if not task.cancelled():
-        task.exception()

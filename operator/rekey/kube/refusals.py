@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http.client import BAD_REQUEST, INTERNAL_SERVER_ERROR
 from typing import Any, Final
 
 import orjson
@@ -42,7 +43,7 @@ def refusal(verb: Verb, path: Path, code: int, headers: Mapping[str, str], body:
         case 422 if any(cause.get("field") == "metadata.uid" for cause in _causes(status)):
             # A patch that carries the uid of an object met another one of that name.
             return Conflict(f"{what}: it was replaced in between")
-        case _ if code in _SOON or not 400 <= code < 500:  # noqa: PLR2004 - codes of refusals
+        case _ if code in _SOON or not BAD_REQUEST <= code < INTERNAL_SERVER_ERROR:
             why = _SOON.get(code, f"failed with status {code}")
             return Retryable(f"{what}: {why}", retry_after=_retry_after(status, headers))
         case _:

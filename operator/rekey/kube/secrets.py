@@ -56,7 +56,8 @@ class KubeSecrets:
         if change.annotations:
             metadata["annotations"] = dict(change.annotations)
         if change.owner or change.release:
-            # A merge patch replaces lists, so the present one must be known.
+            # A merge patch replaces lists, so the present one must be known; should it not be the one that was
+            # decided on, the resourceVersion is another one too, and the patch is refused.
             present = await self._client.request(GET, path)
             metadata["ownerReferences"] = _owners(present["metadata"], change)
         body: dict[str, Any] = {"metadata": metadata}
@@ -68,9 +69,7 @@ class KubeSecrets:
     async def delete(self, namespace: str, name: str, uid: str) -> None:
         """Delete it if it still has that uid; if it is gone, or has another uid, there is nothing to do."""
         try:
-            await self._client.request(
-                DELETE, SECRETS.one(namespace, name), body={"preconditions": {"uid": uid}}
-            )
+            await self._client.request(DELETE, SECRETS.one(namespace, name), body={"preconditions": {"uid": uid}})
         except NotFound:
             return
         except Conflict:
@@ -94,6 +93,9 @@ def _view(found: dict[str, Any]) -> SecretView:
         type=found.get("type", "Opaque"),
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
+        written=max(
+            (instant(item["time"]) for item in metadata.get("managedFields") or () if "time" in item), default=None
+        ),
     )
 
 
@@ -115,8 +117,6 @@ def _reference(owner: Owner) -> dict[str, Any]:
 
 
 def _owners(metadata: dict[str, Any], change: SecretChange) -> list[dict[str, Any]]:
-    if metadata["uid"] != change.uid or metadata["resourceVersion"] != change.resource_version:
-        raise Conflict(f"the Secret {metadata['name']} was changed in between")
     gone = {change.release, change.owner.uid if change.owner else None}
     kept = [reference for reference in metadata.get("ownerReferences") or () if reference["uid"] not in gone]
     return [*kept, _reference(change.owner)] if change.owner else kept

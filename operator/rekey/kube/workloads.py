@@ -30,10 +30,8 @@ class KubeWorkloads:
     async def find(self, credential: Credential, consumers: Sequence[Consumer]) -> tuple[WorkloadView, ...]:
         """Return the consumers by uncached reads, in their order, those of a selector by name, each once."""
         found = await _together([self._found(credential, consumer) for consumer in consumers])
-        first: dict[tuple[str, str], WorkloadView] = {}
-        for one in (one for several in found for one in several):
-            first.setdefault((one.kind, one.name), one)
-        return tuple(first.values())
+        # A dict keeps the place of the first of several that are the same.
+        return tuple({(one.kind, one.name): one for several in found for one in several}.values())
 
     async def _found(self, credential: Credential, consumer: Consumer) -> list[WorkloadView]:
         resource, namespace = WORKLOADS[consumer.kind], credential.key.namespace

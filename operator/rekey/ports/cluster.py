@@ -38,7 +38,7 @@ class Credentials(Protocol):
         """
         ...
 
-    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001
+    async def finalize(self, credential: Credential, *, present: bool) -> Credential | None:
         """Put our finalizer on or take it off; None when that ended the object.
 
         Raises:
@@ -62,7 +62,8 @@ class Workloads(Protocol):
         """Write the version annotation of this credential into the pod template by server-side apply.
 
         The field manager is the credential's own, so no other annotation is touched; None takes ours away. The apply
-        carries uid and resourceVersion, so that it can neither create nor overwrite. Writing what is there rolls nothing.
+        carries uid and resourceVersion, so that it can neither create nor overwrite. Writing what is there rolls
+        nothing.
 
         Raises:
             Conflict: the workload was changed or replaced since it was read.

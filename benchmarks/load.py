@@ -1,0 +1,167 @@
+"""What the benchmark asks of the API server itself: credentials, triggers, a watch of their progress, raw rates."""
+
+import asyncio
+import secrets
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+
+from rekey.kube.api import CREATE, CREDENTIALS, GET, LIST, MERGE, SECRETS
+from rekey.kube.client import Client
+
+IN_FLIGHT = 64
+_RAW = 2_000
+_LINE = 1 << 20
+Test = Callable[[dict[str, Any]], bool]
+
+
+async def each(numbers: Iterable[int], do: Callable[[int], Awaitable[object]]) -> float:
+    """Do it for every number, 64 at a time, and return how many seconds that took."""
+    todo = iter(numbers)
+
+    async def work() -> None:
+        for number in todo:
+            await do(number)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    return time.perf_counter() - began
+
+
+async def create(client: Client, namespace: str, count: int, overlap: str) -> float:
+    """Create that many credentials without consumers; return how many seconds that took."""
+    spec = {
+        "generate": {"token": {"prefix": "ord_"}},
+        "rotation": {"interval": "720h"},
+        "overlap": {"duration": overlap},
+    }
+
+    async def one(number: int) -> None:
+        body = {
+            "apiVersion": CREDENTIALS.api_version,
+            "kind": CREDENTIALS.kind,
+            "metadata": {"name": name(number)},
+            "spec": spec,
+        }
+        await client.request(CREATE, CREDENTIALS.all(namespace), body=body)
+
+    return await each(range(count), one)
+
+
+async def trigger(client: Client, namespace: str, count: int, word: str) -> float:
+    """Ask for one rotation of each; return how many seconds the asking took."""
+    body = {"spec": {"rotation": {"trigger": word}}}
+    return await each(
+        range(count), lambda number: client.request(MERGE, CREDENTIALS.one(namespace, name(number)), body=body)
+    )
+
+
+def name(number: int) -> str:
+    """Return the name of one credential."""
+    return f"orders-api-key-{number:05}"
+
+
+class Progress:
+    """When each credential of a namespace was first seen to pass the test, by `time.perf_counter`."""
+
+    def __init__(self, wanted: int, test: Test) -> None:
+        self._wanted = wanted
+        self._test = test
+        self._seen: dict[str, float] = {}
+        self._all = asyncio.Event()
+        self._broken: BaseException | None = None
+
+    def look(self, obj: dict[str, Any]) -> None:
+        """Take note of one credential."""
+        known = obj["metadata"]["name"]
+        if known not in self._seen and self._test(obj.get("status") or {}):
+            self._seen[known] = time.perf_counter()
+            if len(self._seen) >= self._wanted:
+                self._all.set()
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Take note that the watch is over."""
+        if not task.cancelled():
+            self._broken = task.exception()
+            self._all.set()
+
+    async def complete(self, seconds: float) -> list[float]:
+        """Wait until all have passed and return the moments, in order."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._all.wait()
+        except TimeoutError:
+            pass
+        if len(self._seen) < self._wanted:
+            missing = f"{len(self._seen)} of {self._wanted} in {seconds:g} s"
+            raise RuntimeError(f"not every credential got there: {missing}") from self._broken
+        return sorted(self._seen.values())
+
+
+@asynccontextmanager
+async def watching(client: Client, namespace: str, wanted: int, test: Test) -> AsyncIterator[Progress]:
+    """Follow the credentials of the namespace; entered when the watch is open."""
+    path = CREDENTIALS.all(namespace)
+    first = await client.request(LIST, path, query={"limit": "1"})
+    progress = Progress(wanted, test)
+    address = f"{client.access.server}{path.url}"
+    query = {"watch": "1", "resourceVersion": first["metadata"]["resourceVersion"]}
+    forever = aiohttp.ClientTimeout(total=None)
+    async with (
+        client.open_session() as session,
+        session.get(address, params=query, timeout=forever, read_bufsize=_LINE) as answer,
+    ):
+        answer.raise_for_status()
+
+        async def follow() -> None:
+            async for line in answer.content:
+                event = orjson.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    progress.look(event["object"])
+
+        task = asyncio.create_task(follow())
+        task.add_done_callback(progress.ended)
+        try:
+            yield progress
+        finally:
+            task.cancel()
+
+
+def is_active(number: int) -> Test:
+    """Return the test that version `number` is current and its status says so."""
+    return lambda status: status.get("currentVersion") == number
+
+
+def is_over(number: int) -> Test:
+    """Return the test that the rotation to `number` is over: the version before it is revoked."""
+    return (
+        lambda status: status.get("currentVersion") == number
+        and "rotation" not in status
+        and any(version["state"] == "Revoked" for version in status["versions"])
+    )
+
+
+async def raw_rates(client: Client, namespace: str) -> dict[str, float]:
+    """Return what the API server does a second for one client with 64 requests in flight, and nothing beside."""
+    value = b64encode(secrets.token_bytes(48)).decode()
+    everything = SECRETS.all(namespace)
+
+    async def make(number: int) -> None:
+        metadata = {"name": name(number), "labels": {"app.kubernetes.io/managed-by": "rekey"}}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"token": value}}
+        await client.request(CREATE, everything, body=body)
+
+    async def change(number: int) -> None:
+        body = {"data": {"token": value, "version": b64encode(b"%d" % number).decode()}}
+        await client.request(MERGE, SECRETS.one(namespace, name(number)), body=body)
+
+    async def get(number: int) -> None:
+        await client.request(GET, SECRETS.one(namespace, name(number)))
+
+    work = {"creates": make, "merge patches": change, "gets": get}
+    return {what: round(_RAW / await each(range(_RAW), do), 1) for what, do in work.items()}

@@ -1,0 +1,120 @@
+"""What is measured on: a fresh cluster with our CRD, the operator's account and rights, and a client of our own."""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import counts
+from benchmarks.controller import ROOT, Controller, Place
+from benchmarks.counts import Count
+from rekey.kube import rights
+from rekey.kube.client import Client
+from rekey.kube.config import Access, load
+from tests.cluster import choose
+from tests.cluster.handle import Cluster
+from tests.cluster.options import Options, User
+from tests.cluster.waiting import until
+
+ACCOUNT = "system:serviceaccount:rekey-system:rekey"
+NAMESPACES = ("mass", "whole", "raw")
+_USER = User(ACCOUNT, ("system:serviceaccounts", "system:serviceaccounts:rekey-system"))
+
+
+@dataclass
+class Stand:
+    """One cluster to measure on."""
+
+    cluster: Cluster
+    place: Place
+    access: Access
+    own: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def client(self) -> Client:
+        """Return a client with 64 connections whose requests are known to be ours."""
+        return Client(self.access, observe=self._observe, limit=65, timeout=60.0)
+
+    def controller(self, profile: Path | None = None) -> Controller:
+        """Start the operator."""
+        return Controller(self.place, profile)
+
+    def mark(self) -> tuple[Count, Counter[tuple[str, str]]]:
+        """Return where the counters of the API server and our own stand."""
+        return counts.read(self.cluster.metrics()), self.own.copy()
+
+    def since(self, mark: tuple[Count, Counter[tuple[str, str]]]) -> Count:
+        """Return what others have asked since then."""
+        return counts.between(mark[0], counts.read(self.cluster.metrics()), self.own - mark[1])
+
+    def _observe(self, verb: str, resource: str, code: int) -> None:
+        # Without an answer nobody knows whether it was counted; there is none on a machine that works.
+        if code:
+            self.own[verb, resource] += 1
+
+
+@contextmanager
+def fresh(*, keep: bool) -> Iterator[Stand]:
+    """Give a cluster that waits for the disk as a real one does; it ends with the block, unless it is kept."""
+    directory = Path(tempfile.mkdtemp(prefix="rekey-bench-"))
+    cluster = choose.start(directory, Options(fsync=True, users=(_USER,), with_kwok=False))
+    try:
+        yield _furnished(cluster)
+    finally:
+        if keep:
+            print(f"kept: export KUBECONFIG={cluster.kubeconfig}")
+        else:
+            cluster.stop()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _furnished(cluster: Cluster) -> Stand:
+    cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    until(lambda: _is_established(cluster), "the CRD", seconds=60)
+    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
+    manifests = [*spaces, *_role()]
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    host, _, port = cluster.server.removeprefix("https://").rpartition(":")
+    place = Place(host, port, _account(cluster), cluster.directory / "rekey.log")
+    return Stand(cluster, place, load({"KUBECONFIG": str(cluster.kubeconfig)}))
+
+
+def _is_established(cluster: Cluster) -> bool:
+    # Not `kubectl wait`: it fails on a CRD that is so new that it has no conditions.
+    found = json.loads(cluster.kubectl("get", "crd", "rotatedcredentials.rekey.dev", "-o", "json"))
+    held = found.get("status", {}).get("conditions") or ()
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in held)
+
+
+def _role() -> list[dict[str, Any]]:
+    """Return exactly the rights that Rekey says it needs, as a role and its binding."""
+    rules = [
+        {"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb]}
+        for right in rights.needed(())
+    ]
+    group = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": "rekey"}, "rules": rules}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "rekey"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "rekey"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": ACCOUNT}],
+    }
+    return [role, binding]
+
+
+def _account(cluster: Cluster) -> Path:
+    """Write the files that a kubelet would put into the operator's pod."""
+    folder = cluster.directory / "account"
+    folder.mkdir()
+    lines = (cluster.directory / "tokens.csv").read_text().splitlines()
+    token = next(line.partition(",")[0] for line in lines if ACCOUNT in line)
+    (folder / "token").write_text(token)
+    (folder / "namespace").write_text("rekey-system")
+    (folder / "ca.crt").write_bytes(cluster.ca_file.read_bytes())
+    return folder

@@ -1,0 +1,62 @@
+"""The pages on states and Events, written from the tables that the program itself goes by."""
+
+from __future__ import annotations
+
+from rekey.core.edges import drawing
+from rekey.core.reasons import NOTICES, Reason
+
+_STATES = """# The life of a version
+
+Drawn from the table in `core/edges.py`; nothing else changes a version's state.
+
+```mermaid
+{picture}```
+
+| state | what it means |
+| --- | --- |
+| Reserved | the number is taken, nothing exists yet (for backends that make values themselves; not used by generated ones) |
+| Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has seen it |
+| Published | verifiers know it (not used yet: generated credentials are verified from the bundle) |
+| Active | the bundle shows it under its plain keys |
+| Retiring | no longer current, still accepted: consumers are moving, or the overlap runs |
+| Revoking | committed to revocation: there is no way back |
+| Revoked | gone |
+| Discarded | gone without having served: its rollout failed, or its spec was outdated |
+"""
+
+_EVENTS = """# Events and reasons
+
+Every Event is of `events.k8s.io/v1`, by `rekey.dev/operator`, and has a name that a repeated step would use again, so none is
+said twice. Events are for people and end after an hour; what must be acted on stands in a condition too.
+
+| reason | type | action | meaning |
+| --- | --- | --- | --- |
+{events}
+
+The usual sequences:
+
+- first version: `Issued`
+- rotation with consumers: `Activated`, `ConsumerRestarted` (one each), `OverlapStarted`, `OverlapExpired`, `Revoked`
+- rotation without consumers: `OverlapStarted`, `OverlapExpired`, `Revoked`
+- failed rollout with `onFailure: Rollback`: `Activated`, `ConsumerRestarted`, `RolloutFailed`, `RolledBack`,
+  `ConsumerRestarted` (back), `Discarded`
+- failed rollout with `onFailure: Hold`: `Activated`, `ConsumerRestarted`, `RolloutFailed`
+
+## Reasons of conditions
+
+The closed list: {reasons}.
+"""
+
+
+def states() -> str:
+    """Return docs/states.md."""
+    return _STATES.format(picture=drawing())
+
+
+def events() -> str:
+    """Return docs/events.md."""
+    rows = "\n".join(
+        f"| `{notice}` | {'Warning' if kind.warning else 'Normal'} | {kind.action} | {kind.meaning} |"
+        for notice, kind in NOTICES.items()
+    )
+    return _EVENTS.format(events=rows, reasons=", ".join(f"`{reason}`" for reason in Reason))
