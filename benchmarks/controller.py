@@ -114,7 +114,7 @@ class Controller:
 
     def _ask(self, path: str) -> str:
         address = f"http://127.0.0.1:{self._port}/{path}"
-        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(address, timeout=30) as answer:
             return str(answer.read().decode())
 
 

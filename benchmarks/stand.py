@@ -1,6 +1,7 @@
 """What is measured on: a fresh cluster with our CRD, the operator's account and rights, and a client of our own."""
 
 import json
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -24,6 +25,9 @@ from tests.cluster.waiting import until
 ACCOUNT = "system:serviceaccount:rekey-system:rekey"
 NAMESPACES = ("mass", "whole", "raw")
 _USER = User(ACCOUNT, ("system:serviceaccounts", "system:serviceaccounts:rekey-system"))
+_FOLLOWED = re.compile(
+    r'^apiserver_longrunning_requests\{[^}]*resource="rotatedcredentials"[^}]*verb="WATCH"[^}]*\} [1-9]', re.MULTILINE
+)
 
 
 @dataclass
@@ -78,6 +82,8 @@ def _furnished(cluster: Cluster) -> Stand:
     spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
     manifests = [*spaces, *_role()]
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    # Until the garbage collector follows our kind it asks for every owner by name; it looks for new kinds now and then.
+    until(lambda: _FOLLOWED.search(cluster.metrics()), "the garbage collector", seconds=90, every=1)
     host, _, port = cluster.server.removeprefix("https://").rpartition(":")
     place = Place(host, port, _account(cluster), cluster.directory / "rekey.log")
     return Stand(cluster, place, load({"KUBECONFIG": str(cluster.kubeconfig)}))

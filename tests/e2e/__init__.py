@@ -1,1 +1,1 @@
-"""Whole rotations on real clusters."""
+"""The whole operator as a process of its own, against a real API server with played pods."""

@@ -87,7 +87,7 @@ class KubeStage(Stage):
         query = {"fieldSelector": f"regarding.kind={CREDENTIALS.kind}"}
         return await self.client.list(EVENTS.all(self.namespace), query)
 
-    async def until(self, path: Path, wanted: Any) -> None:  # noqa: ANN401  a predicate on JSON
+    async def until(self, path: Path, wanted: Any) -> None:
         """Wait until the object exists and is as wanted."""
         async with asyncio.timeout(30):
             while True:

@@ -11,7 +11,7 @@ from rekey.errors import Rejected
 from rekey.kube.credentials import Parser
 
 
-def stored(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+def stored(**changes: Any) -> dict[str, Any]:
     """Return a RotatedCredential; `changes` go over its metadata, or replace spec and status."""
     metadata = {
         "namespace": "shop",

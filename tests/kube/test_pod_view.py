@@ -12,7 +12,7 @@ S, V = How.SNAPSHOT, How.VOLUME
 MAIN = {"name": "main"}
 
 
-def pod(spec: dict[str, Any], status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:  # noqa: ANN401
+def pod(spec: dict[str, Any], status: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
     """Return a pod as the API server gives it."""
     return {
         "metadata": {"name": "web-1", **metadata},

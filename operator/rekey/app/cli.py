@@ -31,7 +31,8 @@ Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig to 
 @app.command()
 def run(  # noqa: PLR0913  one flag each
     namespace: Annotated[
-        list[str] | None, typer.Option("--namespace", "-n", help="Work in this namespace only; repeatable. Default: all.")
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="Work in this namespace only; repeatable. Default: all."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Credentials that are worked on at once.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")] = None,

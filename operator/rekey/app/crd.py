@@ -93,8 +93,7 @@ def schema() -> Schema:
 
 def _version() -> dict[str, Any]:
     columns = [
-        {"name": name, "type": kind, "jsonPath": path, "description": text}
-        for name, kind, path, text in _COLUMNS
+        {"name": name, "type": kind, "jsonPath": path, "description": text} for name, kind, path, text in _COLUMNS
     ]
     return {
         "name": VERSION,

@@ -37,9 +37,7 @@ def render() -> str:
     parts = [_HEAD]
     for name, title in (("spec", "What you write"), ("status", "What Rekey answers")):
         rows = "\n".join(_rows(name, root["properties"][name]))
-        parts.append(
-            f"## {title}\n\n| Field | Type | Default | Meaning |\n| --- | --- | --- | --- |\n{rows}\n"
-        )
+        parts.append(f"## {title}\n\n| Field | Type | Default | Meaning |\n| --- | --- | --- | --- |\n{rows}\n")
     refusals = "\n".join(sorted(set(_refusals("", root))))
     parts.append(f"## What the API server refuses\n\nBeside types and bounds:\n\n{refusals}\n")
     return "\n".join(parts)

@@ -33,9 +33,7 @@ _NAMES: Final = (
         "is immutable: consumers read that Secret; make another RotatedCredential for another name",
         field=".spec.target.secretName",
     ),
-    Rule(
-        "spec.target.type", "self == oldSelf", "is immutable: Kubernetes never changes the type of a Secret"
-    ),
+    Rule("spec.target.type", "self == oldSelf", "is immutable: Kubernetes never changes the type of a Secret"),
 )
 
 _GENERATE: Final = (

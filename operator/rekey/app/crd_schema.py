@@ -60,9 +60,7 @@ def _members(plain: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[s
     members = {}
     for name, child in plain["properties"].items():
         members[name] = node = _node(child, definitions)
-        inner = {
-            key: below["default"] for key, below in node.get("properties", {}).items() if "default" in below
-        }
+        inner = {key: below["default"] for key, below in node.get("properties", {}).items() if "default" in below}
         default = child.get("default", inner)
         left_alone = "anyOf" in child or name in plain.get("required", ())
         if default not in (None, "", [], {}) and not left_alone:

@@ -105,8 +105,7 @@ TEMPLATE_RULES: Final = (
     ),
     Rule(
         "spec",
-        f"self.target.type != 'kubernetes.io/dockerconfigjson'"
-        f" || ({_HAS_DATA} && '.dockerconfigjson' in {_DATA})",
+        f"self.target.type != 'kubernetes.io/dockerconfigjson' || ({_HAS_DATA} && '.dockerconfigjson' in {_DATA})",
         "needs the key `.dockerconfigjson` in `template.data`",
         field=".target.type",
     ),

@@ -28,9 +28,7 @@ def turn(key: Key, now: datetime, interval: timedelta) -> datetime:
 class Drift:
     """Tells for each credential when it is its turn. `check` must not wait."""
 
-    def __init__(
-        self, clock: Clock, interval: timedelta, reads_per_second: int, check: Callable[[Key], None]
-    ) -> None:
+    def __init__(self, clock: Clock, interval: timedelta, reads_per_second: int, check: Callable[[Key], None]) -> None:
         self._clock = clock
         self._interval = interval
         self._pause = timedelta(seconds=READS / reads_per_second)

@@ -14,9 +14,7 @@ from rekey.app.seen import Seen
 class Intake:
     """Takes what the inbox delivers, on the main loop."""
 
-    def __init__(
-        self, cache: Cache, queue: Queue, timer: Timer, drift: Drift, deafened: Callable[[], None]
-    ) -> None:
+    def __init__(self, cache: Cache, queue: Queue, timer: Timer, drift: Drift, deafened: Callable[[], None]) -> None:
         self._cache = cache
         self._queue = queue
         self._timer = timer

@@ -131,9 +131,7 @@ class Gauges(Collector):
         for standing in Standing:
             states.add_metric([standing.value], found[standing])
         yield states
-        troubles = Count(
-            seen.reason for seen in self._cache if seen.standing in (Standing.STALLED, Standing.BLOCKED)
-        )
+        troubles = Count(seen.reason for seen in self._cache if seen.standing in (Standing.STALLED, Standing.BLOCKED))
         blocked = GaugeMetricFamily(
             "rekey_credentials_blocked", "Credentials that wait for a person or for pods, by reason.", labels=["reason"]
         )
@@ -158,9 +156,7 @@ class Gauges(Collector):
         yield GaugeMetricFamily(
             "rekey_longest_reconcile_seconds", "The slowest pass at this moment.", value=self._queue.longest_work()
         )
-        yield GaugeMetricFamily(
-            "rekey_retrying", "Credentials that wait after a failure.", value=self._retrying()
-        )
+        yield GaugeMetricFamily("rekey_retrying", "Credentials that wait after a failure.", value=self._retrying())
 
     def _times(self) -> Iterator[Metric]:
         chosen = nsmallest(self._per_credential, self._cache, key=lambda seen: seen.next or seen.last or 2**40)

@@ -119,7 +119,12 @@ def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime) -> Plan
         case RevocationPolicy.NEVER:
             return PlanLine(None, f"version {number} stays accepted", "revocationPolicy is Never")
         case RevocationPolicy.MANUAL:
-            return PlanLine(max(end, hold), f"version {number} waits to be revoked by hand", "revocationPolicy is Manual", "earliest")
+            return PlanLine(
+                max(end, hold),
+                f"version {number} waits to be revoked by hand",
+                "revocationPolicy is Manual",
+                "earliest",
+            )
         case RevocationPolicy.AFTER_OVERLAP:
             limit = duration.show(spec.overlap.deadline)
             forced = f", or {limit} after it was replaced" if spec.overlap.at_deadline is AtDeadline.REVOKE else ""

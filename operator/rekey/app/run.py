@@ -67,7 +67,9 @@ async def _serve(operator: Operator, settings: Settings) -> None:
     try:
         await operator.server.start(settings.http_port)
     except OSError as error:
-        raise CannotStart(f"port {settings.http_port} cannot be used ({error.strerror}): set REKEY_HTTP_PORT") from error
+        raise CannotStart(
+            f"port {settings.http_port} cannot be used ({error.strerror}): set REKEY_HTTP_PORT"
+        ) from error
     log.info("answering probes", extra={"port": operator.server.port})
 
 

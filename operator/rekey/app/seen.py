@@ -108,8 +108,7 @@ def look(obj: Mapping[str, Any]) -> Seen:
         known=0,
         claim=target if target != metadata["name"] else None,
         rolling=sum(1 for consumer in status.get("consumers", ()) if _is_rolling(consumer)),
-        settled="deletionTimestamp" not in metadata
-        and status.get("observedGeneration") == metadata.get("generation"),
+        settled="deletionTimestamp" not in metadata and status.get("observedGeneration") == metadata.get("generation"),
         standing=standing,
         reason=reason,
         next=_seconds(status.get("nextRotationTime")),

@@ -20,7 +20,9 @@ from rekey.core.shape import Duration
 from rekey.errors import RekeyError
 
 PREFIX: Final = "REKEY_"
-_SERVICE_LINK: Final = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)|PORT(_.*)?")
+_SERVICE_LINK: Final = re.compile(
+    r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)|PORT(_.*)?"
+)
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -62,7 +64,9 @@ class Settings(BaseModel):
     max_rollouts_per_namespace: int = Field(
         default=5, ge=1, le=1000, description="Consumers that may be restarting at once in one namespace."
     )
-    max_rollouts: int = Field(default=20, ge=1, le=10_000, description="Consumers that may be restarting at once in all.")
+    max_rollouts: int = Field(
+        default=20, ge=1, le=10_000, description="Consumers that may be restarting at once in all."
+    )
     kubelet_cache_lag: Duration = Field(
         default=timedelta(seconds=5), description="How old the Secrets may be that a kubelet starts a container with."
     )
@@ -80,7 +84,10 @@ class Settings(BaseModel):
     )
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any.")
     metrics_per_credential: int = Field(
-        default=1000, ge=0, le=100_000, description="Credentials that have time series of their own; the most urgent ones."
+        default=1000,
+        ge=0,
+        le=100_000,
+        description="Credentials that have time series of their own; the most urgent ones.",
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(

@@ -96,9 +96,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
         )
 
 
-def alive(
-    workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat
-) -> Mapping[str, probes.Check]:
+def alive(workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat) -> Mapping[str, probes.Check]:
     """Return what the process is judged alive by."""
 
     def lag() -> str | None:

@@ -70,7 +70,7 @@ def _condition(facts: Facts, verdict: Verdict) -> Condition:
 def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
     yield _ready(facts, hold)
     yield _rotating(status)
-    yield _up_to_date(status)
+    yield _up_to_date(facts, status)
     yield _blocked(facts, hold)
     yield _undeclared(facts)
     if hold.stalled:
@@ -95,14 +95,18 @@ def _rotating(status: Status) -> Verdict:
     return ROTATING, True, rotation.step, f"to version {rotation.number}: {rotation.cause}"
 
 
-def _up_to_date(status: Status) -> Verdict:
-    if not status.consumers:
+def _up_to_date(facts: Facts, status: Status) -> Verdict:
+    if not facts.spec.consumers:
         return UP_TO_DATE, True, Reason.NO_CONSUMERS, ""
     late = [entry for entry in status.consumers if entry.moved is False]
-    if not late:
-        return UP_TO_DATE, True, Reason.MOVED, ""
     text = "; ".join(f"{entry.kind}/{entry.name}: {entry.message or 'waiting'}" for entry in late)
-    return UP_TO_DATE, False, Reason.AWAITING_ROLLOUT, text
+    rotation = status.rotation
+    if rotation is not None and rotation.step is Step.ROLLING_OUT:
+        wait = f"to be moved to version {status.current_version}"
+        return UP_TO_DATE, False, Reason.AWAITING_ROLLOUT, text or wait
+    if late:
+        return UP_TO_DATE, False, Reason.AWAITING_ROLLOUT, text
+    return UP_TO_DATE, True, Reason.MOVED, ""
 
 
 def _blocked(facts: Facts, hold: Hold) -> Verdict:

@@ -1,7 +1,7 @@
 """How consumers are moved to the current version: who is behind, who is next, what has failed.
 
 1. The first consumer is the canary: no other is restarted before it has moved.
-2. At most `rollout.maxConcurrent` of this credential roll at a time, and as many as the limits shared with others leave.
+2. At most `rollout.maxConcurrent` of this credential roll at a time, and no more than the shared limits leave.
 3. A consumer that a person keeps from rolling (paused, OnDelete, partition) waits without failing, and gates.
 """
 

@@ -116,21 +116,25 @@ async def _change(ports: Ports, facts: Facts, wanted: Wanted, uid: str, resource
 async def _create_or_take(ports: Ports, facts: Facts, wanted: Wanted) -> SecretView:
     """Create the bundle, or change the one that is there if it is ours."""
     credential, name = facts.credential, gate.target_name(facts)
-    view = await ports.secrets.read(credential.key.namespace, name)
+    new = NewSecret(
+        name=name,
+        material=wanted.material,
+        owner=naming.owner(credential),
+        immutable=False,
+        type=wanted.target.type,
+        labels=wanted.labels,
+        annotations=wanted.annotations,
+    )
+    view = None
+    if facts.status.bundle is not None:
+        view = await ports.secrets.read(credential.key.namespace, name)
     if view is None:
-        new = NewSecret(
-            name=name,
-            material=wanted.material,
-            owner=naming.owner(credential),
-            immutable=False,
-            type=wanted.target.type,
-            labels=wanted.labels,
-            annotations=wanted.annotations,
-        )
         try:
             return await ports.secrets.create(credential.key.namespace, new)
         except Taken:
-            raise Conflict(f"Secret {name} appeared") from None
+            view = await ports.secrets.read(credential.key.namespace, name)
+    if view is None:
+        raise Conflict(f"Secret {name} comes and goes")
     if view.owner != credential.uid:
         raise Rejected(Reason.NAME_TAKEN, f"Secret {name} is not ours: delete it, or name another target.secretName")
     return await _change(ports, facts, wanted, view.uid, view.resource_version)

@@ -1,0 +1,227 @@
+"""What happened in a namespace, in the API server's own order, and what was promised about it.
+
+1. resourceVersions are etcd's revisions: they order the changes of all objects, deletions too.
+2. Times are the servers' own: `managedFields` of a bundle, `startedAt` of a container; both are cut to whole seconds.
+3. A pod holds what the bundle showed as current at its start, or within the kubelet's cache lag before.
+"""
+
+import threading
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from tests.cluster.waiting import until
+from tests.e2e.manifests import ANNOTATION
+from tests.e2e.reader import Reader, folder
+
+WATCHED = ("secrets", "pods", "deployments", "replicasets", "rotatedcredentials")
+LAG = timedelta(seconds=1)
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one object, as it was afterwards (or last, if it is gone)."""
+
+    version: int
+    resource: str
+    gone: bool
+    body: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the object."""
+        return str(self.body["metadata"]["name"])
+
+
+class Recorder:
+    """Writes down every change in a namespace."""
+
+    def __init__(self, reader: Reader, namespace: str) -> None:
+        self._reader, self._namespace = reader, namespace
+        self._changes: list[Change] = []
+        self._watches = []
+        for resource in WATCHED:
+            path = folder(resource, namespace)
+            found = reader.get(path)
+            self._changes += [_change(resource, "ADDED", item) for item in found["items"]]
+            watch = reader.watch(path, found["metadata"]["resourceVersion"])
+            self._watches.append(watch)
+            threading.Thread(target=self._follow, args=(resource, watch), daemon=True).start()
+
+    def _follow(self, resource: str, watch: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        for kind, body in watch:
+            assert kind != "ERROR", body
+            self._changes.append(_change(resource, kind, body))
+
+    def close(self) -> None:
+        """Stop writing down."""
+        for watch in self._watches:
+            watch.close()
+
+    def history(self) -> "History":
+        """Return all that happened until now."""
+        until(self._is_complete, f"the record of {self._namespace}", seconds=30)
+        return History(self._changes)
+
+    def _is_complete(self) -> bool:
+        return all(self._knows(resource) for resource in WATCHED)
+
+    def _knows(self, resource: str) -> bool:
+        there = {item["metadata"]["resourceVersion"] for item in self._reader.get(folder(resource, self._namespace))["items"]}
+        last = {one.name: one for one in sorted(self._changes, key=_order) if one.resource == resource}
+        return there == {one.body["metadata"]["resourceVersion"] for one in last.values() if not one.gone}
+
+
+@contextmanager
+def recording(reader: Reader, namespace: str) -> Iterator[Recorder]:
+    """Give a recorder of the namespace."""
+    recorder = Recorder(reader, namespace)
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+
+
+def _change(resource: str, kind: str, body: dict[str, Any]) -> Change:
+    return Change(int(body["metadata"]["resourceVersion"]), resource, kind == "DELETED", body)
+
+
+def _order(change: Change) -> int:
+    return change.version
+
+
+class History:
+    """All changes in their order, and what may be asked about them."""
+
+    def __init__(self, changes: Iterable[Change]) -> None:
+        self.changes = sorted(changes, key=_order)
+
+    def of(self, resource: str, name: str) -> list[Change]:
+        """Return the changes of one object."""
+        return [change for change in self.changes if change.resource == resource and change.name == name]
+
+    def made(self, bundle: str) -> dict[int, int]:
+        """Return how often each version's Secret was made."""
+        known: set[str] = set()
+        counts: Counter[int] = Counter()
+        for change in self.changes:
+            number = _number(change, bundle)
+            if number is None:
+                continue
+            uid = change.body["metadata"]["uid"]
+            counts[number] += uid not in known
+            known.add(uid)
+        return dict(counts)
+
+    def values(self, bundle: str, key: str) -> dict[int, set[str]]:
+        """Return every value under which each version was ever shown or stored."""
+        found: dict[int, set[str]] = {}
+        for change in self.changes:
+            if change.resource != "secrets":
+                continue
+            data = change.body.get("data") or {}
+            if number := _number(change, bundle):
+                found.setdefault(number, set()).add(data[key])
+            elif change.name == bundle:
+                for prefix in ("", "previous."):
+                    if number := shown(change.body, prefix):
+                        found.setdefault(number, set()).add(data.get(prefix + key, "missing"))
+        return found
+
+    def named(self, deployment: str, credential: str) -> list[str | None]:
+        """Return the versions that a pod template named, in turn."""
+        bodies = [change.body for change in self.of("deployments", deployment)]
+        notes = [body["spec"]["template"]["metadata"].get("annotations") or {} for body in bodies]
+        named = [note.get(f"{ANNOTATION}{credential}") for note in notes]
+        return named[:1] + [after for before, after in pairwise(named) if before != after]
+
+    def rolled(self, deployment: str) -> int:
+        """Return how many ReplicaSets a Deployment ever had."""
+        owned = [change for change in self.changes if change.resource == "replicasets"]
+        return len(
+            {one.body["metadata"]["uid"] for one in owned if one.body["metadata"]["ownerReferences"][0]["name"] == deployment}
+        )
+
+    def locked_out(self, bundle: str) -> list[str]:
+        """Return who ever held a version that was refused at that moment: nobody, it was promised."""
+        now = _Now(bundle)
+        found = []
+        for change in self.changes:
+            now.see(change)
+            accepted = now.accepted()
+            for pod, start in now.running.items():
+                if accepted is not None and (refused := now.holds(start) - accepted):
+                    found.append(f"at {change.version} ({change.resource}/{change.name}) {pod} holds {sorted(refused)}")
+        return found
+
+
+class _Now:
+    """The namespace at one moment of its history, as far as one bundle is concerned."""
+
+    def __init__(self, bundle: str) -> None:
+        self.bundle = bundle
+        self.running: dict[str, datetime] = {}
+        self._stored: set[int] = set()
+        self._shown: list[tuple[datetime, int]] = []
+        self._offered: set[int] | None = None
+
+    def see(self, change: Change) -> None:
+        if change.resource == "pods":
+            self._pod(change)
+        elif change.resource == "secrets" and change.name == self.bundle:
+            self._bundle(change)
+        elif number := _number(change, self.bundle):
+            (self._stored.discard if change.gone else self._stored.add)(number)
+
+    def _pod(self, change: Change) -> None:
+        self.running.pop(change.name, None)
+        if not change.gone and (start := _start(change.body)) and _uses(change.body, self.bundle):
+            self.running[change.name] = start
+
+    def _bundle(self, change: Change) -> None:
+        current, before = shown(change.body, ""), shown(change.body, "previous.")
+        self._offered = set() if change.gone else {number for number in (current, before) if number}
+        if current and not change.gone:
+            self._shown.append((written(change.body), current))
+
+    def accepted(self) -> set[int] | None:
+        """Return what those accept who go by the bundle and the version Secrets; None before there is any."""
+        return None if self._offered is None else self._offered & self._stored
+
+    def holds(self, start: datetime) -> set[int]:
+        """Return the versions that a container started then may have read."""
+        ends = [since for since, _ in self._shown[1:]] + [datetime.max.replace(tzinfo=start.tzinfo)]
+        spans = zip(self._shown, ends, strict=True)
+        return {number for (since, number), end in spans if since < start + SECOND and end >= start - LAG}
+
+
+def shown(body: dict[str, Any], prefix: str) -> int | None:
+    """Return the number that a bundle shows as current or previous."""
+    text = (body.get("data") or {}).get(f"{prefix}version")
+    return int(b64decode(text)) if text else None
+
+
+def _number(change: Change, bundle: str) -> int | None:
+    text = change.name.removeprefix(f"{bundle}-v")
+    return int(text) if change.resource == "secrets" and text != change.name and text.isdigit() else None
+
+
+def written(body: dict[str, Any]) -> datetime:
+    """Return when a field was last set; that one was taken away leaves no time."""
+    return max(datetime.fromisoformat(entry["time"]) for entry in body["metadata"]["managedFields"])
+
+
+def _start(pod: dict[str, Any]) -> datetime | None:
+    starts = [one["state"]["running"]["startedAt"] for one in pod["status"].get("containerStatuses", []) if "running" in one["state"]]
+    return min(map(datetime.fromisoformat, starts), default=None)
+
+
+def _uses(pod: dict[str, Any], bundle: str) -> bool:
+    variables = [one for container in pod["spec"]["containers"] for one in container.get("env", ())]
+    return any(one.get("valueFrom", {}).get("secretKeyRef", {}).get("name") == bundle for one in variables)

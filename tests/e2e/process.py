@@ -1,0 +1,122 @@
+"""The operator as a process: started, stopped, killed, and what it logged and measured."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.waiting import until
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "rekey")
+QUICK = {"REKEY_KUBELET_CACHE_LAG": "1s", "REKEY_KUBELET_PROPAGATION": "3s", "REKEY_WORKERS": "8"}
+PATIENCE = 60.0
+
+
+class Operator:
+    """`rekey run` for some namespaces, with one log through all of its lives."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        namespaces: Sequence[str],
+        directory: Path,
+        settings: Mapping[str, str],
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        scope = [flag for name in namespaces for flag in ("--namespace", name)]
+        # Whatever ends this process ends the operator, too.
+        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        run = ["run", "--http-port", "0", "--log-format", "json", *scope]
+        self._argv = [*guard, sys.executable, *program, *run]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("REKEY_")}
+        where = {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}"}
+        self._environment = {**clean, **where, **QUICK, **settings}
+        self._log = directory / "operator.log"
+        self._log.touch()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._from = 0
+        self._over = threading.Event()
+        self._watchman: threading.Thread | None = None
+        self.deaths: list[int] = []
+
+    def start(self) -> None:
+        """Start it and wait until it knows all credentials."""
+        self.launch()
+        until(self.working, f"the operator to work, see {self._log}", seconds=PATIENCE)
+
+    def launch(self) -> None:
+        """Start it without waiting."""
+        self._from = self._log.stat().st_size
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self._argv, env=self._environment, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT
+            )
+
+    def working(self) -> bool:
+        """Tell whether its first look at everything is over."""
+        assert self._process
+        assert self._process.poll() is None, f"the operator ended:\n{self.text()[-3000:]}"
+        return any(line.get("message") == "all credentials are known" for line in self.lines(self._from))
+
+    def stop(self) -> None:
+        """Stop it as a person would."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, by: signal.Signals) -> None:
+        self._over.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(by)
+        if self._process is not None:
+            self._process.wait(PATIENCE)
+        if self._watchman is not None:
+            self._watchman.join(PATIENCE)
+            self._watchman = None
+        self._process = None
+
+    def supervise(self) -> None:
+        """Start it, and again whenever it dies, until it is stopped."""
+        self._over.clear()
+        self.launch()
+        self._watchman = threading.Thread(target=self._watch_over, daemon=True)
+        self._watchman.start()
+
+    def _watch_over(self) -> None:
+        while not self._over.is_set():
+            assert self._process
+            code = self._process.wait()
+            if not self._over.is_set():
+                self.deaths.append(code)
+                self.launch()
+
+    def text(self) -> str:
+        """Return all that it ever logged."""
+        return self._log.read_text(errors="replace")
+
+    def lines(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return its log lines since that place in the log."""
+        raw = self._log.read_bytes()[since:].decode(errors="replace").splitlines()
+        return [json.loads(line) for line in raw if line.startswith("{") and line.endswith("}")]
+
+    def faults(self) -> list[str]:
+        """Return the lines that a healthy operator with all its rights never logs."""
+        bad = [line for line in self.lines() if line.get("level") == "error" or "Forbidden" in json.dumps(line)]
+        strange = [line for line in self.text().splitlines() if line and not line.startswith("{")]
+        return [json.dumps(line) for line in bad] + strange
+
+    def metrics(self) -> str:
+        """Return what it measured."""
+        port = next(line["port"] for line in reversed(self.lines()) if line.get("port"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+            return str(reply.read().decode())

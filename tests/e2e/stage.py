@@ -1,0 +1,209 @@
+"""One namespace with its operator: what tests do there, what they see, and how they wait for it."""
+
+import json
+import secrets
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from tests.cluster.handle import Cluster
+from tests.cluster.waiting import until
+from tests.e2e.manifests import ANNOTATION, Manifest
+from tests.e2e.process import PATIENCE, PROGRAM, Operator
+from tests.e2e.reader import Reader, folder
+
+_T = TypeVar("_T")
+OPEN: list["Stage"] = []
+"""The stages of this process that are open: their logs are shown when a test fails."""
+
+
+class Stage:
+    """A namespace and the operator that works in it, and only there."""
+
+    def __init__(self, cluster: Cluster, reader: Reader, namespace: str, operator: Operator) -> None:
+        self.cluster, self.reader = cluster, reader
+        self.namespace, self.operator = namespace, operator
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        """Run kubectl in the namespace."""
+        return self.cluster.kubectl("-n", self.namespace, *args, stdin=stdin)
+
+    def apply(self, *objects: Manifest) -> None:
+        """Apply the objects."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+
+    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> None:
+        """Merge the patch into an object."""
+        self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch))
+
+    def change(self, name: str, **spec: Any) -> None:  # noqa: ANN401  JSON
+        """Merge changes into the spec of a credential."""
+        self.patch("rcred", name, {"spec": spec})
+
+    def trigger(self, name: str, word: str = "a") -> None:
+        """Ask for a rotation."""
+        self.change(name, rotation={"trigger": word})
+
+    def get(self, resource: str, name: str) -> Manifest | None:
+        """Return an object as it is now."""
+        found: Manifest | None = self.reader.get(f"{folder(resource, self.namespace)}/{name}")
+        return found
+
+    def all(self, resource: str) -> list[Manifest]:
+        """Return all objects of a kind in the namespace."""
+        return list(self.reader.get(folder(resource, self.namespace))["items"])
+
+    def data(self, secret: str) -> dict[str, bytes] | None:
+        """Return what a Secret holds, None if there is none."""
+        found = self.get("secrets", secret)
+        return None if found is None else {key: b64decode(text) for key, text in (found.get("data") or {}).items()}
+
+    def held(self, secret: str) -> dict[str, bytes]:
+        """Return what a Secret holds that must be there."""
+        found = self.data(secret)
+        assert found is not None, f"Secret {secret} is gone"
+        return found
+
+    def status(self, name: str) -> Manifest:
+        """Return the status of a credential."""
+        found = self.get("rotatedcredentials", name)
+        return dict((found or {}).get("status") or {})
+
+    def states(self, name: str) -> dict[int, str]:
+        """Return the states of the versions on record."""
+        return {version["number"]: version["state"] for version in self.status(name).get("versions", ())}
+
+    def condition(self, name: str, kind: str) -> tuple[str, str, str]:
+        """Return status, reason and message of a condition."""
+        for found in self.status(name).get("conditions", ()):
+            if found["type"] == kind:
+                return found["status"], found["reason"], found.get("message", "")
+        return "Unknown", "", ""
+
+    def events(self, name: str) -> list[str]:
+        """Return the reasons of all Events about a credential, in their order."""
+        about = [event for event in self.all("events") if event["regarding"]["name"] == name]
+        return [event["reason"] for event in sorted(about, key=lambda event: event["eventTime"])]
+
+    def named(self, kind: str, workload: str, credential: str) -> str | None:
+        """Return the version that a workload's pod template names."""
+        found = self.get(kind, workload)
+        assert found is not None
+        notes = found["spec"]["template"]["metadata"].get("annotations") or {}
+        version: str | None = notes.get(f"{ANNOTATION}{credential}")
+        return version
+
+    def until(self, look: Callable[[], _T], what: str, seconds: float = PATIENCE) -> _T:
+        """Wait until the look answers something true."""
+        return until(look, f"{what} in {self.namespace}", seconds=seconds, every=0.2)
+
+    def until_states(self, name: str, wanted: Mapping[int, str], seconds: float = PATIENCE) -> None:
+        """Wait until the versions of a credential are in these states and nothing is under way."""
+
+        def there() -> bool:
+            status = self.status(name)
+            found = {version["number"]: version["state"] for version in status.get("versions", ())}
+            step = (status.get("rotation") or {}).get("step")
+            return found == dict(wanted) and step in {None, "RolledBack"}
+
+        self.until(there, f"{name} to be {dict(wanted)}", seconds)
+
+    def until_condition(self, name: str, kind: str, status: str, reason: str) -> str:
+        """Wait until a condition is as said; return its message."""
+
+        def there() -> tuple[str, str, str] | None:
+            found = self.condition(name, kind)
+            return found if found[:2] == (status, reason) else None
+
+        found = self.until(there, f"{name}: {kind}={status} because of {reason}")
+        assert found is not None
+        return found[2]
+
+    def until_events(self, name: str, wanted: Sequence[str]) -> None:
+        """Wait until exactly these Events were made, in this order."""
+        self.until(lambda: len(self.events(name)) >= len(wanted), f"the Events of {name}")
+        assert self.events(name) == list(wanted)
+
+    def until_ready(self, *pods_of: str) -> None:
+        """Wait until the pods of these apps, and at least one of each, are ready."""
+
+        def ready() -> bool:
+            pods = self.all("pods")
+            return all(
+                (own := [pod for pod in pods if app in {pod["metadata"]["name"], _app(pod)}]) and all(map(is_ready, own))
+                for app in pods_of
+            )
+
+        self.until(ready, f"pods of {', '.join(pods_of)} to be ready")
+
+
+def _app(pod: Manifest) -> str:
+    labels = pod["metadata"].get("labels") or {}
+    return str(labels.get("app") or labels.get("job-name") or "")
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Tell whether the pod says that it is ready."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
+@contextmanager
+def opened(
+    cluster: Cluster,
+    reader: Reader,
+    directory: Path,
+    settings: Mapping[str, str] | None = None,
+    program: Sequence[str] = PROGRAM,
+) -> Iterator[Stage]:
+    """Give a fresh namespace with an operator that is not started; both go in the end."""
+    namespace = f"t-{secrets.token_hex(4)}"
+    kubeconfig = _make(cluster, reader, namespace, directory)
+    operator = Operator(kubeconfig, [namespace], directory, settings or {}, program)
+    stage = Stage(cluster, reader, namespace, operator)
+    OPEN.append(stage)
+    try:
+        yield stage
+    finally:
+        OPEN.remove(stage)
+        operator.stop()
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def _make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> Path:
+    """Make the namespace and a login with the rights of rbac.yaml in it; return the login's kubeconfig."""
+    who = {"name": "rekey", "namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "rekey-e2e"}
+    items: list[Manifest] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": who},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": who,
+            "roleRef": role,
+            "subjects": [{"kind": "ServiceAccount", **who}],
+        },
+    ]
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    token = cluster.kubectl("-n", namespace, "create", "token", "rekey", "--duration=2h").strip()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": "here", "cluster": {"server": cluster.server, "certificate-authority": str(cluster.ca_file)}}
+        ],
+        "users": [{"name": "rekey", "user": {"token": token}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "rekey"}}],
+        "current-context": "here",
+    }
+    path = directory / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    # No pod can be made before its namespace has a ServiceAccount.
+    account = f"{folder('serviceaccounts', namespace)}/default"
+    until(lambda: reader.get(account), "the ServiceAccount", seconds=PATIENCE)
+    return path
