@@ -5,7 +5,7 @@ from typing import Any
 UID = "0a7b9a7e-5a9b-4b6c-9f7e-1234567890ab"
 
 
-def manifest(name: str = "orders", namespace: str = "shop", version: int = 10, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+def manifest(name: str = "orders", namespace: str = "shop", version: int = 10, **changes: Any) -> dict[str, Any]:
     """Return a credential without a status; `changes` are put into its metadata, spec or status by path."""
     found: dict[str, Any] = {
         "apiVersion": "rekey.dev/v1alpha1",
@@ -31,7 +31,7 @@ def manifest(name: str = "orders", namespace: str = "shop", version: int = 10, *
     return found
 
 
-def settled(name: str = "orders", version: int = 10, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+def settled(name: str = "orders", version: int = 10, **changes: Any) -> dict[str, Any]:
     """Return a credential in the middle of an overlap, as Rekey leaves it."""
     held = [
         {
@@ -54,7 +54,13 @@ def settled(name: str = "orders", version: int = 10, **changes: Any) -> dict[str
         "bundle": {"uid": UID, "resourceVersion": "9"},
         "versions": held,
         "conditions": [
-            {"type": kind, "status": truth, "reason": reason, "message": "", "lastTransitionTime": "2026-11-21T08:00:00Z"}
+            {
+                "type": kind,
+                "status": truth,
+                "reason": reason,
+                "message": "",
+                "lastTransitionTime": "2026-11-21T08:00:00Z",
+            }
             for kind, truth, reason in (("Ready", "True", "OverlapOpen"), ("Rotating", "True", "Overlap"))
         ],
     }

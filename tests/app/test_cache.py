@@ -50,7 +50,7 @@ def test_our_own_write_is_no_news() -> None:
     assert kept.get(KEY) is not None
     kept.learn(KEY, 12)
     assert kept.is_behind(KEY)
-    assert not kept.put(look(manifest(version=12, spec__suspend=True)))
+    assert not kept.put(look(manifest(version=12, metadata__generation=2, spec__suspend=True)))
     assert not kept.is_behind(KEY)
     assert not kept.has_news(KEY)
     found = kept.get(KEY)

@@ -99,6 +99,9 @@ def keep(what: str, directory: Path, out: TextIO) -> int:
     except ClusterError as error:
         failed.write_text(json.dumps([type(error).__name__, str(error)]))
         return 1
+    except KeyboardInterrupt:
+        # Whoever told it to end knows why; a traceback in the terminal would look like a mistake.
+        return 1
     # The terminal may be gone before this process is.
     os.dup2(os.open(directory / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), out.fileno())
     with (directory / "users.lock").open("a") as users:

@@ -5,6 +5,7 @@ Exit status: 0 both rotations were complete in time; 1 they were not, or somethi
 
 import contextlib
 import http.client
+import os
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ DEADLINE = 300.0
 """Seconds for both rotations: they take 100 on the test cluster, more where images have to be fetched."""
 _EVERY = 0.25
 _INTERRUPTED = 130
+_ORDERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class TooSlow(Exception):
@@ -56,20 +58,18 @@ class Lines:
 
 def main() -> int:
     """Play, and return the exit status."""
-    # As Ctrl-C: whoever ends us in an orderly way wants things cleaned up.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for number in _ORDERS:
+        signal.signal(number, _interrupt)
     began = time.monotonic()
     left = Path()
     try:
         with folder() as left, stage(left, _say) as found:
             _play(found)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
             _say("stopping the operator and the cluster")
     except KeyboardInterrupt:
-        _say("interrupted: the operator and the cluster are stopped, their folder is removed")
+        _say("the operator and the cluster are stopped, their folder is removed")
         return _INTERRUPTED
-    except (ClusterError, TooSlow, OSError, http.client.HTTPException) as error:
+    except (ClusterError, TooSlow, OSError, AssertionError, http.client.HTTPException) as error:
         print(f"demo: FAILED: {error}\ndemo: everything is stopped; the logs are in {left}", file=sys.stderr)
         return 1
     _say(f"two rotations, {time.monotonic() - began:.0f} s in all; nothing is left behind")
@@ -113,6 +113,15 @@ def follow(found: Stage, shown: Show, seconds: float) -> None:
             done = f"{story.completed(seen)} of {story.ROTATIONS} rotations were complete"
             raise TooSlow(f"after {seconds:.0f} s {done}; at last: {story.doing(seen)}")
         time.sleep(_EVERY)
+
+
+def _interrupt(*_: object) -> None:
+    """Clean up, whoever ends us; once only, so that impatience does not interrupt the cleaning up."""
+    for number in _ORDERS:
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), b"\ndemo: interrupted; cleaning up, one moment\n")
+    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,6 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.rule import Rule
 from rich.table import Table
@@ -17,7 +16,7 @@ from tests.demo.looking import Look, Version
 
 _STATES = {"Active": "bold green", "Retiring": "yellow", "Revoking": "red", "Revoked": "dim", "Discarded": "dim"}
 _PODS = {"ready": "green", "starting": "cyan", "ending": "dim"}
-_EVENTS = 9
+_EVENTS = 8
 
 
 class Picture:
@@ -44,22 +43,19 @@ class Picture:
 
 
 def picture(look: Look, began: datetime) -> RenderableType:
-    """Return the whole picture."""
+    """Return the whole picture: 23 lines, so that it fits every terminal."""
     number = min(story.completed(look) + 1, story.ROTATIONS)
     title = f"{_since(look.at, began)}  rotation {number} of {story.ROTATIONS}: {story.doing(look)}"
-    return Group(
-        Rule(title, align="left", style="blue"),
-        _part("Versions", _versions(look, began)),
-        _part("Pods of Deployment orders, and the version each started with", _pods(look)),
-        _part("Keys of Secret orders-api-key", _keys(look)),
-        _part("Overlap", _overlap(look)),
-        _part("Events", _events(look, began)),
-        Rule(style="blue"),
-    )
-
-
-def _part(title: str, what: RenderableType) -> RenderableType:
-    return Group(Text(title, style="bold"), Padding(what, (0, 0, 1, 2)))
+    parts = Table.grid(padding=(0, 3, 0, 0))
+    parts.add_column(style="bold", min_width=8)
+    parts.add_column(ratio=1)
+    parts.add_row("versions", _versions(look, began))
+    parts.add_row("pods", _pods(look))
+    parts.add_row("bundle", _keys(look))
+    parts.add_row("overlap", _overlap(look))
+    parts.add_row("", "")
+    parts.add_row("events", _events(look, began))
+    return Group(Rule(title, align="left", style="blue"), parts, Rule(style="blue"))
 
 
 def _since(at: datetime | None, began: datetime) -> str:
@@ -67,11 +63,14 @@ def _since(at: datetime | None, began: datetime) -> str:
 
 
 def _versions(look: Look, began: datetime) -> RenderableType:
+    # Always five lines, so that nothing below jumps.
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    for heading in ("version", "state", "made", "current from", "to"):
-        table.add_column(heading, min_width=9)
+    for heading in ("number", "state", "made at", "current from", "to"):
+        table.add_column(heading, min_width=8)
     for version in look.versions:
         table.add_row(*_row(version, began), style=_STATES.get(version.state, ""))
+    for _ in range(story.ROTATIONS + 2 - len(look.versions)):
+        table.add_row("")
     return table
 
 
@@ -81,13 +80,13 @@ def _row(version: Version, began: datetime) -> tuple[str, ...]:
 
 
 def _pods(look: Look) -> RenderableType:
-    # Always four lines: three replicas, and the one more that a rolling update makes.
+    # Always five lines: three replicas, the one more that a rolling update makes, and an empty one.
     table = Table.grid(padding=(0, 3, 0, 0))
     for pod in look.pods[:4]:
         current = pod.version == look.current
         mark = Text(f"version {pod.version}", style="bold green" if current else "bold yellow")
         table.add_row(mark, Text(pod.state, style=_PODS[pod.state]), Text(pod.name, style="dim"))
-    for _ in range(4 - len(look.pods)):
+    for _ in range(5 - len(look.pods[:4])):
         table.add_row("")
     return table
 
@@ -101,10 +100,12 @@ def _overlap(look: Look) -> RenderableType:
     left = story.seconds_left(look)
     old = next((version for version in look.versions if version.overlap_start and version.state == "Retiring"), None)
     if left is None or look.overlap_end is None or old is None or old.overlap_start is None:
-        return Text("none is open", style="dim")
+        return Text("starts when the last pod has moved" if look.step == "RollingOut" else "none", style="dim")
     whole = (look.overlap_end - old.overlap_start).total_seconds()
     line = Table.grid(padding=(0, 2, 0, 0))
-    line.add_row(ProgressBar(total=whole, completed=left, width=40), f"version {old.number}: {left:.0f} s more")
+    line.add_row(
+        ProgressBar(total=whole, completed=left, width=40), f"version {old.number} is accepted {left:.0f} s more"
+    )
     return line
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from tests.cluster.waiting import until
 from tests.e2e.manifests import ANNOTATION
 from tests.e2e.reader import Reader, folder
+from tests.e2e.stage import started
 
 WATCHED = ("secrets", "pods", "deployments", "replicasets", "rotatedcredentials")
 LAG = timedelta(seconds=1)
@@ -181,7 +182,7 @@ class _Now:
 
     def _pod(self, change: Change) -> None:
         self.running.pop(change.name, None)
-        if not change.gone and (start := _start(change.body)) and _uses(change.body, self.bundle):
+        if not change.gone and (start := started(change.body)) and _uses(change.body, self.bundle):
             self.running[change.name] = start
 
     def _bundle(self, change: Change) -> None:
@@ -215,11 +216,6 @@ def _number(change: Change, bundle: str) -> int | None:
 def written(body: dict[str, Any]) -> datetime:
     """Return when a field was last set; that one was taken away leaves no time."""
     return max(datetime.fromisoformat(entry["time"]) for entry in body["metadata"]["managedFields"])
-
-
-def _start(pod: dict[str, Any]) -> datetime | None:
-    starts = [one["state"]["running"]["startedAt"] for one in pod["status"].get("containerStatuses", []) if "running" in one["state"]]
-    return min(map(datetime.fromisoformat, starts), default=None)
 
 
 def _uses(pod: dict[str, Any], bundle: str) -> bool:

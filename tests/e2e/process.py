@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.cluster.waiting import until
 ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "rekey")
 QUICK = {"REKEY_KUBELET_CACHE_LAG": "1s", "REKEY_KUBELET_PROPAGATION": "3s", "REKEY_WORKERS": "8"}
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 
 class Operator:
@@ -43,24 +42,17 @@ class Operator:
         self._log.touch()
         self._process: subprocess.Popen[bytes] | None = None
         self._from = 0
-        self._over = threading.Event()
-        self._watchman: threading.Thread | None = None
-        self.deaths: list[int] = []
 
     def start(self) -> None:
         """Start it and wait until it knows all credentials."""
-        self.launch()
-        until(self.working, f"the operator to work, see {self._log}", seconds=PATIENCE)
-
-    def launch(self) -> None:
-        """Start it without waiting."""
         self._from = self._log.stat().st_size
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 self._argv, env=self._environment, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT
             )
+        until(self._working, f"the operator to work, see {self._log}", seconds=PATIENCE)
 
-    def working(self) -> bool:
+    def _working(self) -> bool:
         """Tell whether its first look at everything is over."""
         assert self._process
         assert self._process.poll() is None, f"the operator ended:\n{self.text()[-3000:]}"
@@ -75,30 +67,11 @@ class Operator:
         self._end(signal.SIGKILL)
 
     def _end(self, by: signal.Signals) -> None:
-        self._over.set()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(by)
         if self._process is not None:
             self._process.wait(PATIENCE)
-        if self._watchman is not None:
-            self._watchman.join(PATIENCE)
-            self._watchman = None
         self._process = None
-
-    def supervise(self) -> None:
-        """Start it, and again whenever it dies, until it is stopped."""
-        self._over.clear()
-        self.launch()
-        self._watchman = threading.Thread(target=self._watch_over, daemon=True)
-        self._watchman.start()
-
-    def _watch_over(self) -> None:
-        while not self._over.is_set():
-            assert self._process
-            code = self._process.wait()
-            if not self._over.is_set():
-                self.deaths.append(code)
-                self.launch()
 
     def text(self) -> str:
         """Return all that it ever logged."""

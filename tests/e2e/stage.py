@@ -5,6 +5,7 @@ import secrets
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,8 +88,9 @@ class Stage:
 
     def events(self, name: str) -> list[str]:
         """Return the reasons of all Events about a credential, in their order."""
-        about = [event for event in self.all("events") if event["regarding"]["name"] == name]
-        return [event["reason"] for event in sorted(about, key=lambda event: event["eventTime"])]
+        who = ("RotatedCredential", name)
+        about = [one for one in self.all("events") if (one["regarding"]["kind"], one["regarding"]["name"]) == who]
+        return [event["reason"] for event in sorted(about, key=lambda one: one["eventTime"])]
 
     def named(self, kind: str, workload: str, credential: str) -> str | None:
         """Return the version that a workload's pod template names."""
@@ -141,6 +143,16 @@ class Stage:
 
         self.until(ready, f"pods of {', '.join(pods_of)} to be ready")
 
+    def until_old(self, *pods_of: str) -> None:
+        """Wait until the pods of these apps are ready and their starts, known in seconds, precede what comes next."""
+        self.until_ready(*pods_of)
+
+        def old() -> bool:
+            starts = [start for pod in self.all("pods") if _app(pod) in pods_of and (start := started(pod))]
+            return datetime.now(UTC) > max(starts) + timedelta(seconds=2)
+
+        self.until(old, f"pods of {', '.join(pods_of)} to be old enough")
+
 
 def _app(pod: Manifest) -> str:
     labels = pod["metadata"].get("labels") or {}
@@ -150,6 +162,12 @@ def _app(pod: Manifest) -> str:
 def is_ready(pod: Manifest) -> bool:
     """Tell whether the pod says that it is ready."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
+def started(pod: Manifest) -> datetime | None:
+    """Return when the first of its running containers was started."""
+    states = [one["state"] for one in pod["status"].get("containerStatuses", [])]
+    return min((datetime.fromisoformat(one["running"]["startedAt"]) for one in states if "running" in one), default=None)
 
 
 @contextmanager

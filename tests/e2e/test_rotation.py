@@ -83,7 +83,7 @@ def test_a_rollout_that_fails_is_taken_back(stage: Stage) -> None:
     stage.apply(app, credential("bills", consumers=[consumer("picky")], rollout=rollout))
     stage.until_states("bills", {1: "Active"})
     first = stage.held("bills")
-    stage.until_ready("picky")
+    stage.until_old("picky")
 
     with recording(stage.reader, stage.namespace) as recorder:
         stage.trigger("bills")

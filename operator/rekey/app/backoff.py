@@ -12,7 +12,8 @@ _DOUBLINGS: Final = 16
 
 def delay(seed: str, attempt: int, first: timedelta = FIRST, longest: timedelta = LONGEST) -> timedelta:
     """Return the wait after failure number `attempt`, counted from 0: 1 to 2 times `first`, doubled each time."""
-    whole = min(first * 2 ** (min(attempt, _DOUBLINGS) + 1), longest)
+    doubled: timedelta = first * 2 ** (min(attempt, _DOUBLINGS) + 1)
+    whole = min(doubled, longest)
     return whole * (0.5 + crc32(f"{seed}:{attempt}".encode()) / 2**33)
 
 

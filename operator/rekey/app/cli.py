@@ -29,7 +29,7 @@ Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig to 
 
 
 @app.command()
-def run(  # noqa: PLR0913  one flag each
+def run(  # noqa: PLR0913, PLR0917  one flag each
     namespace: Annotated[
         list[str] | None,
         typer.Option("--namespace", "-n", help="Work in this namespace only; repeatable. Default: all."),

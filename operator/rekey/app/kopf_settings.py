@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from rekey.app.backoff import Endless
 
@@ -36,32 +36,35 @@ with _hidden(*_HEAVY):
 class NoDiff(kopf.DiffBaseStorage):
     """Remember no earlier state of an object."""
 
-    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:  # noqa: D102  kopf's
+    def build(self, **_: object) -> kopf.BodyEssence:
+        """Return nothing to compare."""
         return kopf.BodyEssence({})
 
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: D102  kopf's
+    def fetch(self, **_: object) -> kopf.BodyEssence:
+        """Return nothing to compare with."""
         return kopf.BodyEssence({})
 
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:  # noqa: D102  kopf's
-        pass
+    def store(self, **_: object) -> None:
+        """Write nothing."""
 
 
 class NoProgress(kopf.ProgressStorage):
     """Remember no progress of handlers."""
 
-    def fetch(self, *, key: str, body: kopf.Body) -> None:  # noqa: D102  kopf's
-        return None
+    def fetch(self, **_: object) -> None:
+        """Return nothing."""
 
-    def store(self, *, key: str, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:  # noqa: ANN401, D102  kopf's
-        pass
+    def store(self, **_: object) -> None:
+        """Write nothing."""
 
-    def purge(self, *, key: str, body: kopf.Body, patch: kopf.Patch) -> None:  # noqa: D102  kopf's
-        pass
+    def purge(self, **_: object) -> None:
+        """Write nothing."""
 
-    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:  # noqa: D102  kopf's
-        pass
+    def touch(self, **_: object) -> None:
+        """Write nothing."""
 
-    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:  # noqa: D102  kopf's
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Return it as it is, uncopied."""
         return essence
 
 

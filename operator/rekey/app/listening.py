@@ -30,7 +30,7 @@ class Answer(aiohttp.ClientResponse):
     parsed: Any = None
 
     async def json(self, **_: Any) -> Any:  # noqa: ANN401  aiohttp's
-        """Return the parsed body; of objects in lists, what the API server notes about their writers is left out."""
+        """Return the parsed body without what kopf does not need."""
         if self.parsed is None:
             self.parsed = orjson.loads(await self.read())
             self._body = None

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from rekey.core import duration, ledger, retire, schedule, start
+from rekey.core import duration, ledger, retire, schedule
 from rekey.core.decide import decide
 from rekey.core.effects import Act, Look, What
 from rekey.core.facts import Credential, Facts, Problem
 from rekey.core.schedule import StartReason
-from rekey.core.spec import AtDeadline, Consumer, Refresh, RevocationPolicy, RotatedCredentialSpec
+from rekey.core.spec import AtDeadline, Consumer, Refresh, RevocationPolicy, RotatedCredentialSpec, Rotation
 
 ROTATIONS = 3
 
@@ -108,7 +108,7 @@ def _rotations(
         last = at
 
 
-def _at_the_latest(spec: RotatedCredentialSpec) -> schedule.Rotation:
+def _at_the_latest(spec: RotatedCredentialSpec) -> Rotation:
     """Return the rotation without jitter: its latest times."""
     return spec.rotation.model_copy(update={"jitter_percent": 0})
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rekey.app.plan import Plan, of_credential, of_manifest
-from rekey.core.facts import Facts, Key, Problem
 from rekey.core.effects import What
+from rekey.core.facts import Facts, Key, Problem
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.engine import sight
 from rekey.errors import RekeyError

@@ -6,7 +6,6 @@
 """
 
 import zlib
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,30 +18,30 @@ import orjson
 from rekey.core.facts import Credential, Key
 
 _TYPICAL: Final = (
-    '"Prefer"},"password":{"length":32,"classes":["Upper","Lower","Digit"]},"hmacKey":{"bytes":32,"encoding":"Base64"}'
-    '"hold":{"until":"2026-"schedule":"0 3 * * 1","timeZone":"Europe/Berlin","windows":[{"duration":"2h","schedule":"'
-    '"consumers":[{"kind":"Deployment","name":"StatefulSet","refresh":"Restart","role":"Client"},"moved":true,'
-    '"podsBehind":0,"restartedTime":"2026-11-21T"wanted":2,"replaced":"1","message":"RollingOut","HeldByPods","Stalled"'
-    '{"metadata":{"name":"-api-key-","namespace":"default","uid":"-4b6c-","resourceVersion":"1","generation":1,'
-    '"creationTimestamp":"2026-11-21T08:25:55Z","finalizers":["rekey.dev/finalizer"]},"spec":{"deletionPolicy":"Retain",'
-    '"generate":{"token":{"bytes":32,"prefix":"rk_"}},"overlap":{"atDeadline":"Hold","deadline":"72h","duration":"2h",'
-    '"propagation":"0s"},"revisionHistoryLimit":3,"revocationPolicy":"AfterOverlap","rollout":{"maxConcurrent":1,'
-    '"onFailure":"Rollback","progressDeadline":"10m"},"rotation":{"interval":"720h","jitterPercent":10,"trigger":"a",'
-    '"urgentBefore":"24h","windowPolicy":"Require"},"suspend":false,"target":{"adopt":"Never","secretName":"","type":'
-    '"Opaque"}},"status":{"bundle":{"render":"","resourceVersion":"","uid":""},"conditions":[{"lastTransitionTime":'
-    '"2026-11-21T08:00:00Z","message":"version 2 is current; the next rotation begins 2026-12-20 08:00:00Z",'
-    '"observedGeneration":1,"reason":"Active","status":"True","type":"Ready"},{"lastTransitionTime":"2026-11-21T08:00:0'
-    '0Z","message":"","observedGeneration":1,"reason":"OverlapOpen","status":"True","type":"Rotating"},{"lastTransition'
-    'Time":"2026-11-21T08:00:00Z","message":"","observedGeneration":1,"reason":"NoConsumers","status":"True","type":'
-    '"ConsumersUpToDate"},{"reason":"None","status":"False","type":"RevocationBlocked"},"UndeclaredConsumers","Stalled"],'
-    '"currentVersion":2,"lastRotationTime":"2026-11-21T08:00:00Z","nextRotationTime":"2026-12-20T08:00:00Z",'
-    '"observedGeneration":1,"observedTrigger":"a","overlapEndTime":"2026-11-21T10:00:00Z","rotation":{"attempts":1,'
-    '"cause":"Schedule","id":"","number":2,"spec":{"startedTime":"2026-11-21T08:00:00Z","step":"Overlap"},"versions":['
-    '{"activatedTime":"2026-11-20T08:00:00Z","digest":"","handle":"","issuedTime":"2026-11-20T08:00:00Z","number":1,'
-    '"overlapStartTime":"2026-11-21T08:00:00Z","retireTime":"2026-11-21T08:00:00Z","secretName":"","state":"Retiring"},'
-    '{"activatedTime":"2026-11-21T08:00:00Z","digest":"","handle":"","issuedTime":"2026-11-21T08:00:00Z","number":2,'
-    '"secretName":"","state":"Active"}]}}'
-).encode()
+    b'"Prefer"},"password":{"length":32,"classes":["Upper","Lower","Digit"]},"hmacKey":{"bytes":32,"encoding":"Base64"}'
+    b'"hold":{"until":"2026-"schedule":"0 3 * * 1","timeZone":"Europe/Berlin","windows":[{"duration":"2h","schedule":"'
+    b'"consumers":[{"kind":"Deployment","name":"StatefulSet","refresh":"Restart","role":"Client"},"moved":true,'
+    b'"podsBehind":0,"restartedTime":"2026-11-21T"wanted":2,"replaced":"1","message":"RollingOut","HeldByPods","Stalled"'
+    b'{"metadata":{"name":"-api-key-","namespace":"default","uid":"-4b6c-","resourceVersion":"1","generation":1,'
+    b'"creationTimestamp":"2026-11-21T08:25:55Z","finalizers":["rekey.dev/finalizer"]},"spec":{"deletionPolicy":"Retain",'
+    b'"generate":{"token":{"bytes":32,"prefix":"rk_"}},"overlap":{"atDeadline":"Hold","deadline":"72h","duration":"2h",'
+    b'"propagation":"0s"},"revisionHistoryLimit":3,"revocationPolicy":"AfterOverlap","rollout":{"maxConcurrent":1,'
+    b'"onFailure":"Rollback","progressDeadline":"10m"},"rotation":{"interval":"720h","jitterPercent":10,"trigger":"a",'
+    b'"urgentBefore":"24h","windowPolicy":"Require"},"suspend":false,"target":{"adopt":"Never","secretName":"","type":'
+    b'"Opaque"}},"status":{"bundle":{"render":"","resourceVersion":"","uid":""},"conditions":[{"lastTransitionTime":'
+    b'"2026-11-21T08:00:00Z","message":"version 2 is current; the next rotation begins 2026-12-20 08:00:00Z",'
+    b'"observedGeneration":1,"reason":"Active","status":"True","type":"Ready"},{"lastTransitionTime":"2026-11-21T08:00:0'
+    b'0Z","message":"","observedGeneration":1,"reason":"OverlapOpen","status":"True","type":"Rotating"},{"lastTransition'
+    b'Time":"2026-11-21T08:00:00Z","message":"","observedGeneration":1,"reason":"NoConsumers","status":"True","type":'
+    b'"ConsumersUpToDate"},{"reason":"None","status":"False","type":"RevocationBlocked"},"UndeclaredConsumers","Stalled"],'
+    b'"currentVersion":2,"lastRotationTime":"2026-11-21T08:00:00Z","nextRotationTime":"2026-12-20T08:00:00Z",'
+    b'"observedGeneration":1,"observedTrigger":"a","overlapEndTime":"2026-11-21T10:00:00Z","rotation":{"attempts":1,'
+    b'"cause":"Schedule","id":"","number":2,"spec":{"startedTime":"2026-11-21T08:00:00Z","step":"Overlap"},"versions":['
+    b'{"activatedTime":"2026-11-20T08:00:00Z","digest":"","handle":"","issuedTime":"2026-11-20T08:00:00Z","number":1,'
+    b'"overlapStartTime":"2026-11-21T08:00:00Z","retireTime":"2026-11-21T08:00:00Z","secretName":"","state":"Retiring"},'
+    b'{"activatedTime":"2026-11-21T08:00:00Z","digest":"","handle":"","issuedTime":"2026-11-21T08:00:00Z","number":2,'
+    b'"secretName":"","state":"Active"}]}}'
+)
 _METADATA: Final = (
     *("name", "namespace", "uid", "resourceVersion", "generation"),
     *("creationTimestamp", "deletionTimestamp", "finalizers"),

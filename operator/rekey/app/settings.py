@@ -148,7 +148,7 @@ def table() -> list[tuple[str, str, str]]:
 
 def _is_service_link(name: str, value: str) -> bool:
     return value.startswith("tcp://") or (
-        name.lower() not in Settings.model_fields and bool(_SERVICE_LINK.fullmatch(name))
+        name.lower() not in Settings.model_fields and bool(_SERVICE_LINK.fullmatch(f"_{name}"))
     )
 
 

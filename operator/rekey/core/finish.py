@@ -66,8 +66,8 @@ def _waiting(late: list[Progress]) -> str:
 
 def roll_out(facts: Facts) -> Decision | None:
     """Consumers are moved to the current version; when the last has moved, the overlap clock starts."""
-    old = ledger.previous(facts.status)
-    if old is None or old.retire_time is None or old.overlap_start_time is not None:
+    old = ledger.to_leave(facts.status)
+    if old is None or old.retire_time is None:
         return None
     if not facts.spec.consumers:
         begin = old.retire_time + facts.spec.overlap.propagation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rekey.core.status import State, Status, Version
@@ -42,7 +42,16 @@ def retiring(status: Status) -> tuple[Version, ...]:
 
 def previous(status: Status) -> Version | None:
     """Return the version that the bundle shows as `previous`: the accepted one that was current last."""
-    candidates = [version for version in retiring(status) if version.retire_time is not None]
+    return _latest(retiring(status))
+
+
+def to_leave(status: Status) -> Version | None:
+    """Return the version whose overlap clock waits for consumers to leave it; of several, the one current last."""
+    return _latest(version for version in retiring(status) if version.overlap_start_time is None)
+
+
+def _latest(versions: Iterable[Version]) -> Version | None:
+    candidates = [version for version in versions if version.retire_time is not None]
     return max(candidates, key=lambda version: (version.retire_time, version.number), default=None)
 
 

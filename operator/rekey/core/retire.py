@@ -15,7 +15,7 @@ from rekey.core.effects import Act, Commit, Decision, Hold, Look, What
 from rekey.core.facts import Facts
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
-from rekey.core.spec import AtDeadline
+from rekey.core.spec import AtDeadline, RevocationPolicy
 from rekey.core.status import Version
 
 USERS = frozenset({What.PODS, What.WORKLOADS})
@@ -46,12 +46,17 @@ def poll(facts: Facts, since: datetime) -> datetime:
 
 
 def forced(version: Version, facts: Facts) -> bool:
-    """Say whether the deadline has passed and the spec wants the version revoked all the same."""
-    return facts.spec.overlap.at_deadline is AtDeadline.REVOKE and facts.now >= deadline_of(version, facts)
+    """Say whether the deadline has passed and the spec wants the version revoked all the same.
+
+    A policy that keeps old versions is the stronger word, but for a version that failed: it is never kept.
+    """
+    wished = facts.spec.overlap.at_deadline is AtDeadline.REVOKE and facts.now >= deadline_of(version, facts)
+    kept = facts.spec.revocation_policy is not RevocationPolicy.AFTER_OVERLAP and not version.rolled_back
+    return wished and not kept
 
 
 def on_hold(facts: Facts) -> Hold | None:
-    """Return what keeps every version of this credential: a hold, or a policy."""
+    """Return what keeps every version of this credential for a time: a hold."""
     hold = facts.spec.hold
     if hold is not None and hold.until > facts.now:
         return Hold(hold.until, Reason.ON_HOLD, f"on hold until {hold.until:%F %T}Z: {hold.reason}", blocked=True)
@@ -67,7 +72,8 @@ def judge(version: Version, facts: Facts) -> Decision:
         return Act(Commit(version.number, forced=True), message)
     end = overlap_end(version, facts)
     if end is None or facts.now < end:
-        until = min(filter(None, (end, deadline_of(version, facts))))
+        ahead = [moment for moment in (end, deadline_of(version, facts)) if moment is not None and moment > facts.now]
+        until = min(ahead)
         return Hold(until, Reason.OVERLAP_OPEN, f"version {version.number} is accepted until {until:%F %T}Z at least")
     if not gate.clear_of_caches(version, facts.now, facts.timing.cache_lag):
         return Hold(facts.now + facts.timing.poll, Reason.OVERLAP_OPEN, "caches of starting pods may still lag")

@@ -1,0 +1,224 @@
+"""The ear against an API server that answers as a test says: what is heard, and what failures do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from rekey.app.heard import Deaf, Gone, Heard, Inbox, Synced
+from rekey.app.kopf_shell import KopfShell
+from rekey.app.listening import Sieve
+from rekey.app.seen import Seen, unpack
+from rekey.core.facts import Key
+from tests.app.credentials import manifest
+from tests.kube.answering import Answering, Asked, answering
+
+GROUPS = {
+    "": ("v1", "namespaces", "Namespace"),
+    "rekey.dev": ("v1alpha1", "rotatedcredentials", "RotatedCredential"),
+    "apiextensions.k8s.io": ("v1", "customresourcedefinitions", "CustomResourceDefinition"),
+}
+ENDS: dict[str, Any] = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "etcd is unwell"}}
+
+
+def event(kind: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a watch event."""
+    return {"type": kind, "object": found}
+
+
+def discovered(path: str) -> dict[str, Any]:
+    """Return what an API server says of the resources that kopf looks for."""
+    if path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if path == "/apis":
+        groups = [
+            {"name": group, "versions": [{"version": version}], "preferredVersion": {"version": version}}
+            for group, (version, _, _) in GROUPS.items()
+            if group
+        ]
+        return {"kind": "APIGroupList", "groups": groups}
+    _, plural, kind = GROUPS[path.split("/")[2] if path.startswith("/apis/") else ""]
+    verbs = ["get", "list", "watch", "patch"]
+    resource = {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
+    return {"kind": "APIResourceList", "resources": [resource]}
+
+
+class World:
+    """An API server with pages of credentials, and one list of events for each watch in turn."""
+
+    def __init__(self, pages: list[list[dict[str, Any]]], *watches: list[dict[str, Any]]) -> None:
+        self.pages = pages
+        self.watches = list(watches)
+        self.lists = 0
+
+    async def answer(self, asked: Asked) -> web.StreamResponse:
+        """Answer as an API server does."""
+        if "watch" in asked.query:
+            return Watch(self.watches.pop(0) if self.watches else [])
+        if asked.path.endswith("/rotatedcredentials"):
+            return self._page(asked)
+        return web.json_response(discovered(asked.path))
+
+    def _page(self, asked: Asked) -> web.Response:
+        self.lists += 1
+        number = int(asked.query.get("continue", "0"))
+        more = {"continue": str(number + 1)} if number + 1 < len(self.pages) else {}
+        body = {"kind": "RotatedCredentialList", "metadata": {"resourceVersion": "50", **more}}
+        return web.json_response({**body, "items": self.pages[number]})
+
+
+class Watch(web.StreamResponse):
+    """A watch that gives its events and then stays open."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self._events = events
+
+    async def prepare(self, request: web.BaseRequest) -> Any:  # the base class returns what it keeps private
+        """Give the events, one at a time."""
+        prepared = await super().prepare(request)
+        for found in self._events:
+            await self.write(orjson.dumps(found) + b"\n")
+        if self._events[-1:] != [ENDS]:
+            await asyncio.Event().wait()
+        return prepared
+
+
+def heard_until(
+    world: World,
+    enough: Callable[[list[Heard]], bool],
+    needs_no_handler: Callable[[Key, int], bool] = lambda _key, _version: False,
+) -> tuple[list[Heard], Answering]:
+    """Listen to the world until enough was heard."""
+
+    async def play() -> tuple[list[Heard], Answering]:
+        found: list[Heard] = []
+        news = asyncio.Event()
+
+        def deliver(item: Heard) -> None:
+            found.append(item)
+            if enough(found):
+                news.set()
+
+        async with answering(world.answer) as server:
+            shell = KopfShell(server.access(), (), Inbox(deliver), needs_no_handler)
+            assert shell.is_well()
+            shell.start()
+            async with asyncio.timeout(30):
+                await news.wait()
+            await shell.stop()
+            assert not shell.is_well()
+            return found, server
+
+    return asyncio.run(play())
+
+
+def names(found: list[Heard]) -> list[str]:
+    """Return what was heard, in short: names, those that are gone with a minus, and the marks."""
+    return [
+        item.key.name
+        if isinstance(item, Seen)
+        else f"-{item.key.name}"
+        if isinstance(item, Gone)
+        else type(item).__name__
+        for item in found
+    ]
+
+
+def test_the_first_list_is_complete_when_it_is_said_to_be() -> None:
+    """Every object of every page is handed over before the mark, and only reads were made."""
+    pages = [[manifest(f"{page}-{n}", version=page * 100 + n + 1) for n in range(30)] for page in range(4)]
+    found, server = heard_until(World(pages), lambda items: Synced() in items)
+    assert names(found)[-1] == "Synced"
+    assert sorted(names(found)[:-1]) == sorted(item["metadata"]["name"] for page in pages for item in page)
+    assert {asked.method for asked in server.asked} == {"GET"}
+
+
+def test_an_empty_cluster_is_complete_too() -> None:
+    """Where there is no credential the first list is over at once."""
+    found, _ = heard_until(World([[]]), lambda items: Synced() in items)
+    assert found == [Synced()]
+
+
+def test_changes_and_deletions_are_heard() -> None:
+    """What the watch tells comes through, whole, with its version; a deletion as such."""
+    events = [
+        event("ADDED", manifest("b", version=60)),
+        event("MODIFIED", manifest("a", version=61, spec__suspend=True)),
+        event("DELETED", manifest("a", version=62)),
+    ]
+    found, _ = heard_until(World([[manifest("a")]], events), lambda items: len(items) >= 5)
+    assert sorted(names(found)) == sorted(["a", "Synced", "b", "a", "-a"])
+    changed = [item for item in found if isinstance(item, Seen) and item.version == 61]
+    assert unpack(changed[0])["spec"]["suspend"] is True
+    assert Gone(Key("shop", "a"), 62) in found
+
+
+def test_what_needs_no_handler_is_heard_without_kopf() -> None:
+    """Events of our own writes are handed over all the same; deletions always take the usual way."""
+    events = [event("MODIFIED", manifest("a", version=60 + n)) for n in range(5)] + [
+        event("DELETED", manifest("a", version=70))
+    ]
+    asked: list[tuple[str, int]] = []
+
+    def ours(key: Key, version: int) -> bool:
+        asked.append((key.name, version))
+        return version % 2 == 0
+
+    world = World([[manifest("a")]], events)
+    found, _ = heard_until(world, lambda items: len(items) >= 8, ours)
+    assert asked == [("a", 60 + n) for n in range(5)]
+    assert {item.version for item in found if isinstance(item, Seen)} == {10, 60, 61, 62, 63, 64}
+    assert Gone(Key("shop", "a"), 70) in found
+
+
+def test_listening_begins_anew_after_an_error_that_ends_kopf(caplog: pytest.LogCaptureFixture) -> None:
+    """A watch that reports an unknown error ends kopf: one line, a mark, and everything is listed again."""
+    world = World([[manifest("a")]], [ENDS], [event("ADDED", manifest("b", version=60))])
+    found, _ = heard_until(world, lambda items: "b" in names(items))
+    assert world.lists == 2
+    assert found.count(Deaf()) == 1
+    assert [record.name for record in caplog.records if record.message.startswith("listening ended")] == [
+        "rekey.app.kopf_shell"
+    ]
+
+
+class Chunks:
+    """A stream that gives what it is told, however it is cut."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+
+    async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
+        """Give the chunks."""
+        for chunk in self.chunks:
+            yield chunk
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+def test_the_sieve_passes_whole_lines_however_the_stream_is_cut(size: int) -> None:
+    """Lines that need a handler come out unchanged and in order; the others are kept back."""
+    lines = [
+        orjson.dumps(event("MODIFIED", manifest("a", version=1))),
+        orjson.dumps(event("MODIFIED", manifest("b", version=2))),
+        orjson.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}),
+        orjson.dumps(event("DELETED", manifest("b", version=3))),
+    ]
+    text = b"\n".join(lines) + b"\n"
+    stream: Any = Chunks(*(text[start : start + size] for start in range(0, len(text), size)))
+
+    async def play() -> tuple[bytes, list[Heard]]:
+        found: list[Heard] = []
+        sieve = Sieve(stream, Inbox(found.append), lambda key, _: key.name == "b")
+        passed = b"".join([chunk async for chunk in sieve.iter_chunked(1024)])
+        async with asyncio.timeout(5):
+            while not found:
+                await asyncio.sleep(0.001)
+        return passed, found
+
+    passed, found = asyncio.run(play())
+    assert passed == b"\n".join([lines[0], lines[2], lines[3]]) + b"\n"
+    assert names(found) == ["b"]

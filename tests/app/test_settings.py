@@ -1,0 +1,71 @@
+"""Settings: flags win over variables, variables over defaults, and mistakes are named."""
+
+import pytest
+
+from rekey.app.settings import BadSettings, Settings, read, table
+
+GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
+    "nothing is given: the defaults": ({}, {}, {"workers": 32, "namespaces": (), "http_port": 8080}),
+    "a variable": ({}, {"REKEY_WORKERS": "4"}, {"workers": 4}),
+    "a flag wins": ({"workers": 7}, {"REKEY_WORKERS": "4"}, {"workers": 7}),
+    "a flag that is not given does not": ({"workers": None, "namespaces": []}, {"REKEY_WORKERS": "4"}, {"workers": 4}),
+    "names in a variable are separated by commas, each once": (
+        {},
+        {"REKEY_NAMESPACES": "a, b,,a"},
+        {"namespaces": ("a", "b")},
+    ),
+    "names of a repeated flag": ({"namespaces": ["a", "b"]}, {"REKEY_NAMESPACES": "c"}, {"namespaces": ("a", "b")}),
+    "variables of others": ({}, {"KUBECONFIG": "x", "REKEYED": "y"}, {"workers": 32}),
+    "what Kubernetes says of a Service called rekey": (
+        {},
+        {
+            "REKEY_SERVICE_HOST": "10.0.0.1",
+            "REKEY_SERVICE_PORT_METRICS": "8080",
+            "REKEY_PORT": "tcp://10.0.0.1:80",
+            "REKEY_PORT_80_TCP_ADDR": "10.0.0.1",
+            "REKEY_METRICS_PORT_80_TCP_PROTO": "tcp",
+        },
+        {"http_port": 8080},
+    ),
+    "a Service called rekey-http does not set the port": (
+        {},
+        {"REKEY_HTTP_PORT": "tcp://10.0.0.1:80"},
+        {"http_port": 8080},
+    ),
+    "the port itself": ({}, {"REKEY_HTTP_PORT": "9090"}, {"http_port": 9090}),
+}
+BAD: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
+    "an unknown variable": ({}, {"REKEY_WORKER": "4"}, "REKEY_WORKER: there is no such setting"),
+    "no number": ({}, {"REKEY_WORKERS": "many"}, "REKEY_WORKERS: "),
+    "too many workers by flag": ({"workers": 5000}, {}, "--workers: "),
+    "no namespace": ({}, {"REKEY_NAMESPACES": "a,B"}, "'B' is not the name of a namespace"),
+    "no duration": ({}, {"REKEY_SHUTDOWN_GRACE": "20"}, "is not a duration"),
+    "a loop": ({}, {"REKEY_RESYNC_INTERVAL": "1ms"}, "must be at least 1s"),
+    "no level": ({"log_level": "loud"}, {}, "--log-level: "),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_settings_are_read(name: str) -> None:
+    """Flags, variables and defaults give these values."""
+    flags, environ, wanted = GOOD[name]
+    found = read(flags, environ).model_dump()
+    assert {field: found[field] for field in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_mistakes_are_named(name: str) -> None:
+    """Each mistake is one line that names the flag or the variable."""
+    flags, environ, message = BAD[name]
+    with pytest.raises(BadSettings) as caught:
+        read(flags, environ)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_table_has_every_setting() -> None:
+    """Every setting is documented with its variable, its default as one would write it, and a sentence."""
+    rows = {variable: (default, text) for variable, default, text in table()}
+    assert rows.keys() == {f"REKEY_{name.upper()}" for name in Settings.model_fields}
+    assert rows["REKEY_DRIFT_INTERVAL"][0] == "1h"
+    assert all(text.endswith(".") for _, text in rows.values())

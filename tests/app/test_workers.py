@@ -1,0 +1,359 @@
+"""The workers: who is worked on, when it is looked at again, and what a failure changes."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rekey.app.cache import Cache
+from rekey.app.drift import Drift
+from rekey.app.heard import Deaf, Gone, Inbox, Synced
+from rekey.app.intake import Intake
+from rekey.app.observed import Observed
+from rekey.app.queue import Lane, Queue
+from rekey.app.seen import look
+from rekey.app.workers import Workers
+from rekey.core.facts import Credential, Key
+from rekey.core.reasons import Reason
+from rekey.core.status import Status
+from rekey.engine.reconcile import Result
+from rekey.errors import Forbidden, Retryable
+from rekey.kube.credentials import Parser
+from tests.app.credentials import manifest, settled
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+KEY = Key("shop", "orders")
+Turn = Callable[["Bench", Credential, bool], Awaitable[Result]]
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOON
+
+
+class Store:
+    """The API server's credentials, for reads and writes."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, dict[str, Any]] = {}
+        self.reads: list[Key] = []
+
+    async def read(self, key: Key) -> Credential | None:
+        self.reads.append(key)
+        found = self.objects.get(key)
+        return None if found is None else Parser().parse(found)
+
+    async def save(self, credential: Credential, status: Status) -> Credential:
+        return replace(credential, status=status, resource_version=str(int(credential.resource_version) + 1))
+
+    async def finalize(self, credential: Credential, present: bool) -> Credential | None:  # noqa: FBT001  the port's
+        return replace(credential, resource_version=str(int(credential.resource_version) + 1)) if present else None
+
+
+class Bench:
+    """Everything between the ear and the engine, with an engine that a test writes."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.done: list[tuple[Key, bool]] = []
+        self.failures: list[str] = []
+        self.saved: list[Status] = []
+        self.store = Store()
+        self.cache = Cache(Parser().parse, 5, 20)
+        self.queue = Queue(asyncio.get_running_loop().time)
+        self.credentials = Observed(self.store, self.cache, lambda _, after: self.saved.append(after))
+        self.workers = Workers(self.queue, self.cache, self.credentials, self, Clock(), self)
+        check = timedelta(hours=1)
+        self.drift = Drift(Clock(), check, 50, lambda key: self.queue.add(key, Lane.RESYNC, check=True))
+        self.deaf = 0
+        self.intake = Intake(self.cache, self.queue, self.workers.timer, self.drift, self._deafened)
+
+    async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
+        self.done.append((credential.key, check))
+        return await self.turn(self, credential, check)
+
+    def worked(self, lane: Lane, waited: float, seconds: float) -> None:
+        pass
+
+    def failed(self, error: str) -> None:
+        self.failures.append(error)
+
+    def hear(self, found: dict[str, Any]) -> None:
+        """Have the watch tell of an object."""
+        self.intake.take(look(found))
+
+    async def quiet(self) -> None:
+        """Wait until nobody waits and nobody works."""
+        async with asyncio.timeout(5):
+            while self.queue.depth() or self.queue._working:
+                await asyncio.sleep(0)
+
+    def next(self) -> datetime | None:
+        """Return when something is looked at next."""
+        return self.workers.timer._deadlines.next()
+
+    def _deafened(self) -> None:
+        self.deaf += 1
+
+
+async def hold(_: Bench, credential: Credential, __: bool) -> Result:
+    """Have nothing to do for an hour."""
+    return Result(credential, NOON + timedelta(hours=1), Reason.ACTIVE, "")
+
+
+async def hold_for_good(_: Bench, credential: Credential, __: bool) -> Result:
+    """Have nothing to do until something changes."""
+    return Result(credential, None, Reason.SUSPENDED, "")
+
+
+async def gone(_: Bench, __: Credential, ___: bool) -> Result:
+    """End the credential."""
+    return Result(None, None, Reason.DELETING, "")
+
+
+async def write(bench: Bench, credential: Credential, _: bool) -> Result:
+    """Save a status; the watch tells of it before the save returns."""
+    bench.hear(manifest(version=int(credential.resource_version) + 1))
+    stored = await bench.credentials.save(credential, Status())
+    return Result(stored, None, Reason.ACTIVE, "")
+
+
+def failing(error: Exception) -> Turn:
+    """Return an engine that fails."""
+
+    async def fail(_: Bench, __: Credential, ___: bool) -> Result:
+        raise error
+
+    return fail
+
+
+def played(turn: Turn, scene: Callable[[Bench], Awaitable[None]], workers: int = 4) -> None:
+    """Play a scene with workers running."""
+
+    async def play() -> None:
+        bench = Bench(turn)
+        bench.workers.start(workers)
+        await scene(bench)
+        bench.drift.stop()
+        assert await bench.workers.stop(timedelta(seconds=5)) == 0
+
+    asyncio.run(play())
+
+
+def test_a_credential_is_worked_on_when_it_is_heard_of_and_looked_at_again_when_the_engine_says() -> None:
+    """One turn; no read, as the cache has it; the engine's instant is in the heap."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        await bench.quiet()
+        assert bench.done == [(KEY, False)]
+        assert bench.store.reads == []
+        assert bench.next() == NOON + timedelta(hours=1)
+
+    played(hold, scene)
+
+
+def test_the_event_of_our_own_write_makes_no_turn() -> None:
+    """Whether the event comes before the save returns or after, there is one turn; somebody else's change makes another."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest(version=10))
+        await bench.quiet()
+        assert len(bench.done) == 1
+        bench.hear(manifest(version=11))
+        await bench.quiet()
+        assert len(bench.done) == 1
+        bench.hear(manifest(version=15))
+        await bench.quiet()
+        assert len(bench.done) == 2
+
+    played(write, scene)
+
+
+def test_what_is_known_to_be_newer_is_read_first() -> None:
+    """After a save whose event has not come yet, the next turn reads the credential anew and keeps what it read."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest(version=10))
+        await bench.quiet()
+        bench.cache.learn(KEY, 12)
+        bench.store.objects[KEY] = manifest(version=12)
+        for _ in range(2):
+            bench.queue.add(KEY, Lane.DEADLINE)
+            await bench.quiet()
+        assert bench.store.reads == [KEY]
+        assert len(bench.done) == 3
+
+    played(hold, scene)
+
+
+def test_what_is_gone_is_forgotten_and_who_waited_for_its_name_is_told() -> None:
+    """A deletion that is heard, or found by a read, ends deadlines and has the rival worked on."""
+
+    async def scene(bench: Bench) -> None:
+        rival = manifest("rival", version=11, spec__target={"secretName": "orders"})
+        bench.hear(manifest(version=10))
+        bench.hear(rival)
+        await bench.quiet()
+        bench.done.clear()
+        bench.intake.take(Gone(KEY, 20))
+        await bench.quiet()
+        assert bench.done == [(Key("shop", "rival"), False)]
+        assert len(bench.cache) == 1
+        bench.queue.add(KEY, Lane.RESYNC)  # the list had it still
+        await bench.quiet()
+        assert bench.store.reads == [KEY]
+        assert len(bench.done) == 1
+        assert len(bench.workers.timer) == 1
+
+    played(hold, scene)
+
+
+def test_an_end_by_the_engine_is_an_end() -> None:
+    """What the engine let go of is in neither cache nor heap."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        await bench.quiet()
+        assert len(bench.cache) == 0
+        assert bench.next() is None
+
+    played(gone, scene)
+
+
+FAILURES: dict[str, tuple[Exception, timedelta, str]] = {
+    "busy": (Retryable("get secrets: failed (503)"), timedelta(seconds=1), "Retryable"),
+    "busy for a while": (Retryable("asked to come back", retry_after=60.0), timedelta(seconds=60), "Retryable"),
+    "forbidden": (Forbidden("get", "secrets", "shop"), timedelta(seconds=1), "Forbidden"),
+    "unforeseen": (KeyError("hunter2-hunter2-hunter2"), timedelta(seconds=1), "KeyError"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_is_tried_again_later(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It waits at least as long as asked, is counted by its type, delays nobody else, and quotes nothing."""
+    error, least, kind = FAILURES[name]
+
+    async def turn(bench: Bench, credential: Credential, check: bool) -> Result:  # noqa: FBT001  the engine's
+        return await (failing(error) if credential.key == KEY else hold)(bench, credential, check)
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        bench.hear(manifest("other", version=11))
+        await bench.quiet()
+        assert bench.failures == [kind]
+        assert bench.workers.retrying() == 1
+        first = bench.next()
+        assert first is not None
+        assert NOON + least <= first <= NOON + least + timedelta(seconds=2)
+        assert len(bench.workers.timer) == 2
+
+    with caplog.at_level(logging.INFO):
+        played(turn, scene)
+    assert "hunter2" not in str([vars(record) for record in caplog.records])
+
+
+def test_a_deadline_and_a_drift_check_reach_the_engine() -> None:
+    """A key whose time has come is worked on; a check is asked for as such."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        await bench.quiet()
+        bench.workers.timer.set(KEY, NOON)
+        async with asyncio.timeout(5):
+            while len(bench.done) < 2:
+                await asyncio.sleep(0)
+        bench.drift._timer.set(KEY, NOON)
+        async with asyncio.timeout(5):
+            while len(bench.done) < 3:
+                await asyncio.sleep(0)
+        assert bench.done[1:] == [(KEY, False), (KEY, True)]
+
+    played(hold_for_good, scene)
+
+
+def test_what_was_settled_before_waits_for_what_was_not() -> None:
+    """At the start a credential that needs nothing is in the last lane, one that does, or is being deleted, in the first."""
+
+    async def play() -> None:
+        bench = Bench(hold)
+        bench.hear(settled("a"))
+        bench.hear(manifest("b"))
+        bench.hear(settled("c", metadata__deletionTimestamp="2026-11-21T09:00:00Z"))
+        works = [await bench.queue.take() for _ in range(3)]
+        assert [(work.key.name, work.lane) for work in works if work] == [
+            ("b", Lane.CHANGE),
+            ("c", Lane.CHANGE),
+            ("a", Lane.RESYNC),
+        ]
+        bench.drift.stop()
+
+    asyncio.run(play())
+
+
+def test_stopping_lets_work_in_hand_end_and_takes_up_no_other() -> None:
+    """The order to stop waits for the work in hand; what takes too long is interrupted and counted."""
+
+    async def play() -> None:
+        finish = asyncio.Event()
+
+        async def slow(_: Bench, credential: Credential, __: bool) -> Result:  # noqa: FBT001  the engine's
+            await finish.wait()
+            return Result(credential, None, Reason.ACTIVE, "")
+
+        bench = Bench(slow)
+        bench.workers.start(1)
+        bench.hear(manifest("a"))
+        bench.hear(manifest("b", version=11))
+        async with asyncio.timeout(5):
+            while not bench.done:
+                await asyncio.sleep(0)
+        stopping = asyncio.create_task(bench.workers.stop(timedelta(seconds=5)))
+        await asyncio.sleep(0)
+        finish.set()
+        assert await stopping == 0
+        assert len(bench.done) == 1
+        late = Bench(slow)
+        finish.clear()
+        late.workers.start(1)
+        late.hear(manifest("a"))
+        async with asyncio.timeout(5):
+            while not late.done:
+                await asyncio.sleep(0)
+        assert await late.workers.stop(timedelta(0)) == 1
+        assert not late.workers.alive()
+        bench.drift.stop()
+        late.drift.stop()
+
+    asyncio.run(play())
+
+
+def test_what_one_thread_hears_another_takes_in_order() -> None:
+    """Items put from another thread arrive in order, whether at once or later, with the marks between them."""
+
+    async def play() -> None:
+        bench = Bench(hold)
+        inbox = Inbox(bench.intake.take)
+
+        async def listen() -> None:
+            for number in range(50):
+                inbox.put_later(look(manifest(version=number + 1)))
+            inbox.put(Deaf())
+            inbox.put_later(Gone(KEY, 60))
+            inbox.put_later(Synced())
+            await asyncio.sleep(0.1)
+
+        await asyncio.to_thread(lambda: asyncio.run(listen()))
+        async with asyncio.timeout(5):
+            await bench.intake.synced.wait()
+        assert bench.deaf == 1
+        assert len(bench.cache) == 0
+        bench.drift.stop()
+
+    asyncio.run(play())

@@ -1,0 +1,124 @@
+"""The lives of credentials that are crashed at every effect: what there is, what is done to them, how they end."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, workload
+from tests.e2e.stage import Stage
+
+WORDS = {"rotation": {"trigger": "a"}}
+ROTATED = {1: "Revoked", 2: "Active"}
+Change = Callable[[Stage, list[str]], None]
+
+
+def patch_all(stage: Stage, names: list[str], **spec: Any) -> None:  # noqa: ANN401  JSON
+    """Merge changes into the spec of several credentials."""
+    stage.kubectl("patch", "rcred", *names, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def trigger(stage: Stage, names: list[str]) -> None:
+    """Ask for a rotation of each."""
+    patch_all(stage, names, **WORDS)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A life of a credential: what there is, what is done when it has settled, how it ends, and where it is crashed."""
+
+    effects: tuple[str, ...]
+    ends: dict[int, str]
+    begin: Callable[[Stage, str], list[Manifest]]
+    then: Change = trigger
+    templates: tuple[str | None, ...] = (None, "2")
+    made: dict[int, int] = field(default_factory=lambda: TWO)
+
+    def cases(self) -> dict[str, list[str]]:
+        """Return the plan: a credential for each effect and each side of it."""
+        points = [(effect, when) for effect in self.effects for when in ("before", "after")]
+        return {f"c{number:02}": [effect.format(name=f"c{number:02}"), when] for number, (effect, when) in enumerate(points)}
+
+
+def _plain(**spec: Any) -> Callable[[Stage, str], list[Manifest]]:  # noqa: ANN401  JSON
+    return lambda stage, name: [credential(name, **spec)]
+
+
+def _consumed(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, str], list[Manifest]]:  # noqa: ANN401
+    def begin(stage: Stage, name: str) -> list[Manifest]:
+        app = workload(name, name, notes=notes, replicas=1)
+        return [app, credential(name, consumers=[consumer(name)], **spec)]
+
+    return begin
+
+
+def _by_hand(stage: Stage, name: str) -> list[Manifest]:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"token": f"typed-{name}"}}
+    return [secret, credential(name, target={"adopt": "Unowned"})]
+
+
+def _lose_status(stage: Stage, names: list[str]) -> None:
+    """Rotate each and lose its status while both versions are accepted."""
+    trigger(stage, names)
+    for name in names:
+        _until_both(stage, name)
+        stage.patch("rcred", name, {"spec": {"overlap": {"duration": "1s"}}})
+        lost = '[{"op": "remove", "path": "/status"}]'
+        stage.kubectl("patch", "rcred", name, "--subresource=status", "--type=json", "-p", lost)
+
+
+def _until_both(stage: Stage, name: str) -> None:
+    stage.until(lambda: stage.states(name) == {1: "Retiring", 2: "Active"}, f"{name} to overlap")
+
+
+def _leave_a_version(stage: Stage, names: list[str]) -> None:
+    """Do what a crash does that is followed by another spec: there is a version 2 that nobody asks for any more."""
+    for name in names:
+        found = stage.get("secrets", f"{name}-v1")
+        assert found is not None
+        old = {key: found["metadata"][key] for key in ("labels", "ownerReferences")}
+        meta = {"name": f"{name}-v2", "annotations": {"rekey.dev/generate-digest": "older"}, **old}
+        stage.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "immutable": True, "stringData": {"token": "left"}})
+    trigger(stage, names)
+
+
+def _tamper(stage: Stage, names: list[str]) -> None:
+    stage.kubectl("delete", "secret", *names)
+    stage.until(lambda: all(stage.data(name) for name in names), "the bundles to be restored")
+
+
+def _delete(stage: Stage, names: list[str]) -> None:
+    stage.kubectl("delete", "rcred", "--all", "--wait=false")
+    stage.until(lambda: not stage.all("rotatedcredentials"), "the credentials to be gone")
+
+
+ROTATION = ("Finalize", "Issue 1", "Activate 1", "Issue 2", "Activate 2", "Restart {name} 2")
+ROTATION += ("StartOverlap 1", "Commit 1", "Revoke 1", "Conclude")
+ROLLBACK = ("Condemn 2", "Reinstate 1", "Restart {name} None", "StartOverlap 2", "Commit 2", "Revoke 2")
+ONE, TWO, THREE = {1: 1}, {1: 1, 2: 1}, {1: 1, 2: 1, 3: 1}
+SCENARIOS: dict[str, Scenario] = {
+    "a rotation": Scenario(ROTATION, ROTATED, _consumed()),
+    "a rollback": Scenario(
+        ROLLBACK,
+        {1: "Active", 2: "Discarded"},
+        _consumed({BAD_VERSION: "2"}, rollout={"progressDeadline": "3s"}),
+        templates=(None, "2", None),
+    ),
+    "a Secret that is adopted": Scenario(("Adopt",), ROTATED, _by_hand, templates=()),
+    "a status that is lost": Scenario(
+        ("Adopt",), ROTATED, _plain(overlap={"duration": "30s"}), _lose_status, templates=()
+    ),
+    "a version that nobody wants": Scenario(
+        ("Discard 2",),
+        {1: "Revoked", 2: "Discarded", 3: "Active"},
+        _plain(),
+        _leave_a_version,
+        templates=(),
+        made=THREE,
+    ),
+    "a bundle that somebody deletes": Scenario(("Restore",), {1: "Active"}, _plain(), _tamper, templates=(), made=ONE),
+    "a credential that is released": Scenario(("Release", "LetGo"), {}, _plain(), _delete, templates=(), made=ONE),
+    "a credential that is destroyed": Scenario(
+        ("Destroy", "LetGo"), {}, _plain(deletionPolicy="Revoke"), _delete, templates=(), made=ONE
+    ),
+}

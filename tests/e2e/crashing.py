@@ -1,0 +1,111 @@
+"""`rekey run` that kills itself at chosen effects, and a supervisor: the same wiring; the product knows nothing of it.
+
+CRASH_PLAN names a JSON file: `{"<credential>": ["<effect>", "before" | "after"]}`; an effect is written as by `label`.
+CRASH_LOG takes a JSON line for each effect that was carried out, with the edges it took, and for each crash. A line
+that tells of a crash is also what keeps it from happening again.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import rekey.app.run  # noqa: F401  what `run` imports when it is used
+from rekey.app import cli
+from rekey.core.edges import EDGES
+from rekey.core.effects import Effect
+from rekey.core.facts import Facts
+from rekey.core.machine import advance
+from rekey.core.status import Status
+from rekey.engine.perform import Bench, Done
+
+_PR_SET_PDEATHSIG = 1
+PLAN, LOG = "CRASH_PLAN", "CRASH_LOG"
+
+
+def label(effect: Effect) -> str:
+    """Return what the effect is and what it is about: `Issue 2`, `Restart web 2`, `Conclude`."""
+    about = ("name", "value", "number", "orphaned")
+    told = [getattr(effect, field) for field in about if hasattr(effect, field)]
+    return " ".join([type(effect).__name__, *(str(one) for one in told if one is not False)])
+
+
+def edges(before: Status, after: Status) -> list[str]:
+    """Return the edges that lead from one status to the other."""
+    old = {version.number: version.state for version in before.versions}
+    ways = {(start, end): verb for (start, verb), end in EDGES.items()}
+    moved = [(old.get(one.number), one.state) for one in after.versions if old.get(one.number) is not one.state]
+    return [f"{start or 'none'} --{ways[start, end]}--> {end}" for start, end in moved]
+
+
+class Crashes:
+    """The plan, and what came of it."""
+
+    def __init__(self, plan: dict[str, list[str]], log: Path) -> None:
+        self._plan = plan
+        self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._done = {line["credential"] for line in read(log) if line["what"] == "crash"}
+
+    def note(self, **line: Any) -> None:  # noqa: ANN401  JSON
+        """Write a line that a crash cannot take back."""
+        os.write(self._log, json.dumps(line).encode() + b"\n")
+
+    def strike(self, credential: str, effect: str, when: str) -> None:
+        """End this process without a word, if that is the moment."""
+        if self._plan.get(credential) == [effect, when] and credential not in self._done:
+            self.note(what="crash", credential=credential, effect=effect, when=when)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def read(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log."""
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def install(crashes: Crashes) -> None:
+    """Have every effect pass by the plan."""
+    perform = Bench.perform
+
+    async def watched(self: Bench, facts: Facts, effect: Effect) -> Done:
+        name, what = facts.credential.key.name, label(effect)
+        crashes.strike(name, what, "before")
+        done = await perform(self, facts, effect)
+        taken = edges(facts.status, advance(facts.status, effect, done.advance))
+        crashes.note(what="effect", credential=name, effect=what, edges=taken)
+        crashes.strike(name, what, "after")
+        return done
+
+    Bench.perform = watched  # type: ignore[method-assign]
+
+
+def live() -> int:
+    """Live once, in a process that was forked for it; return how that ended."""
+    child = os.fork()
+    if child == 0:
+        _die_with_parent()
+        install(Crashes(json.loads(Path(os.environ[PLAN]).read_text()), Path(os.environ[LOG])))
+        cli.main()
+        os._exit(0)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _die_with_parent() -> None:
+    """Linux only, as everything is that played pods need."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> int:
+    """Supervise: start it again whenever it was killed. Forking saves the imports, a second of work each time."""
+    sys.argv[0] = "rekey"
+    log = Crashes({}, Path(os.environ[LOG]))
+    while (code := live()) == -signal.SIGKILL:
+        log.note(what="death")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
