@@ -119,6 +119,15 @@ INSPECTS: dict[str, tuple[Facts, Gist]] = {
     "ahead of the ledger": (checked(BundleState.AHEAD, 2), Issue(2, Cause.REBUILT)),
     "ahead, by how much it does not say": (checked(BundleState.AHEAD), RESTING),
     "no copy of the value is left": (checked(BundleState.LOST), Issue(2, Cause.VALUE_LOST)),
+    "no copy is left, and the next version is made already: it is shown": (
+        *(checked(BundleState.LOST, before=PENDING),),
+        Activate(2),
+    ),
+    "ahead of the ledger by the version that is pending: it is shown": (
+        *(checked(BundleState.AHEAD, 2, before=PENDING),),
+        Activate(2),
+    ),
+    "drift is repaired before a pending version is shown": (checked(BundleState.CHANGED, 1, before=PENDING), Restore()),
     "no copy is left in the middle of a rotation": (checked(BundleState.LOST, before=MOVING), Issue(3, Cause.VALUE_LOST)),
     "drift is repaired while suspended": (checked(BundleState.CHANGED, wish=spec(suspend=True)), Restore()),
     "drift is repaired while the spec is faulty": (checked(BundleState.CHANGED, problems=FAULTY), Restore()),
@@ -136,11 +145,26 @@ LEAVES: dict[str, tuple[Facts, Gist]] = {
     "nothing else is begun or finished": (leaving(before=REVOKING), Release()),
     "a faulty spec can be left too": (leaving(before=NEW, problems=FAULTY), Release()),
     "it worked": (leaving(cleared=True), LetGo()),
-    "it did not work: again soon": (
+    "Revoke did not work: again soon": (
+        *(leaving(cleared=False, now=NOON + GRACE, wish=REVOKE),),
+        waits(NOON + GRACE + timedelta(seconds=15), Reason.DELETING),
+    ),
+    "Revoke did not work for longer than the grace": (
+        *(leaving(cleared=False, now=NOON + GRACE + SECOND, wish=REVOKE),),
+        LetGo(orphaned=True),
+    ),
+    "Revoke did not work, but nobody has tried for long: the grace begins with the process": (
+        *(leaving(cleared=False, now=NOON + GRACE + SECOND, wish=REVOKE, started=NOON + SECOND),),
+        waits(NOON + GRACE + 16 * SECOND, Reason.DELETING),
+    ),
+    "Retain did not work: again soon": (
         *(leaving(cleared=False, now=NOON + GRACE),),
         waits(NOON + GRACE + timedelta(seconds=15), Reason.DELETING),
     ),
-    "it did not work for longer than the grace": (leaving(cleared=False, now=NOON + GRACE + SECOND), LetGo(orphaned=True)),
+    "Retain did not work for longer than the grace: it is said, and what is to stay is not given up": (
+        *(leaving(cleared=False, now=NOON + GRACE + SECOND),),
+        waits(NOON + GRACE + 16 * SECOND, Reason.DELETING, stalled=True),
+    ),
     "it worked in the end, however late": (leaving(cleared=True, now=NOON + 2 * GRACE), LetGo()),
     "our finalizer is off": (leaving(finalizers=()), waits(None, Reason.DELETING)),
     "only another's finalizer is left": (leaving(finalizers=("other/one",)), waits(None, Reason.DELETING)),
@@ -193,7 +217,7 @@ def test_the_rules_finish_before_they_begin() -> None:
     names = [rule.__name__ for rule in RULES]
     assert (names[0], names[-1]) == ("take_leave", "rotate")
     assert names.index("revoke_committed") < names.index("roll_back") < names.index("roll_out")
-    assert names.index("inspect") < names.index("revoke_committed")
+    assert names.index("inspect") < min(names.index("carry_on"), names.index("revoke_committed"))
 
 
 def test_the_finalizer_is_known_by_its_name() -> None:

@@ -10,10 +10,10 @@ import json
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import rekey.app.run  # noqa: F401  what `run` imports when it is used
 from rekey.app import cli
 from rekey.core.edges import EDGES
 from rekey.core.effects import Effect
@@ -101,6 +101,7 @@ def _die_with_parent() -> None:
 def main() -> int:
     """Supervise: start it again whenever it was killed. Forking saves the imports, a second of work each time."""
     sys.argv[0] = "rekey"
+    import_module("rekey.app.run")
     log = Crashes({}, Path(os.environ[LOG]))
     while (code := live()) == -signal.SIGKILL:
         log.note(what="death")

@@ -54,17 +54,25 @@ class Reader:
 
     def text(self, path: str) -> str | None:
         """Return what the API server answers, None if there is no such thing."""
+        # 429 is what it answers about a kind whose CRD is new, "Established" or not.
+        answer = until(lambda: self._answer(path), f"an answer to GET {path}", seconds=30)
+        assert answer is not None
+        return answer[0]
+
+    def _answer(self, path: str) -> tuple[str | None] | None:
         connection = _Connection(self._path)
         with contextlib.closing(connection):
             connection.request("GET", path)
             reply = connection.getresponse()
             body = reply.read().decode()
-            if reply.status == http.client.NOT_FOUND:
+            if reply.status == http.client.TOO_MANY_REQUESTS:
                 return None
+            if reply.status == http.client.NOT_FOUND:
+                return (None,)
             assert reply.status == http.client.OK, f"GET {path}: {reply.status} {body[:300]}"
-            return body
+            return (body,)
 
-    def get(self, path: str) -> Any:  # noqa: ANN401  JSON
+    def get(self, path: str) -> Any:
         """Return the parsed answer, None if there is no such thing."""
         text = self.text(path)
         return None if text is None else json.loads(text)

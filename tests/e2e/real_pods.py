@@ -9,9 +9,10 @@ import socket
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,7 @@ SCRIPT = Path(__file__).with_name("reporter.py")
 # As the operator asks.
 _NOT_ENDED = f"fieldSelector={quote('status.phase!=Succeeded,status.phase!=Failed')}"
 _EVERY = 0.25
+_WATCHED = ("secrets", "rotatedcredentials")
 _KEYS = ("version", "token")
 
 
@@ -104,36 +106,39 @@ class Record:
 @contextmanager
 def recording(reader: Reader, namespace: str, bundle: str) -> Iterator[tuple[Record, str]]:
     """Give a record that goes on by itself, and the address to which pods report."""
-    record = Record(bundle)
-    over = threading.Event()
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind((network.GATEWAY, 0))
-    listener.settimeout(_EVERY)
-    watches = []
-    for resource in ("secrets", "rotatedcredentials"):
-        found = reader.get(folder(resource, namespace))
-        assert found["items"] == [], "the record begins before there is anything"
-        watches.append(reader.watch(folder(resource, namespace), found["metadata"]["resourceVersion"]))
-    jobs = [
-        lambda: _listen(record, listener, over),
-        lambda: _look(record, reader, namespace, over),
-        *((lambda watch=watch: _follow(record, watch)) for watch in watches),
-    ]
-    threads = [threading.Thread(target=_kept, args=(record, job), daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
-    try:
-        yield record, ":".join(map(str, listener.getsockname()))
-    finally:
-        over.set()
-        for watch in watches:
-            watch.close()
+    record, over = Record(bundle), threading.Event()
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        listener.bind((network.GATEWAY, 0))
+        listener.settimeout(_EVERY)
+        watches = [stack.enter_context(_watching(reader, folder(kind, namespace))) for kind in _WATCHED]
+        jobs = [
+            partial(_listen, record, listener, over),
+            partial(_look, record, reader, namespace, over),
+            *(partial(_follow, record, watch) for watch in watches),
+        ]
+        threads = [threading.Thread(target=_kept, args=(record, job), daemon=True) for job in jobs]
         for thread in threads:
-            thread.join(10)
-        listener.close()
+            thread.start()
+        try:
+            yield record, ":".join(map(str, listener.getsockname()))
+        finally:
+            over.set()
+            for watch in watches:
+                watch.close()
+            for thread in threads:
+                thread.join(10)
 
 
-def _kept(record: Record, job: Any) -> None:  # noqa: ANN401  a function without arguments
+@contextmanager
+def _watching(reader: Reader, path: str) -> Iterator[Watch]:
+    found = reader.get(path)
+    assert found["items"] == [], "the record begins before there is anything"
+    with closing(reader.watch(path, found["metadata"]["resourceVersion"])) as watch:
+        yield watch
+
+
+def _kept(record: Record, job: Callable[[], None]) -> None:
     try:
         job()
     except BaseException as fault:  # noqa: BLE001  it is raised again by the test

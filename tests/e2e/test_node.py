@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -15,14 +16,14 @@ from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.e2e.conftest import prepare
 from tests.e2e.manifests import consumer, credential
-from tests.e2e.real_pods import Look, Reading, Record, deployment, recording, script
 from tests.e2e.reader import reading
+from tests.e2e.real_pods import Look, Reading, Record, deployment, recording, script
 from tests.e2e.stage import Stage, opened
 
 pytestmark = [pytest.mark.kube, pytest.mark.node, pytest.mark.timeout(600)]
 
 BUNDLE = "orders"
-# By name of the Deployment: how it reads. `hot` is never restarted and follows its volume; `subpath` fails on version 3.
+# By the Deployment's name: how it reads. `hot` is never restarted, it follows its volume; `subpath` fails on version 3.
 HOWS = {"env": "env", "volume": "volume", "subpath": "subPath", "hot": "volume"}
 TIMING = Timing(cache_lag=timedelta(seconds=5), propagation=timedelta(seconds=25))
 # The node renews volumes every 10 to 15 s (syncFrequency, and the kubelet's own jitter), not every 60 to 90.
@@ -41,7 +42,7 @@ class Compared:
 
 
 @pytest.fixture(scope="module")
-def record(node_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
+def record(node_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Give the record of a rotation to version 2, and of one to version 3 that failed."""
     directory = tmp_path_factory.mktemp("operator")
     with (
@@ -53,7 +54,7 @@ def record(node_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
         _play(stage, written, listener)
         assert stage.operator.faults() == []
     assert written.faults == []
-    yield written
+    return written
 
 
 def _play(stage: Stage, record: Record, listener: str) -> None:
@@ -65,8 +66,6 @@ def _play(stage: Stage, record: Record, listener: str) -> None:
     stage.apply(*(deployment(app, how, BUNDLE, listener, failing.get(app, "")) for app, how in HOWS.items()))
     stage.until_ready(*HOWS)
     _until_read(record, 1)
-    stage.trigger(BUNDLE, "first")  # the first text that is seen does nothing
-    stage.until(lambda: stage.status(BUNDLE).get("observedTrigger") == "first", "the trigger to be seen")
     stage.trigger(BUNDLE, "second")
     stage.until_states(BUNDLE, {1: "Revoked", 2: "Active"}, seconds=150)
     _until_read(record, 2)
@@ -141,7 +140,7 @@ def test_the_readers_reported_all_along(record: Record, app: str) -> None:
         after.at - before.at
         for pod, readings in _by_pod(record).items()
         if pod in pods
-        for before, after in zip(readings, readings[1:], strict=False)
+        for before, after in pairwise(readings)
     ]
     assert sorted(gaps)[len(gaps) * 9 // 10] < 0.5
 

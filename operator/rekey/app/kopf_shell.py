@@ -57,6 +57,7 @@ class KopfShell:
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread.ident is not None:
             await self._stopped
+            self._thread.join()  # it has nothing left to do
 
     def is_well(self) -> bool:
         """Return whether the thread runs, or was never meant to yet."""

@@ -31,7 +31,7 @@ LIBRARIES: Final = ("kopf", "aiohttp", "urllib3", "asyncio", "kubernetes")
 _OURS: Final = str(Path(rekey.__file__).parent)
 _VALUE: Final = re.compile(r"[A-Za-z0-9+=]{20,}")
 _LONGEST: Final = 300
-_USELESS: Final = ("OS signals are ignored",)
+_USELESS: Final = ("OS signals are ignored", "Multidimensional multitasker has failed")
 
 
 def describe(error: BaseException) -> str:

@@ -29,12 +29,16 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One turn: `check` asks to compare the Secrets with the ledger; `waited` is in seconds."""
+    """One turn: `check` asks to compare the Secrets with the ledger; `waited` is in seconds.
+
+    `only_change`: nothing but changes asked for it, so that it may be skipped if the change was our own.
+    """
 
     key: Key
     lane: Lane
     check: bool
     waited: float
+    only_change: bool = False
 
 
 @dataclass(slots=True)
@@ -42,6 +46,7 @@ class _Wish:
     lane: Lane
     check: bool
     since: float
+    only_change: bool
 
 
 class _Line:
@@ -90,7 +95,7 @@ class Queue:
 
     def add(self, key: Key, lane: Lane, *, check: bool = False) -> None:
         """Have the key worked on: now if nobody does, else again right after."""
-        wish = _Wish(lane, check, self._seconds())
+        wish = _Wish(lane, check, self._seconds(), lane is Lane.CHANGE)
         if key in self._working:
             self._again[key] = _merged(self._again.get(key), wish)
             return
@@ -169,10 +174,11 @@ class Queue:
         key = self._lines[lane].pop()
         wish, now = self._waiting.pop(key), self._seconds()
         self._working[key] = now
-        return Work(key, wish.lane, wish.check, now - wish.since)
+        return Work(key, wish.lane, wish.check, now - wish.since, wish.only_change)
 
 
 def _merged(known: _Wish | None, wish: _Wish) -> _Wish:
     if known is None:
         return wish
-    return _Wish(min(known.lane, wish.lane), known.check or wish.check, known.since)
+    only_change = known.only_change and wish.only_change
+    return _Wish(min(known.lane, wish.lane), known.check or wish.check, known.since, only_change)

@@ -106,7 +106,7 @@ def look(obj: Mapping[str, Any]) -> Seen:
         version=version,
         known=0,
         claim=target if target != metadata["name"] else None,
-        rolling=sum(1 for consumer in status.get("consumers", ()) if _is_rolling(consumer)),
+        rolling=_rolling(status),
         settled="deletionTimestamp" not in metadata and status.get("observedGeneration") == metadata.get("generation"),
         standing=standing,
         reason=reason,
@@ -144,8 +144,12 @@ def _pack(text: bytes) -> bytes:
     return packer.compress(text) + packer.flush()
 
 
-def _is_rolling(consumer: Mapping[str, Any]) -> bool:
-    return bool(consumer.get("restartedTime")) and consumer.get("moved") is False
+def _rolling(status: Mapping[str, Any]) -> int:
+    """Return how many rollouts are under way; whether one has overrun its time the engine says at its next look."""
+    if (status.get("rotation") or {}).get("step") not in {"RollingOut", "RollingBack"}:
+        return 0
+    consumers = status.get("consumers", ())
+    return sum(1 for consumer in consumers if consumer.get("restartedTime") and consumer.get("moved") is False)
 
 
 def _standing(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Standing, str]:

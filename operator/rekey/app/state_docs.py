@@ -14,7 +14,7 @@ Drawn from the table in `core/edges.py`; nothing else changes a version's state.
 
 | state | what it means |
 | --- | --- |
-| Reserved | the number is taken, nothing exists yet (for backends that make values themselves; not used by generated ones) |
+| Reserved | the number is taken, nothing exists yet (not used by generated credentials) |
 | Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has seen it |
 | Published | verifiers know it (not used yet: generated credentials are verified from the bundle) |
 | Active | the bundle shows it under its plain keys |
@@ -26,8 +26,8 @@ Drawn from the table in `core/edges.py`; nothing else changes a version's state.
 
 _EVENTS = """# Events and reasons
 
-Every Event is of `events.k8s.io/v1`, by `rekey.dev/operator`, and has a name that a repeated step would use again, so none is
-said twice. Events are for people and end after an hour; what must be acted on stands in a condition too.
+Every Event is of `events.k8s.io/v1`, by `rekey.dev/operator`, and has a name that a repeated step would use again, so
+none is said twice. Events are for people and end after an hour; what must be acted on stands in a condition too.
 
 | reason | type | action | meaning |
 | --- | --- | --- | --- |

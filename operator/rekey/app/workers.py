@@ -102,7 +102,7 @@ class Workers:
 
     async def _turn(self, work: Work) -> None:
         key = work.key
-        if work.lane is Lane.CHANGE and not work.check and key in self._cache and not self._cache.has_news(key):
+        if work.only_change and not work.check and self._is_echo(key):
             return  # we wrote it ourselves, and have looked since
         try:
             credential = await self._current(key)
@@ -123,6 +123,9 @@ class Workers:
                 "looked at",
                 extra={"credential": str(key), "reason": str(result.reason), "until": result.until.isoformat()},
             )
+
+    def _is_echo(self, key: Key) -> bool:
+        return key in self._cache and not self._cache.has_news(key) and not self._cache.is_behind(key)
 
     async def _current(self, key: Key) -> Credential | None:
         return await self._credentials.read(key) if self._cache.is_behind(key) else self._cache.get(key)

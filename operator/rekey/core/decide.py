@@ -103,14 +103,21 @@ def inspect(facts: Facts) -> Decision | None:
             return Look(frozenset({What.BUNDLE}))
         case BundleState.FOREIGN | BundleState.UNOWNED:
             return _taken(facts)
-        case BundleState.AHEAD if facts.bundle_version is not None:
-            return Act(Issue(facts.bundle_version, Cause.REBUILT), "the bundle is ahead of the ledger: catch up")
-        case BundleState.LOST:
-            return Act(Issue(ledger.next_number(facts.status), Cause.VALUE_LOST), "no copy of the value is left")
-        case BundleState.INTACT | BundleState.OURS | BundleState.AHEAD:
-            return None
         case BundleState.MISSING | BundleState.CHANGED:
             return Act(Restore(), "a Secret was changed or deleted by somebody else, or its template changed")
+        case BundleState.AHEAD | BundleState.LOST if ledger.first(facts.status, State.ISSUED) is None:
+            return _replace(facts)
+        case _:
+            return None
+
+
+def _replace(facts: Facts) -> Decision | None:
+    """What the bundle shows is not what the ledger says: a later version of ours, or a value that is lost."""
+    if facts.bundle is BundleState.LOST:
+        return Act(Issue(ledger.next_number(facts.status), Cause.VALUE_LOST), "no copy of the value is left")
+    if facts.bundle_version is None:
+        return None
+    return Act(Issue(facts.bundle_version, Cause.REBUILT), "the bundle is ahead of the ledger: catch up")
 
 
 RULES: tuple[Rule, ...] = (
@@ -118,8 +125,8 @@ RULES: tuple[Rule, ...] = (
     refuse,
     hold_on,
     begin,
-    carry_on,
     inspect,
+    carry_on,
     finish.revoke_committed,
     finish.roll_back,
     finish.roll_out,

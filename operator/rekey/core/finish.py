@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from rekey.core import gate, ledger, retire, rollout, schedule
+from rekey.core import gate, ledger, retire, rollout, schedule, start
 from rekey.core.effects import (
     Act,
     Commit,
@@ -138,9 +138,25 @@ def retire_old(facts: Facts) -> Decision | None:
     if holds:
         return _late_joiners(facts) or holds[0]
     rotation = facts.status.rotation
-    if rotation is not None and rotation.step is not Step.ROLLED_BACK:
-        return Act(Conclude(), "nothing of the rotation is left to do")
-    return None
+    if rotation is None or rotation.step is Step.ROLLED_BACK:
+        return None
+    return _stragglers(facts) or Act(Conclude(), "nothing of the rotation is left to do")
+
+
+def _stragglers(facts: Facts) -> Decision | None:
+    """After a forced revocation consumers are moved all the same, until all are or the next rotation is due."""
+    rotation = facts.status.rotation
+    if rotation is None or rotation.step is not Step.ROLLING_OUT or not facts.spec.consumers:
+        return None
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS)
+    progress = rollout.assess(facts)
+    if item := rollout.next_restart(facts, progress):
+        return _restart(facts, item)
+    late = [item for item in progress if not item.moved]
+    if not late or isinstance(start.rotate(facts), Act):
+        return None
+    return Hold(facts.now + facts.timing.slowest_poll, Reason.AWAITING_ROLLOUT, _waiting(late))
 
 
 def _kept(version: Version, facts: Facts) -> bool:

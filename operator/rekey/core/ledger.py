@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pydantic import BaseModel
 
 from rekey.core.status import State, Status, Version
 
@@ -60,7 +62,16 @@ def next_number(status: Status) -> int:
     return max((version.number for version in status.versions), default=0) + 1
 
 
-def digest(part: Mapping[str, Any]) -> str:
-    """Return a short digest of a part of the spec; specs hold no secrets, so it needs no key."""
-    text = json.dumps(part, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def digest(part: BaseModel) -> str:
+    """Return a short digest of a part of the spec; specs hold no secrets, so it needs no key.
+
+    It is of what differs from the defaults, so that a field that a later release adds changes no digest: an upgrade
+    makes no version and writes no bundle (promise S8).
+    """
+    return _digest(part.model_dump_json(by_alias=True, exclude_defaults=True))
+
+
+@lru_cache(maxsize=4096)
+def _digest(text: str) -> str:
+    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -190,7 +190,8 @@ def concluded(status: Status) -> Status:
 def committed(status: Status, effect: effects.Commit) -> Status:
     """From here there is no way back for this version."""
     version = go(ledger.find(status, effect.number), Verb.COMMIT, forced=effect.forced or None)
-    return _put(status, version, rotation=status.rotation if version.rolled_back else _at(status, Step.REVOKING))
+    waits = version.rolled_back or effect.forced
+    return _put(status, version, rotation=status.rotation if waits else _at(status, Step.REVOKING))
 
 
 def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # noqa: C901, PLR0911, PLR0912  one arm an effect

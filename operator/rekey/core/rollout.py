@@ -13,7 +13,7 @@ from rekey.core import gate, ledger
 from rekey.core.facts import Facts, WorkloadView
 from rekey.core.listing import few
 from rekey.core.spec import Consumer, Refresh
-from rekey.core.status import ConsumerStatus, Version
+from rekey.core.status import ConsumerStatus, Step, Version
 
 WAITING = "not restarted:"
 
@@ -27,6 +27,7 @@ class Progress:
     restartable: bool
     at_version: bool
     moved: bool
+    had_moved: bool = False
 
 
 def entry_of(facts: Facts, view: WorkloadView) -> ConsumerStatus:
@@ -44,8 +45,8 @@ def declared(facts: Facts, view: WorkloadView) -> Consumer | None:
 
 
 def older(facts: Facts) -> tuple[Version, ...]:
-    """Return the accepted versions that consumers must leave: all but the current one."""
-    return ledger.retiring(facts.status)
+    """Return the versions that consumers must leave: accepted but not current ones, and what was revoked by force."""
+    return (*ledger.retiring(facts.status), *(version for version in facts.status.versions if version.forced))
 
 
 def assess(facts: Facts) -> tuple[Progress, ...]:
@@ -63,12 +64,14 @@ def _assess(facts: Facts, view: WorkloadView, behind: set[str]) -> Progress:
     item = declared(facts, view)
     restart = view.exists and view.restartable and (item is None or item.refresh is Refresh.RESTART)
     at_version = not restart or _at_version(facts, view, entry)
-    settled = view.complete or not restart
-    arrived = at_version or given_up(entry) or view.manual is not None
+    # Once it had moved, a pod that is missing for a moment (a drained node, a larger scale) means nothing.
+    had_moved = at_version and entry.moved is True and entry.wanted == facts.status.current_version
+    settled = view.complete or not restart or had_moved
+    arrived = at_version or given_up(facts, entry) or view.manual is not None
     moved = not view.exists or (settled and not behind and arrived)
     message = _message(view, behind, at_version=at_version, moved=moved)
     fresh = entry.model_copy(update={"moved": moved, "pods_behind": len(behind), "message": message})
-    return Progress(view, fresh, restart and view.manual is None, at_version, moved)
+    return Progress(view, fresh, restart and view.manual is None, at_version, moved, had_moved)
 
 
 def _at_version(facts: Facts, view: WorkloadView, entry: ConsumerStatus) -> bool:
@@ -84,9 +87,9 @@ def _at_version(facts: Facts, view: WorkloadView, entry: ConsumerStatus) -> bool
     return current in {None, 1} or (view.annotation == str(current) and entry.wanted == current)
 
 
-def given_up(entry: ConsumerStatus) -> bool:
-    """Say whether somebody put the template back even after it had been written a second time: leave it to them."""
-    return entry.reapplied is True
+def given_up(facts: Facts, entry: ConsumerStatus) -> bool:
+    """Say whether somebody put it back even after it had been written a second time: leave it to them."""
+    return entry.reapplied is True and entry.wanted == facts.status.current_version
 
 
 def _message(view: WorkloadView, behind: set[str], *, at_version: bool, moved: bool) -> str | None:
@@ -116,7 +119,21 @@ def condemned_by(facts: Facts, progress: tuple[Progress, ...]) -> Progress | Non
 
 def rolling(progress: tuple[Progress, ...]) -> tuple[Progress, ...]:
     """Return the consumers whose rolling restart is in progress."""
-    return tuple(item for item in progress if item.restartable and item.at_version and not item.view.complete)
+    return tuple(
+        item
+        for item in progress
+        if item.restartable and item.at_version and not item.view.complete and not item.had_moved
+    )
+
+
+def in_progress(facts: Facts) -> int:
+    """Return how many of the shared slots are in use here: rollouts under way that have not overrun their time."""
+    rotation = facts.status.rotation
+    if rotation is None or rotation.step not in {Step.ROLLING_OUT, Step.ROLLING_BACK}:
+        return 0
+    limit = facts.spec.rollout.progress_deadline
+    entries = [entry for entry in facts.status.consumers if entry.moved is False and entry.restarted_time is not None]
+    return sum(1 for entry in entries if entry.restarted_time and facts.now <= entry.restarted_time + limit)
 
 
 def next_restart(facts: Facts, progress: tuple[Progress, ...]) -> Progress | None:
@@ -130,7 +147,7 @@ def next_restart(facts: Facts, progress: tuple[Progress, ...]) -> Progress | Non
     busy = len([item for item in progress if item.restartable and item.at_version and not item.moved])
     if busy >= min(facts.spec.rollout.max_concurrent, busy + facts.slots):
         return None
-    return next((item for item in waiting if not given_up(item.entry)), None)
+    return next((item for item in waiting if not given_up(facts, item.entry)), None)
 
 
 def reverted(facts: Facts, item: Progress) -> bool:

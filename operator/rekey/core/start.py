@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 
 from rekey.core import gate, ledger, retire, schedule
-from rekey.core.effects import Act, Decision, Hold, Issue, Look
+from rekey.core.effects import Act, Decision, Hold, Issue, Look, What
 from rekey.core.facts import Facts
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
@@ -14,15 +13,12 @@ from rekey.core.schedule import Start
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
 
-
-@lru_cache(maxsize=1024)
-def _digest(text: str) -> str:
-    return ledger.digest({"generate": text})
+LARGEST = 1_000_000_000
 
 
 def wanted_digest(spec: RotatedCredentialSpec) -> str:
     """Return the digest of what the spec asks to be made."""
-    return _digest(spec.generate.model_dump_json(by_alias=True))
+    return ledger.digest(spec.generate)
 
 
 def stalled(facts: Facts) -> Hold:
@@ -81,7 +77,21 @@ def rotate(facts: Facts) -> Decision | None:
         reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
         text = f"version {active.number} is current; the next rotation begins {begin.at:%F %T}Z"
         return Hold(begin.at, reason, text)
-    return _in_the_way(facts) or Act(Issue(ledger.next_number(facts.status), cause), f"{cause} after {active.number}")
+    return _in_the_way(facts) or _begin(facts, cause)
+
+
+def _begin(facts: Facts, cause: Cause) -> Decision:
+    """Begin with a number above all that the consumers' templates name.
+
+    A template may name a number of an earlier life of this credential: writing the same again would roll nothing.
+    """
+    number = ledger.next_number(facts.status)
+    if facts.spec.consumers:
+        if facts.workloads is None:
+            return Look(frozenset({What.WORKLOADS}))
+        named = [int(view.annotation) for view in facts.workloads if (view.annotation or "").isdigit()]
+        number = max([number, *(name + 1 for name in named if name < LARGEST)])
+    return Act(Issue(number, cause), f"{cause} after version {facts.status.current_version}")
 
 
 def _back_off(facts: Facts, cause: Cause) -> Hold | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 
 from rekey.core import notices
-from rekey.core.effects import Adopt, Effect, LetGo, Restart, Restore
+from rekey.core.effects import Adopt, Effect, Hold, Issue, LetGo, Restart, Restore
 from rekey.core.facts import Credential, Facts
 from rekey.core.notices import Said
 from rekey.core.reasons import Notice
 from rekey.core.spec import DeletionPolicy
-from rekey.core.status import Status
+from rekey.core.status import Cause, Status
 from rekey.ports.cluster import News, Ports
 
 
@@ -35,6 +35,11 @@ def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
                 bundle,
                 "a Secret of this credential was changed or deleted: it was restored",
             )
+        case Issue() if done.cause is Cause.VALUE_LOST:
+            text = (
+                "no copy of the current value was left: a new version is made, and the old one cannot be read any more"
+            )
+            said = (Notice.VALUE_LOST, str(done.number), text)
         case Adopt():
             number = after.status.current_version
             adopted = before.bundle is not None and before.bundle.value == "Unowned" and number == 1
@@ -64,6 +69,13 @@ def left(ports: Ports, facts: Facts, done: LetGo) -> None:
         said = (Notice.DESTROYED, "", "every version and the bundle were deleted")
     else:
         said = (Notice.RELEASED, "", "the Secrets stay; nobody owns them now")
+    ports.announcer.announce(credential, _news(credential, credential.uid[:8], said))
+
+
+def stalled(ports: Ports, facts: Facts, hold: Hold) -> None:
+    """Announce that a deletion does not get on: there is no status to say so."""
+    credential = facts.credential
+    said: Said = (Notice.STALLED, hold.reason, f"{hold.reason}: {hold.message}")
     ports.announcer.announce(credential, _news(credential, credential.uid[:8], said))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts
 from rekey.engine import naming
-from rekey.errors import Conflict, Forbidden, NotFound, Retryable
+from rekey.errors import Conflict, Forbidden, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
 
@@ -27,7 +27,7 @@ async def release(ports: Ports, facts: Facts) -> bool:
             await ports.secrets.change(namespace, view.name, change)
     except NotFound:
         return await release(ports, facts)
-    except (Conflict, Retryable, Forbidden):
+    except (Conflict, Retryable, Forbidden, Rejected):
         return False
     return True
 
@@ -38,6 +38,6 @@ async def destroy(ports: Ports, facts: Facts) -> bool:
     try:
         for view in sorted(await _ours(ports, facts), key=lambda view: view.name != bundle):
             await ports.secrets.delete(namespace, view.name, view.uid)
-    except (Conflict, Retryable, Forbidden):
+    except (Conflict, Retryable, Forbidden, Rejected):
         return False
     return True

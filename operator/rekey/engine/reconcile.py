@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rekey.core import ledger, report
+from rekey.core import ledger, report, rollout
 from rekey.core.decide import decide
 from rekey.core.effects import INTENT_FIRST, Act, Hold, LetGo, Look, Restart
 from rekey.core.facts import Credential, Facts, Timing
@@ -66,6 +66,7 @@ class Engine:
                 return await Pass(self, credential, check=check).run()
             except (Conflict, NotFound):
                 fresh = await self.ports.credentials.read(credential.key)
+            check = True
             if fresh is None:
                 return Result(None, None, Reason.DELETING, "the credential is gone")
             credential = fresh
@@ -121,7 +122,7 @@ class Pass:
         if isinstance(act.effect, LetGo):
             announce.left(self.ports, self.facts, act.effect)
         if isinstance(act.effect, Restart):
-            self.engine.pacing.note(self.facts.credential, _rolling(self.facts.status) + 1)
+            self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts) + 1)
         outcome = await self.bench.perform(self.facts, act.effect)
         if outcome.gone:
             return Result(None, None, Reason.DELETING, act.message)
@@ -140,8 +141,13 @@ class Pass:
     async def _rest(self, hold: Hold) -> Result:
         if self.facts.credential.deleting is None:
             await self._save(hold)
-        self.engine.pacing.note(self.facts.credential, _rolling(self.facts.status))
-        return Result(self.facts.credential, hold.until, hold.reason, hold.message, hold.stalled)
+        elif hold.stalled:
+            announce.stalled(self.ports, self.facts, hold)
+        self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts))
+        until = hold.until
+        if until is not None and until <= self.facts.now:
+            until = self.facts.now + self.facts.timing.poll
+        return Result(self.facts.credential, until, hold.reason, hold.message, hold.stalled)
 
     async def _save(self, hold: Hold) -> None:
         """Write the status if it differs from what was written last; then say what changed."""
@@ -152,10 +158,6 @@ class Pass:
             self.saved = status
             self.facts = replace(self.facts, credential=stored)
         self.facts = replace(self.facts, status=status)
-
-
-def _rolling(status: Status) -> int:
-    return sum(1 for entry in status.consumers if entry.moved is False and entry.restarted_time is not None)
 
 
 def _step(status: Status) -> Reason:

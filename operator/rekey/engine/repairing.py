@@ -31,7 +31,7 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
     mended = [active]
     if older is not None:
         value = await showing.value(ports, facts, older)
-        if value is None and _intact(facts, view):
+        if value is None and view is not None:
             value, older = await _value(ports, facts, older, view, content.PREVIOUS)
             mended.append(older)
         previous = (older.number, value) if value is not None else None
@@ -76,7 +76,8 @@ async def _value(
         return stored.material, version.model_copy(update={"handle": stored.uid})
     template = showing.target_of(facts).template
     plain = template is None or template.merge_policy is MergePolicy.MERGE
-    if view is None or not _intact(facts, view) or not plain:
+    shown = content.shown_versions(view.material) if view is not None else (None, None)
+    if view is None or not plain or version.number != shown[bool(prefix)]:
         raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone and no copy of its value is left")
     names = content.plain_names(view.material, showing.target_of(facts), prefix)
     value = content.pick(view.material, names, prefix)

@@ -94,7 +94,7 @@ def reference(wanted: Wanted, view: SecretView) -> BundleRef:
     return BundleRef(
         uid=view.uid,
         resource_version=view.resource_version,
-        render=ledger.digest({"target": wanted.target.model_dump_json(by_alias=True)}),
+        render=ledger.digest(wanted.target),
         previous=wanted.previous,
         keys=wanted.keys,
     )
@@ -148,6 +148,8 @@ async def activate(ports: Ports, facts: Facts, effect: Activate, made: Material 
     if material is None:
         raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} vanished before it was shown")
     older = await value(ports, facts, old) if old is not None else None
+    if old is not None and older is None and facts.bundle is None:
+        raise Conflict(f"Secret {old.secret_name} is gone: it is restored before anything is shown")
     previous = (old.number, older) if old is not None and older is not None else None
     wanted = compose(facts, target_of(facts), (version.number, material), previous)
     ref, surprised = await show(ports, facts, wanted)
@@ -161,6 +163,8 @@ async def reinstate(ports: Ports, facts: Facts, effect: Reinstate) -> Outcome:
     version, failed = ledger.find(facts.status, effect.number), ledger.find(facts.status, effect.failed)
     before = ports.clock.now()
     material = await value(ports, facts, version)
+    if material is None and facts.bundle is None:
+        raise Conflict(f"Secret {version.secret_name} is gone: it is restored before anything is shown")
     if material is None:
         raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone: there is nothing to go back to")
     newer = await value(ports, facts, failed)

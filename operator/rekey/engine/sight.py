@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from rekey.core import bundle as content
@@ -15,18 +14,13 @@ from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
 
-def render_digest(credential: Credential) -> str:
-    """Return the digest of what decides the bundle's form beside the values."""
-    return ledger.digest({"target": credential.spec.target.model_dump_json(by_alias=True)})
-
-
 def must_redraw(credential: Credential) -> bool:
     """Say whether the template changed since the bundle was written; a rotation under way keeps its pinned one."""
     bundle = credential.status.bundle
     if bundle is None or credential.deleting is not None:
         return False
     idle = all(version.state is State.ACTIVE or version.state in ledger.ENDED for version in credential.status.versions)
-    return idle and bundle.render is not None and bundle.render != render_digest(credential)
+    return idle and bundle.render is not None and bundle.render != ledger.digest(credential.spec.target)
 
 
 def forget(facts: Facts, effect: Effect) -> Facts:
@@ -35,9 +29,9 @@ def forget(facts: Facts, effect: Effect) -> Facts:
         case Restart() | Activate() | Reinstate():
             return replace(facts, workloads=None, pods=None, bundle=None, bundle_version=None)
         case Restore():
-            return replace(facts, check=False, bundle=None)
+            return replace(facts, check=False, bundle=BundleState.INTACT)
         case Issue():
-            return replace(facts, check=False, bundle=None, bundle_version=None)
+            return replace(facts, check=False)
         case _:
             return facts
 
@@ -46,12 +40,10 @@ async def look(ports: Ports, facts: Facts, at: frozenset[What]) -> Facts:
     """Return the facts with what was asked for."""
     if What.BUNDLE in at:
         facts = await _bundle(ports, facts)
-    if What.PODS in at or What.WORKLOADS in at:
-        namespace = facts.credential.key.namespace
-        workloads, pods = await asyncio.gather(
-            ports.workloads.find(facts.credential, facts.spec.consumers), ports.pods.list(namespace)
-        )
-        facts = replace(facts, workloads=workloads, pods=pods, now=ports.clock.now())
+    if What.WORKLOADS in at:
+        facts = replace(facts, workloads=await ports.workloads.find(facts.credential, facts.spec.consumers))
+    if What.PODS in at:
+        facts = replace(facts, pods=await ports.pods.list(facts.credential.key.namespace), now=ports.clock.now())
     return facts
 
 
@@ -81,8 +73,10 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
         return BundleState.OURS
     stored = await _stored(ports, facts, active)
     kept = stored is not None and _same(active, stored, view)
+    if not kept and (view is None or shown != active.number):
+        return BundleState.LOST
     if view is None:
-        return BundleState.MISSING if kept else BundleState.LOST
+        return BundleState.MISSING
     same = view.uid == known.uid
     if view.owner != facts.credential.uid and not same:
         mine = view.owner is None and facts.spec.target.adopt is Adopt.UNOWNED
@@ -90,8 +84,6 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
     if shown is not None and shown > active.number and await _is_ours(ports, facts, shown):
         return BundleState.AHEAD
     intact = same and view.resource_version == known.resource_version
-    if not kept and not intact:
-        return BundleState.LOST
     as_recorded = intact and not must_redraw(facts.credential) and await _versions_intact(ports, facts, active, stored)
     return BundleState.INTACT if as_recorded else BundleState.CHANGED
 

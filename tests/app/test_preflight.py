@@ -1,0 +1,94 @@
+"""Before the work begins: what is missing is named in one line each, and waited for."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import web
+
+from rekey.app import preflight
+from rekey.kube.client import Client
+from rekey.kube.config import Access
+from rekey.kube.rights import needed
+from tests.kube.answering import Answer, Asked, always, answering
+
+SERVED = {"resources": [{"name": "rotatedcredentials"}, {"name": "rotatedcredentials/status"}]}
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look again at once."""
+    wait = preflight.delay
+    monkeypatch.setattr(preflight, "delay", lambda *args, **kwargs: wait(*args, **kwargs) / 1000)
+    yield
+
+
+def then(*answers: Answer) -> Answer:
+    """Answer each look at the API as told, the last one for ever; grant every right but to delete Secrets at first."""
+    reviews = 0
+    left = list(answers)
+
+    async def answer(asked: Asked) -> web.StreamResponse:
+        nonlocal reviews
+        if asked.method == "POST":
+            reviews += 1
+            wanted = asked.body["spec"]["resourceAttributes"]
+            first = reviews <= len(needed(("shop",)))
+            denied = first and (wanted["resource"], wanted["verb"]) in (("secrets", "delete"), ("pods", "list"))
+            return web.json_response({"status": {"allowed": not denied}})
+        return await (left.pop(0) if len(left) > 1 else left[0])(asked)
+
+    return answer
+
+
+@pytest.mark.usefixtures("soon")
+def test_everything_that_is_missing_is_named_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that is unwell, no CRD, then two rights: five lines, in this order, and then the work may begin."""
+    answer = then(always(503), always(404), always(404), always(200, SERVED))
+
+    async def play() -> None:
+        async with answering(answer) as server, Client(server.access()) as client:
+            async with asyncio.timeout(30):
+                await preflight.pass_all(client, ("shop",))
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(play())
+    lines = [record.message for record in caplog.records if record.name == preflight.__name__]
+    crd = "the CRD rotatedcredentials.rekey.dev is not installed: run `kubectl apply -f crds/`; waiting for it"
+    assert lines[0].startswith("the API server http://127.0.0.1:")
+    assert lines[0].endswith("get apis: failed (503); waiting for it")
+    assert lines[1:3] == [crd, crd]
+    assert lines[3:] == [
+        "missing right: delete secrets in namespace shop; waiting for somebody to grant it",
+        "missing right: list pods in namespace shop; waiting for somebody to grant it",
+    ]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_server_that_is_not_there_is_named(caplog: pytest.LogCaptureFixture, unused_tcp_port: int) -> None:
+    """Nobody listens at the address: the line has it, again and again."""
+
+    async def play() -> None:
+        access = Access(f"http://127.0.0.1:{unused_tcp_port}", None, None, "shop")
+        async with Client(access) as client:
+            waiting = asyncio.create_task(preflight.pass_all(client, ()))
+            async with asyncio.timeout(30):
+                while len(caplog.records) < 3:
+                    await asyncio.sleep(0.001)
+            waiting.cancel()
+
+    asyncio.run(play())
+    assert {record.message for record in caplog.records if record.name == preflight.__name__} == {
+        f"the API server http://127.0.0.1:{unused_tcp_port} cannot be used: "
+        "get apis: no answer (ClientConnectorError); waiting for it"
+    }
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
