@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from rekey.kube.api import CREATE, CREDENTIALS, GET, LIST, MERGE, SECRETS
+from rekey.kube.api import CREATE, CREDENTIALS, GET, LIST, MERGE, SECRETS, Path
 from rekey.kube.client import Client
 
 IN_FLIGHT = 64
@@ -106,30 +106,40 @@ class Progress:
 @asynccontextmanager
 async def watching(client: Client, namespace: str, wanted: int, test: Test) -> AsyncIterator[Progress]:
     """Follow the credentials of the namespace; entered when the watch is open."""
-    path = CREDENTIALS.all(namespace)
-    first = await client.request(LIST, path, query={"limit": "1"})
     progress = Progress(wanted, test)
-    address = f"{client.access.server}{path.url}"
+    is_open = asyncio.Event()
+
+    async def follow() -> None:
+        # The API server ends watches of a kind whose CRD is new as it likes.
+        while True:
+            await _follow(client, CREDENTIALS.all(namespace), progress, is_open)
+
+    task = asyncio.create_task(follow())
+    task.add_done_callback(progress.ended)
+    try:
+        await is_open.wait()
+        yield progress
+    finally:
+        task.cancel()
+
+
+async def _follow(client: Client, path: Path, progress: Progress, is_open: asyncio.Event) -> None:
+    """List, then watch until the API server ends it."""
+    first = await client.request(LIST, path)
+    for obj in first["items"]:
+        progress.look(obj)
     query = {"watch": "1", "resourceVersion": first["metadata"]["resourceVersion"]}
     forever = aiohttp.ClientTimeout(total=None)
     async with (
         client.open_session() as session,
-        session.get(address, params=query, timeout=forever, read_bufsize=_LINE) as answer,
+        session.get(f"{client.access.server}{path.url}", params=query, timeout=forever, read_bufsize=_LINE) as answer,
     ):
         answer.raise_for_status()
-
-        async def follow() -> None:
-            async for line in answer.content:
-                event = orjson.loads(line)
-                if event["type"] in ("ADDED", "MODIFIED"):
-                    progress.look(event["object"])
-
-        task = asyncio.create_task(follow())
-        task.add_done_callback(progress.ended)
-        try:
-            yield progress
-        finally:
-            task.cancel()
+        is_open.set()
+        async for line in answer.content:
+            event = orjson.loads(line)
+            if event["type"] in ("ADDED", "MODIFIED"):
+                progress.look(event["object"])
 
 
 def is_active(number: int) -> Test:
@@ -139,8 +149,8 @@ def is_active(number: int) -> Test:
 
 def is_over(number: int) -> Test:
     """Return the test that the rotation to `number` is over: the version before it is revoked."""
-    return (
-        lambda status: status.get("currentVersion") == number
+    return lambda status: (
+        status.get("currentVersion") == number
         and "rotation" not in status
         and any(version["state"] == "Revoked" for version in status["versions"])
     )

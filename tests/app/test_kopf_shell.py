@@ -14,6 +14,7 @@ from rekey.app.listening import Sieve
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Key
 from tests.app.credentials import manifest
+from tests.app.eventually import eventually
 from tests.kube.answering import Answering, Asked, answering
 
 GROUPS = {
@@ -214,9 +215,7 @@ def test_the_sieve_passes_whole_lines_however_the_stream_is_cut(size: int) -> No
         found: list[Heard] = []
         sieve = Sieve(stream, Inbox(found.append), lambda key, _: key.name == "b")
         passed = b"".join([chunk async for chunk in sieve.iter_chunked(1024)])
-        async with asyncio.timeout(5):
-            while not found:
-                await asyncio.sleep(0.001)
+        await eventually(lambda: found)
         return passed, found
 
     passed, found = asyncio.run(play())

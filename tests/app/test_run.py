@@ -152,7 +152,9 @@ def test_a_settled_credential_is_left_alone_after_a_restart(start: Start, served
 
     until(looked, "a look at the credential", seconds=60)
     metrics = second.get("/metrics")[1]
-    assert not re.findall(r'rekey_api_requests_total\{.*resource="(?:secrets|rotatedcredentials/status|events)".*', metrics)
+    assert not re.findall(
+        r'rekey_api_requests_total\{.*resource="(?:secrets|rotatedcredentials/status|events)".*', metrics
+    )
     after = served.kubectl("-n", namespace, "get", "rcred", "orders", "-o", "jsonpath={.metadata.resourceVersion}")
     assert after == before
 

@@ -24,10 +24,11 @@ from rekey.engine.reconcile import Result
 from rekey.errors import Forbidden, Retryable
 from rekey.kube.credentials import Parser
 from tests.app.credentials import manifest, settled
+from tests.app.eventually import eventually
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEY = Key("shop", "orders")
-Turn = Callable[["Bench", Credential, bool], Awaitable[Result]]
+Turn = Callable[["Bench", Credential], Awaitable[Result]]
 
 
 class Clock:
@@ -76,7 +77,7 @@ class Bench:
 
     async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
         self.done.append((credential.key, check))
-        return await self.turn(self, credential, check)
+        return await self.turn(self, credential)
 
     def worked(self, lane: Lane, waited: float, seconds: float) -> None:
         pass
@@ -90,9 +91,7 @@ class Bench:
 
     async def quiet(self) -> None:
         """Wait until nobody waits and nobody works."""
-        async with asyncio.timeout(5):
-            while self.queue.depth() or self.queue._working:
-                await asyncio.sleep(0)
+        await eventually(lambda: not self.queue.depth() and not self.queue._working)
 
     def next(self) -> datetime | None:
         """Return when something is looked at next."""
@@ -102,22 +101,22 @@ class Bench:
         self.deaf += 1
 
 
-async def hold(_: Bench, credential: Credential, __: bool) -> Result:
+async def hold(_: Bench, credential: Credential) -> Result:
     """Have nothing to do for an hour."""
     return Result(credential, NOON + timedelta(hours=1), Reason.ACTIVE, "")
 
 
-async def hold_for_good(_: Bench, credential: Credential, __: bool) -> Result:
+async def hold_for_good(_: Bench, credential: Credential) -> Result:
     """Have nothing to do until something changes."""
     return Result(credential, None, Reason.SUSPENDED, "")
 
 
-async def gone(_: Bench, __: Credential, ___: bool) -> Result:
+async def gone(_: Bench, __: Credential) -> Result:
     """End the credential."""
     return Result(None, None, Reason.DELETING, "")
 
 
-async def write(bench: Bench, credential: Credential, _: bool) -> Result:
+async def write(bench: Bench, credential: Credential) -> Result:
     """Save a status; the watch tells of it before the save returns."""
     bench.hear(manifest(version=int(credential.resource_version) + 1))
     stored = await bench.credentials.save(credential, Status())
@@ -127,7 +126,7 @@ async def write(bench: Bench, credential: Credential, _: bool) -> Result:
 def failing(error: Exception) -> Turn:
     """Return an engine that fails."""
 
-    async def fail(_: Bench, __: Credential, ___: bool) -> Result:
+    async def fail(_: Bench, __: Credential) -> Result:
         raise error
 
     return fail
@@ -160,7 +159,7 @@ def test_a_credential_is_worked_on_when_it_is_heard_of_and_looked_at_again_when_
 
 
 def test_the_event_of_our_own_write_makes_no_turn() -> None:
-    """Whether the event comes before the save returns or after, there is one turn; somebody else's change makes another."""
+    """Whether the event comes before the save returns or after, there is one turn; a foreign change makes another."""
 
     async def scene(bench: Bench) -> None:
         bench.hear(manifest(version=10))
@@ -174,6 +173,20 @@ def test_the_event_of_our_own_write_makes_no_turn() -> None:
         assert len(bench.done) == 2
 
     played(write, scene)
+
+
+def test_a_deadline_that_meets_the_event_of_our_own_write_is_not_swallowed() -> None:
+    """A key that waits for two reasons, an echo and its time, is worked on."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest(version=10))
+        await bench.quiet()
+        bench.queue.add(KEY, Lane.DEADLINE)
+        bench.queue.add(KEY, Lane.CHANGE)
+        await bench.quiet()
+        assert len(bench.done) == 2
+
+    played(hold, scene)
 
 
 def test_what_is_known_to_be_newer_is_read_first() -> None:
@@ -240,8 +253,8 @@ def test_a_failure_is_tried_again_later(name: str, caplog: pytest.LogCaptureFixt
     """It waits at least as long as asked, is counted by its type, delays nobody else, and quotes nothing."""
     error, least, kind = FAILURES[name]
 
-    async def turn(bench: Bench, credential: Credential, check: bool) -> Result:  # noqa: FBT001  the engine's
-        return await (failing(error) if credential.key == KEY else hold)(bench, credential, check)
+    async def turn(bench: Bench, credential: Credential) -> Result:
+        return await (failing(error) if credential.key == KEY else hold)(bench, credential)
 
     async def scene(bench: Bench) -> None:
         bench.hear(manifest())
@@ -266,20 +279,16 @@ def test_a_deadline_and_a_drift_check_reach_the_engine() -> None:
         bench.hear(manifest())
         await bench.quiet()
         bench.workers.timer.set(KEY, NOON)
-        async with asyncio.timeout(5):
-            while len(bench.done) < 2:
-                await asyncio.sleep(0)
+        await eventually(lambda: len(bench.done) == 2)
         bench.drift._timer.set(KEY, NOON)
-        async with asyncio.timeout(5):
-            while len(bench.done) < 3:
-                await asyncio.sleep(0)
+        await eventually(lambda: len(bench.done) == 3)
         assert bench.done[1:] == [(KEY, False), (KEY, True)]
 
     played(hold_for_good, scene)
 
 
 def test_what_was_settled_before_waits_for_what_was_not() -> None:
-    """At the start a credential that needs nothing is in the last lane, one that does, or is being deleted, in the first."""
+    """At the start a credential that needs nothing is in the last lane, every other one in the first."""
 
     async def play() -> None:
         bench = Bench(hold)
@@ -303,7 +312,7 @@ def test_stopping_lets_work_in_hand_end_and_takes_up_no_other() -> None:
     async def play() -> None:
         finish = asyncio.Event()
 
-        async def slow(_: Bench, credential: Credential, __: bool) -> Result:  # noqa: FBT001  the engine's
+        async def slow(_: Bench, credential: Credential) -> Result:
             await finish.wait()
             return Result(credential, None, Reason.ACTIVE, "")
 
@@ -311,9 +320,7 @@ def test_stopping_lets_work_in_hand_end_and_takes_up_no_other() -> None:
         bench.workers.start(1)
         bench.hear(manifest("a"))
         bench.hear(manifest("b", version=11))
-        async with asyncio.timeout(5):
-            while not bench.done:
-                await asyncio.sleep(0)
+        await eventually(lambda: bench.done)
         stopping = asyncio.create_task(bench.workers.stop(timedelta(seconds=5)))
         await asyncio.sleep(0)
         finish.set()
@@ -323,9 +330,7 @@ def test_stopping_lets_work_in_hand_end_and_takes_up_no_other() -> None:
         finish.clear()
         late.workers.start(1)
         late.hear(manifest("a"))
-        async with asyncio.timeout(5):
-            while not late.done:
-                await asyncio.sleep(0)
+        await eventually(lambda: late.done)
         assert await late.workers.stop(timedelta(0)) == 1
         assert not late.workers.alive()
         bench.drift.stop()

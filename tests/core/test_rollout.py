@@ -84,9 +84,9 @@ def wait(now: float, poll: float = 6, reason: Reason = Reason.AWAITING_ROLLOUT, 
 ORDER: dict[str, tuple[Facts, Gist]] = {
     "the first alone: the canary": (moving(20, old("web"), old("jobs"), **THREE), restart("web")),
     "the canary rolls: nobody else": (moving(60, rolling("web"), old("jobs"), **THREE), wait(60)),
-    "the canary is complete, but a pod of it is behind": (
+    "the canary is complete, and one old pod of it hangs in terminating: the next": (
         *(moving(60, done("web"), old("jobs"), pods=(pod("web-1", terminating=True),), **THREE),),
-        wait(60),
+        restart("jobs"),
     ),
     "the canary has moved: the next": (moving(60, done("web"), old("jobs")), restart("jobs")),
     "one at a time": (moving(60, done("web"), rolling("jobs"), old("more")), wait(60)),
@@ -95,9 +95,9 @@ ORDER: dict[str, tuple[Facts, Gist]] = {
         *(moving(60, done("web"), rolling("jobs"), rolling("more"), rolling("x"), old("y"), **THREE),),
         wait(60),
     ),
-    "one that is complete but has a pod behind still counts": (
+    "one that is complete but has a pod behind rolls no more": (
         *(moving(60, done("web"), done("jobs"), old("more"), pods=(pod("jobs-1"),)),),
-        wait(60),
+        restart("more"),
     ),
     "no slot is free": (moving(60, old("web"), slots=0), wait(60)),
     "one slot is free": (moving(60, old("web"), slots=1), restart("web")),
@@ -248,9 +248,9 @@ FAILS: dict[str, tuple[Facts, Gist]] = {
         *(moving(11 + LIMIT, rolling("web"), **HOLD_ON),),
         wait(11 + LIMIT, 15, Reason.ROLLOUT_FAILED, stalled=True),
     ),
-    "complete past its deadline, with a pod that ends slowly: that is no failure": (
+    "complete past its deadline, with a pod that does not end: no failure, but a person must look": (
         *(moving(11 + LIMIT, done("web"), pods=(pod("web-1", terminating=True),)),),
-        wait(11 + LIMIT, 15),
+        wait(11 + LIMIT, 15, Reason.HELD_BY_PODS, stalled=True),
     ),
     "not restarted yet, however long ago the rotation began": (
         *(moving(11 + LIMIT, old("web"), slots=0, entries=()),),

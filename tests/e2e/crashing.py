@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rekey.app import cli
-from rekey.core.edges import EDGES
-from rekey.core.effects import Effect
+from rekey.core.edges import EDGES, Verb
+from rekey.core.effects import Effect, Reinstate
 from rekey.core.facts import Facts
 from rekey.core.machine import advance
-from rekey.core.status import Status
+from rekey.core.status import State, Status
 from rekey.engine.perform import Bench, Done
 
 _PR_SET_PDEATHSIG = 1
@@ -33,12 +33,23 @@ def label(effect: Effect) -> str:
     return " ".join([type(effect).__name__, *(str(one) for one in told if one is not False)])
 
 
-def edges(before: Status, after: Status) -> list[str]:
+def edges(effect: Effect, before: Status, after: Status) -> list[str]:
     """Return the edges that lead from one status to the other."""
     old = {version.number: version.state for version in before.versions}
-    ways = {(start, end): verb for (start, verb), end in EDGES.items()}
     moved = [(old.get(one.number), one.state) for one in after.versions if old.get(one.number) is not one.state]
-    return [f"{start or 'none'} --{ways[start, end]}--> {end}" for start, end in moved]
+    return [edge for start, end in moved for edge in _between(effect, start, end)]
+
+
+def _between(effect: Effect, start: State | None, end: State) -> list[str]:
+    """Return the edge's name; of the two that take a version from Active it is the effect that tells which one."""
+    other = Verb.SUPERSEDE if isinstance(effect, Reinstate) else Verb.WITHDRAW
+    verbs = [verb for (origin, verb), to in EDGES.items() if (origin, to) == (start, end) and verb is not other]
+    return [drawn(start, verb, end) for verb in verbs]
+
+
+def drawn(start: State | None, verb: Verb, end: State) -> str:
+    """Return an edge as text."""
+    return f"{start or 'none'} --{verb}--> {end}"
 
 
 class Crashes:
@@ -73,7 +84,7 @@ def install(crashes: Crashes) -> None:
         name, what = facts.credential.key.name, label(effect)
         crashes.strike(name, what, "before")
         done = await perform(self, facts, effect)
-        taken = edges(facts.status, advance(facts.status, effect, done.advance))
+        taken = edges(effect, facts.status, advance(facts.status, effect, done.advance))
         crashes.note(what="effect", credential=name, effect=what, edges=taken)
         crashes.strike(name, what, "after")
         return done

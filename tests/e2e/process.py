@@ -45,12 +45,16 @@ class Operator:
 
     def start(self) -> None:
         """Start it and wait until it knows all credentials."""
+        self.launch()
+        until(self._working, f"the operator to work, see {self._log}", seconds=PATIENCE)
+
+    def launch(self) -> None:
+        """Start it."""
         self._from = self._log.stat().st_size
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 self._argv, env=self._environment, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT
             )
-        until(self._working, f"the operator to work, see {self._log}", seconds=PATIENCE)
 
     def _working(self) -> bool:
         """Tell whether its first look at everything is over."""

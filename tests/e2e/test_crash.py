@@ -43,7 +43,7 @@ class Run:
     def begin(self) -> None:
         """Make what there is at first, and start the operator under supervision."""
         self.stage.apply(*[thing for name in self.cases for thing in self.scenario.begin(self.stage, name)])
-        self.stage.operator.start()
+        self.stage.operator.launch()
 
     def go_on(self) -> None:
         """Do what is done when everything has settled."""
@@ -57,7 +57,7 @@ class Run:
         """Wait for the end of every credential, and for every crash; return what happened."""
         for name in self.cases:
             self.stage.until_states(name, self.scenario.ends, PATIENCE)
-        self.stage.until(lambda: len(self.crashes()) >= len(self.cases), f"every crash of {self.title}")
+        self.stage.until(lambda: len(self.crashes()) >= len(self.cases), f"every crash of {self.title}", PATIENCE)
         self.stage.operator.stop()
         return self.recorder.history()
 
@@ -129,7 +129,7 @@ def test_a_crash_at_any_effect_breaks_no_promise(
         judge(run, history)
 
     taken = sum((run.edges() for run in runs), Counter())
-    table = {f"{before or 'none'} --{verb}--> {after}" for (before, verb), after in EDGES.items()}
+    table = {crashing.drawn(before, verb, after) for (before, verb), after in EDGES.items()}
     hit = {edge: (taken[edge, "before"], taken[edge, "after"]) for edge in sorted(table)}
     lines = [f"{before:4} {after:4}  {edge}" for edge, (before, after) in hit.items()]
     record_property("histogram", "\n".join(["crashes before and after each edge", *lines]))

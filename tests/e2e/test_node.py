@@ -1,5 +1,6 @@
 """One rotation and one rollback on a real kubelet, compared at each moment with what its pods really read."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from rekey.core.facts import Facts, Timing
 from rekey.kube.credentials import Parser
 from rekey.kube.pod_view import view
 from tests.cluster.handle import Cluster
-from tests.cluster.waiting import until
+from tests.cluster.waiting import TimedOut, until
 from tests.e2e.conftest import prepare
 from tests.e2e.manifests import consumer, credential
 from tests.e2e.reader import reading
@@ -51,7 +52,11 @@ def record(node_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> R
         recording(reader, stage.namespace, BUNDLE) as (written, listener),
     ):
         stage.operator.start()
-        _play(stage, written, listener)
+        try:
+            _play(stage, written, listener)
+        except TimedOut as error:
+            error.add_note(f"status: {json.dumps(stage.status(BUNDLE))}")
+            raise
         assert stage.operator.faults() == []
     assert written.faults == []
     return written

@@ -6,6 +6,7 @@ cache's lag, and a plain volume shows every value of the last `propagation`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ class Pod:
     ready_at: datetime | None = None
     ends: datetime | None = None
     owner: tuple[str, str] | None = None
+    others: tuple[str, ...] = ()
 
     def ready(self, now: datetime) -> bool:
         """Say whether it serves."""
@@ -46,7 +48,7 @@ class Pod:
             name=self.name,
             labels={"app": self.workload} if self.workload else {},
             owner=self.owner,
-            references=frozenset({Reference(self.bundle, self.how)}),
+            references=frozenset(Reference(secret, self.how) for secret in (self.bundle, *self.others)),
             starts=(self.started.replace(microsecond=0),) if now >= self.started else (),
             pending=now < self.started,
             terminating=self.ends is not None,
@@ -67,10 +69,12 @@ class Workload:
     fails_on: frozenset[str] = frozenset()
     labels: dict[str, str] = field(default_factory=dict)
     manual: str | None = None
+    others: tuple[str, ...] = ()
     template: dict[str, str] = field(default_factory=dict)
     uid: str = ""
     revision: int = 1
     restarts: list[str | None] = field(default_factory=list)
+    written: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     pods: list[Pod] = field(default_factory=list)
     counter: int = 0
 
@@ -79,6 +83,7 @@ class Workload:
         self.counter += 1
         works = not self.fails_on & set(self.template.values())
         pod = Pod(f"{self.name}-{self.counter}", self.name, now, dict(self.template), self.bundle, self.how)
+        pod.others = self.others
         pod.ready_at = now + self.ready_after if works else None
         self.pods.append(pod)
 
@@ -120,6 +125,7 @@ class Workload:
             self.template[credential] = value
         self.revision += 1
         self.restarts.append(value)
+        self.written[credential, value] += 1
 
     def view(self, credential: str, now: datetime) -> WorkloadView:
         """Return it as the adapter would."""
@@ -130,6 +136,7 @@ class Workload:
             resource_version=str(self.revision),
             annotation=self.template.get(credential),
             complete=self.complete(now),
+            restartable=self.kind not in {"Job", "CronJob"},
             manual=self.manual,
             match_labels={"app": self.name},
             progress="" if self.complete(now) else "not all pods are ready",

@@ -62,10 +62,11 @@ class Promises:
             return
         timing = self.world.timing
         for pod in self.world.pods():
-            history = self.world.history.get(pod.bundle, [])
-            for number in held(pod, history, self.world.time, timing.cache_lag, timing.propagation):
-                accepted = self._accepted(pod.bundle)
-                assert number in accepted, f"S1: {pod.name} holds version {number}, accepted are {accepted}"
+            for bundle in (pod.bundle, *pod.others):
+                history = self.world.history.get(bundle, [])
+                for number in held(pod, history, self.world.time, timing.cache_lag, timing.propagation):
+                    accepted = self._accepted(bundle)
+                    assert number in accepted, f"S1: {pod.name} holds version {number}, accepted are {accepted}"
 
     def _bundle_is_whole(self, bundle: str, view: SecretView) -> None:
         """S4 and S5: the current version exists, and each part of the bundle is of one version."""
@@ -154,9 +155,9 @@ class Promises:
         failed = [version for version in stored.versions if version.rolled_back]
         if not failed:
             assert str(stored.current_version) == value, f"S9: {value} was written before it was on record"
-            times = workload.restarts.count(value)
+            times = workload.written[credential.key.name, value]
             entry = next((item for item in stored.consumers if item.name == workload.name), None)
-            allowed = 1 if entry is not None and entry.wanted is not None else 0
+            allowed = 1 if entry is not None and str(entry.wanted) == value else 0
             assert times <= allowed, f"S8: {workload.name} was restarted {times + 1} times for version {value}"
 
     def gone(self, credential: Credential) -> None:

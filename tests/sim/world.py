@@ -83,6 +83,7 @@ class World:
         self.serial = 100
         self.started = START
         self.problems: tuple[Any, ...] = ()
+        self.skew = timedelta(0)
         self.promises = Promises(self)
         self.engine = self._engine()
         self.wake: dict[str, datetime | None] = {}
@@ -92,11 +93,11 @@ class World:
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self),
         )  # fmt: skip
-        return Engine(ports, Generated(), NoClaims(self), NoPacing(), self.time, self.timing)
+        return Engine(ports, Generated(), NoClaims(self), NoPacing(), self.now(), self.timing)
 
     def now(self) -> datetime:
-        """Return the present instant (this world is its own clock)."""
-        return self.time
+        """Return the present instant as the operator's clock has it (this world is its own clock)."""
+        return self.time + self.skew
 
     def next_id(self) -> str:
         """Return a number never used before."""
@@ -142,6 +143,26 @@ class World:
         )  # fmt: skip
         self.secrets[name] = view
         return view
+
+    def edit(self, name: str, **values: bytes) -> None:
+        """Write values into a Secret, as somebody else would."""
+        old = self.secrets[name]
+        material = Material({**old.material.reveal(), **values})
+        self.secrets[name] = replace(old, material=material, resource_version=self.next_id(), written=self.time)
+
+    def restart(self, after: timedelta = timedelta(0)) -> None:
+        """Let the operator be away for a time, in which nothing else happens; then a new one starts."""
+        self._jump(self.time + after)
+        self.started = self.time
+        self.engine = self._engine()
+        self.wake = dict.fromkeys(self.credentials, self.time)
+
+    def inspect(self, name: str) -> None:
+        """Let the operator compare the Secrets with the ledger, as it does now and then and when one changes."""
+        self.promises.excused = True
+        while self.reconcile(name, check=True) is None:
+            pass
+        self.promises.excused = False
 
     def lose_status(self, name: str) -> None:
         """Forget the status, as a restore from a backup does."""
@@ -196,7 +217,7 @@ class World:
             self.engine = self._engine()
             self.wake = dict.fromkeys(self.credentials, self.time)
             return None
-        self.wake[name] = result.until
+        self.wake[name] = result.until and result.until - self.skew
         return result
 
     def run(self, duration: timedelta, until: Callable[[], bool] = lambda: False) -> None:

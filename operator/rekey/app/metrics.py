@@ -54,6 +54,7 @@ class Metrics:
             "rekey_api_requests", "Requests to the API server (code none: no answer).",
             ["verb", "resource", "code"], registry=registry,
         )  # fmt: skip
+        self._asked: dict[tuple[str, str, int], Counter] = {}
         self._events_dropped = Counter(
             "rekey_events_dropped", "Kubernetes Events that were not sent.", ["reason"], registry=registry
         )
@@ -88,7 +89,10 @@ class Metrics:
 
     def requested(self, verb: str, resource: str, code: int) -> None:
         """Count a request to the API server."""
-        self._requests.labels(verb, resource, _CODES.get(code, str(code))).inc()
+        asked = (verb, resource, code)
+        if asked not in self._asked:
+            self._asked[asked] = self._requests.labels(verb, resource, _CODES.get(code, str(code)))
+        self._asked[asked].inc()
 
     def event_dropped(self, reason: str) -> None:
         """Count an Event that was not sent."""

@@ -1,5 +1,6 @@
-"""The credentials' port with an observer: what the engine saves is known to the cache and counted."""
+"""The credentials' port with an observer: what the engine saves is known to the cache, counted and logged."""
 
+import logging
 from collections.abc import Callable
 
 from rekey.app.cache import Cache
@@ -10,6 +11,8 @@ from rekey.ports.cluster import Credentials
 
 Saved = Callable[[Status, Status], None]
 """Told of every save: the status before and after."""
+
+log = logging.getLogger(__name__)
 
 
 class Observed:
@@ -33,6 +36,12 @@ class Observed:
         stored = await self._inner.save(credential, status)
         self._cache.learn(stored.key, int(stored.resource_version))
         self._saved(credential.status, status)
+        if status.current_version != credential.status.current_version:
+            cause = status.rotation.cause.value if status.rotation is not None else None
+            log.info(
+                "another version is current",
+                extra={"credential": str(stored.key), "version": status.current_version, "cause": cause},
+            )
         return stored
 
     async def finalize(self, credential: Credential, *, present: bool) -> Credential | None:

@@ -26,6 +26,7 @@ from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
+from rekey.ports.cluster import Ports
 from rekey.providers.generated import Generated
 
 
@@ -35,7 +36,6 @@ class Operator:
 
     client: Client
     cache: Cache
-    queue: Queue
     workers: Workers
     drift: Drift
     resync: Resync
@@ -50,50 +50,63 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     """Give the operator, put together and not yet started; Events that wait at the end are still sent."""
     clock, parser = SystemClock(), Parser()
     metrics = Metrics(clock)
-    instance = socket.gethostname()
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
-    queue = Queue(asyncio.get_running_loop().time)
     async with connected(
-        access, clock, parser, instance=instance, observe=metrics.requested, dropped=metrics.event_dropped
+        access,
+        clock,
+        parser,
+        instance=socket.gethostname(),
+        observe=metrics.requested,
+        dropped=metrics.event_dropped,
     ) as (client, bare):
         ports = replace(bare, credentials=Observed(bare.credentials, cache, metrics.saved))
-        timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
-        engine = Engine(ports, Generated(), cache, cache, clock.now(), timing)
-        workers = Workers(queue, cache, ports.credentials, engine, clock, metrics)
-        drift = Drift(
-            clock,
-            settings.drift_interval,
-            settings.drift_reads_per_second,
-            lambda key: queue.add(key, Lane.RESYNC, check=True),
-        )
-        intake = Intake(cache, queue, workers.timer, drift, metrics.deafened)
-        shell = KopfShell(
-            access,
-            settings.namespaces,
-            Inbox(intake.take),
-            lambda key, version: queue.is_working(key) or cache.knows(key, version),
-        )
-        heartbeat = probes.Heartbeat()
-        gauges = Gauges(cache, queue, clock, workers.retrying, settings.metrics_per_credential)
-        metrics.registry.register(gauges)
-        yield Operator(
-            client=client,
-            cache=cache,
-            queue=queue,
-            workers=workers,
-            drift=drift,
-            resync=Resync(
-                lambda: census.take(client, settings.namespaces), cache, queue, settings.resync_interval, instance
-            ),
-            intake=intake,
-            shell=shell,
-            server=probes.Probes(
-                alive(workers, queue, shell, heartbeat),
-                {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"},
-                metrics.text,
-            ),
-            heartbeat=heartbeat,
-        )
+        yield _put_together(settings, client, ports, cache, metrics)
+
+
+def _put_together(settings: Settings, client: Client, ports: Ports, cache: Cache, metrics: Metrics) -> Operator:
+    clock, queue = ports.clock, Queue(asyncio.get_running_loop().time)
+    timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
+    engine = Engine(ports, Generated(), cache, cache, clock.now(), timing)
+    workers = Workers(queue, cache, ports.credentials, engine, clock, metrics)
+    drift = Drift(
+        clock,
+        settings.drift_interval,
+        settings.drift_reads_per_second,
+        lambda key: queue.add(key, Lane.RESYNC, check=True),
+    )
+    intake = Intake(cache, queue, workers.timer, drift, metrics.deafened)
+    shell = KopfShell(
+        client.access,
+        settings.namespaces,
+        Inbox(intake.take),
+        lambda key, version: queue.is_working(key) or cache.knows(key, version),
+    )
+    metrics.registry.register(Gauges(cache, queue, clock, workers.retrying, settings.metrics_per_credential))
+    heartbeat = probes.Heartbeat()
+    checks = alive(workers, queue, shell, heartbeat)
+    return Operator(
+        client=client,
+        cache=cache,
+        workers=workers,
+        drift=drift,
+        resync=_resync(settings, client, cache, queue),
+        intake=intake,
+        shell=shell,
+        server=probes.Probes(checks, ready(intake), metrics.text),
+        heartbeat=heartbeat,
+    )
+
+
+def _resync(settings: Settings, client: Client, cache: Cache, queue: Queue) -> Resync:
+    async def take() -> tuple[census.Census, ...]:
+        return await census.take(client, settings.namespaces)
+
+    return Resync(take, cache, queue, settings.resync_interval, seed=socket.gethostname())
+
+
+def ready(intake: Intake) -> Mapping[str, probes.Check]:
+    """Return what the process is judged ready by."""
+    return {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"}
 
 
 def alive(workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat) -> Mapping[str, probes.Check]:

@@ -61,9 +61,9 @@ def _number(value: bytes | None) -> int | None:
     return int(value) if value is not None and value.isdigit() and len(value) <= _DIGITS else None
 
 
-def contains(outer: Material, inner: Material) -> bool:
-    """Say whether every key of `inner` stands in `outer` with the same value."""
-    return all(outer.reveal().get(key) == value for key, value in inner.reveal().items())
+def contains(outer: Material, inner: Material, prefix: str = "") -> bool:
+    """Say whether every key of `inner` stands in `outer`, behind the prefix, with the same value."""
+    return all(outer.reveal().get(prefix + key) == value for key, value in inner.reveal().items())
 
 
 def pick(shown: Material, names: Iterable[str], prefix: str = "") -> Material:

@@ -85,13 +85,16 @@ def carry_on(facts: Facts) -> Decision | None:
     pending = ledger.first(facts.status, State.ISSUED)
     if pending is None:
         return None
-    if pending.digest == start.wanted_digest(facts.spec):
-        return Act(Activate(pending.number), f"version {pending.number} is stored and proved")
-    if facts.bundle is None:
+    outdated = pending.digest != start.wanted_digest(facts.spec)
+    if (outdated or facts.check) and facts.bundle is None:
         return Look(frozenset({What.BUNDLE}))
     if facts.bundle_version == pending.number:
         return Act(Activate(pending.number), f"the bundle shows version {pending.number} already")
-    return Act(Discard(pending.number), f"version {pending.number} was made by an older spec")
+    if outdated:
+        return Act(Discard(pending.number), f"version {pending.number} was made by an older spec")
+    if facts.pending_gone:
+        return Act(Discard(pending.number), f"version {pending.number} was deleted before anybody saw it")
+    return Act(Activate(pending.number), f"version {pending.number} is stored and proved")
 
 
 def inspect(facts: Facts) -> Decision | None:

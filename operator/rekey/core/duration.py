@@ -7,6 +7,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 PATTERN: Final = r"^([0-9]{1,6}(ms|s|m|h)){1,4}$"
@@ -22,6 +23,7 @@ _WHOLE: Final = re.compile(PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 _TERM: Final = re.compile(r"([0-9]+)(ms|s|m|h)", re.ASCII)
 
 
+@lru_cache(maxsize=1_024)
 def parse(text: str) -> timedelta:
     """Return the length of time that *text* names, such as `90s` or `1h30m`.
 

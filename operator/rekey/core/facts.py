@@ -42,9 +42,10 @@ class Credential:
 
 
 class How(StrEnum):
-    """How a pod takes a Secret's value: once at the start, or again whenever it changes."""
+    """How a pod takes a Secret's value: once when a container starts, then from its volume, or whenever it changes."""
 
     SNAPSHOT = "Snapshot"
+    SUBPATH = "SubPath"
     VOLUME = "Volume"
 
 
@@ -60,8 +61,9 @@ class Reference:
 class PodView:
     """What a gate needs to know of one pod that has not ended.
 
-    `starts` are the starts of its running containers and of its finished init containers (which may have handed on what
-    they read); `pending` is true while a container has yet to start and will read what the bundle shows then.
+    `starts` are the starts of its running containers and of its finished init containers (which may have handed on
+    what they read); `pending` is true while a container has yet to start and will read what the bundle shows then;
+    `born` is when the pod was created (None: unknown, taken as long ago).
     """
 
     name: str
@@ -71,6 +73,7 @@ class PodView:
     starts: tuple[datetime, ...]
     pending: bool
     terminating: bool = False
+    born: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ class Facts:
     timing: Timing = Timing()
     bundle: BundleState | None = None
     bundle_version: int | None = None
+    pending_gone: bool = False
     workloads: tuple[WorkloadView, ...] | None = None
     pods: tuple[PodView, ...] | None = None
     cleared: bool | None = None

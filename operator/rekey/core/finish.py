@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rekey.core import gate, ledger, retire, rollout, schedule, start
@@ -75,6 +76,9 @@ def roll_out(facts: Facts) -> Decision | None:
     if not gate.clear_of_caches(old, facts.now, facts.timing.cache_lag):
         until = old.retire_time + facts.timing.cache_lag + SECOND
         return Hold(until, Reason.AWAITING_CACHES, "a pod that starts now may still read the old version from a cache")
+    published = old.retire_time + facts.spec.overlap.propagation
+    if facts.now < published:
+        return Hold(published, Reason.AWAITING_CACHES, "those who verify may not know the new version yet")
     if facts.pods is None or facts.workloads is None:
         return Look(retire.USERS)
     return _move(facts, old, old.retire_time)
@@ -95,8 +99,10 @@ def _move(facts: Facts, old: Version, since: datetime) -> Decision:
     if retire.forced(old, facts) and retire.on_hold(facts) is None:
         return Act(Commit(old.number, forced=True), "overlap.deadline passed and atDeadline is Revoke")
     blocked = facts.now >= retire.deadline_of(old, facts)
-    reason = Reason.DEADLINE_PASSED if blocked else Reason.AWAITING_ROLLOUT
-    return Hold(retire.poll(facts, since), reason, _waiting(late), blocked=blocked)
+    stuck = rollout.stuck(facts, late)
+    reason = Reason.HELD_BY_PODS if stuck else Reason.AWAITING_ROLLOUT
+    reason = Reason.DEADLINE_PASSED if blocked else reason
+    return Hold(retire.poll(facts, since), reason, _waiting(late), stalled=stuck, blocked=blocked)
 
 
 def _failed(facts: Facts, item: Progress, since: datetime) -> Decision:
@@ -113,16 +119,25 @@ def _failed(facts: Facts, item: Progress, since: datetime) -> Decision:
 
 
 def _restart(facts: Facts, item: Progress) -> Decision:
-    rotation, now = facts.spec.rotation, facts.now
-    due = ledger.active(facts.status)
-    last = (due.issued_time if due is not None else None) or now
-    urgent = now >= schedule.urgent_at(rotation, last)
-    if rotation.window_policy is WindowPolicy.REQUIRE and not urgent and not schedule.window_open(rotation, now):
-        until = schedule.next_opening(rotation, now)
-        return Hold(until, Reason.AWAITING_WINDOW, "restarts wait for the next window")
+    if (wait := _window(facts)) is not None:
+        return wait
     again = rollout.reverted(facts, item)
     value = str(facts.status.current_version)
     return Act(Restart(item.view.kind, item.view.name, value, reapplied=again), f"move to version {value}")
+
+
+def _window(facts: Facts) -> Hold | None:
+    """Restarts wait for a window, unless the version that is to be left is about to get too old.
+
+    A window that can no longer be understood holds up nothing that is under way.
+    """
+    rotation, now = facts.spec.rotation, facts.now
+    if facts.problems or rotation.window_policy is not WindowPolicy.REQUIRE or schedule.window_open(rotation, now):
+        return None
+    born = [version.activated_time for version in ledger.retiring(facts.status) if version.activated_time]
+    if now >= schedule.urgent_at(rotation, min(born, default=now)):
+        return None
+    return Hold(schedule.next_opening(rotation, now), Reason.AWAITING_WINDOW, "restarts wait for the next window")
 
 
 def retire_old(facts: Facts) -> Decision | None:
@@ -136,11 +151,18 @@ def retire_old(facts: Facts) -> Decision | None:
             return decision
         holds.append(decision)
     if holds:
-        return _late_joiners(facts) or holds[0]
+        return _late_joiners(facts) or _overdue(facts, holds[0])
     rotation = facts.status.rotation
     if rotation is None or rotation.step is Step.ROLLED_BACK:
         return None
     return _stragglers(facts) or Act(Conclude(), "nothing of the rotation is left to do")
+
+
+def _overdue(facts: Facts, hold: Hold) -> Hold:
+    """A rotation that is due and waits for an old version to go is said loudly (promises L1 and L2)."""
+    if not hold.blocked or isinstance(start.rotate(facts), Hold | None):
+        return hold
+    return replace(hold, stalled=True, message=f"{hold.message}; the next rotation is due and waits for that"[:1000])
 
 
 def _stragglers(facts: Facts) -> Decision | None:

@@ -1,8 +1,9 @@
 """Which pods may still hold a version: the gate before every revocation.
 
-1. A container takes a Secret's environment and subPath values once, when it starts; what it read is at most `cache_lag`
+1. A container takes environment and subPath values once, when it starts; what it read is at most `cache_lag`
    older than that start. So it holds what the bundle showed in [start - cache_lag, start].
 2. A plain volume is renewed by the kubelet: the old value counts as held for `propagation` after the bundle changed.
+   A container that restarts in a pod older than the change takes its subPath values from that volume.
 3. A container that has yet to start reads what the bundle shows then, again at most `cache_lag` old.
 4. Every pod counts that has not ended: declared or not, of a Job or bare, terminating ones too.
 """
@@ -80,14 +81,27 @@ def may_hold(pod: PodView, version: Version, bundle: str, uses: frozenset[Refere
     if not ways or version.activated_time is None:
         return False
     retired = version.retire_time or facts.now
-    read_before = retired + facts.timing.cache_lag
-    read_old = any(start <= read_before and start + SECOND >= version.activated_time for start in pod.starts)
-    will_read_old = pod.pending and facts.now <= read_before
-    if How.SNAPSHOT in ways and (read_old or will_read_old):
+    lag = facts.timing.cache_lag
+    if How.SNAPSHOT in ways and _took(pod, version, retired + lag, facts.now):
+        return True
+    # A container that restarts in an old pod finds the pod's volume as it is on disk, which the kubelet renews late.
+    fresh = pod.born is not None and pod.born > retired + lag
+    if How.SUBPATH in ways and _took(pod, version, retired + (lag if fresh else facts.timing.propagation), facts.now):
         return True
     if How.VOLUME in ways and facts.now < retired + facts.timing.propagation:
-        return will_read_old or any(start <= read_before for start in pod.starts)
+        return _will_take(pod, retired + lag, facts.now) or any(start <= retired + lag for start in pod.starts)
     return False
+
+
+def _took(pod: PodView, version: Version, until: datetime, now: datetime) -> bool:
+    """Say whether a container started, or may yet start, while the version could still be read."""
+    since = version.activated_time
+    read = since is not None and any(start <= until and start + SECOND >= since for start in pod.starts)
+    return read or _will_take(pod, until, now)
+
+
+def _will_take(pod: PodView, until: datetime, now: datetime) -> bool:
+    return pod.pending and now <= until
 
 
 def uses_of(pod: PodView, workload: WorkloadView | None, bundle: str, facts: Facts) -> frozenset[Reference]:

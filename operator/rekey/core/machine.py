@@ -25,6 +25,8 @@ from rekey.core.status import (
     floor,
 )
 
+_OBSERVED = "observedTrigger"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -73,6 +75,7 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
     )
     last = status.rotation
     again = last is not None and last.step is Step.ROLLED_BACK and last.cause is effect.cause is not Cause.TRIGGER
+    seen = {} if status.observed_trigger is None else {_OBSERVED: status.observed_trigger}
     rotation = Rotation(
         id=out.rotation_id,
         number=version.number,
@@ -80,7 +83,7 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
         step=Step.ISSUING,
         started_time=out.before,
         attempts=last.attempts + 1 if again and last else 1,
-        spec=dict(out.pinned or {}),
+        spec={**(out.pinned or {}), **seen},
     )
     return _put(status, version, rotation=rotation, observed_trigger=out.trigger)
 
@@ -112,7 +115,10 @@ def adopted(status: Status, out: Outcome) -> Status:
 
 def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
     """The bundle shows the version; the one before it is accepted until its overlap is over."""
-    version = go(ledger.find(status, effect.number), Verb.ACTIVATE, activated_time=floor(out.before))
+    issued = ledger.find(status, effect.number)
+    # A lost reply may have shown it before: nobody can have read it before it was made.
+    since = floor(min(issued.issued_time or out.before, out.before))
+    version = go(issued, Verb.ACTIVATE, activated_time=since)
     old = ledger.active(status)
     changed = [version] if old is None else [version, go(old, Verb.SUPERSEDE, retire_time=ceil(out.after))]
     return _put(
@@ -120,7 +126,7 @@ def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
         *changed,
         bundle=out.bundle,
         current_version=version.number,
-        last_rotation_time=version.activated_time,
+        last_rotation_time=floor(out.before),
         overlap_end_time=None,
         rotation=_at(status, Step.ROLLING_OUT) if old is not None else None,
     )
@@ -162,6 +168,13 @@ def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
     kept = tuple(version for version in status.versions if version.number not in dropped)
     return status.model_copy(update={"versions": kept})
+
+
+def unused(status: Status, effect: effects.Discard, out: Outcome) -> Status:
+    """A version that nobody saw is gone; whoever asked for it had no answer yet, so the trigger counts again."""
+    pinned = (status.rotation.spec if status.rotation else None) or {}
+    status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED)})
+    return ended(status, effect.number, Verb.DISCARD, out)
 
 
 def restarted(status: Status, effect: effects.Restart, out: Outcome) -> Status:
@@ -219,7 +232,7 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             failed = ledger.find(status, effect.number).rolled_back
             return ended(status, effect.number, Verb.DISCARD if failed else Verb.REVOKE, out)
         case effects.Discard():
-            return ended(status, effect.number, Verb.DISCARD, out)
+            return unused(status, effect, out)
         case effects.Restart():
             return restarted(status, effect, out)
         case effects.Restore():

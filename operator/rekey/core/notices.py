@@ -116,7 +116,7 @@ def _conditions(before: Status, after: Status) -> Iterator[Said]:
         ):
             continue
         if now.reason != Reason.ROLLOUT_FAILED:
-            yield notice, now.reason.lower(), f"{now.reason}: {now.message}"
+            yield notice, f"{now.reason} {now.last_transition_time}", f"{now.reason}: {now.message}"
         elif after.rotation is not None and after.rotation.step is not Step.ROLLED_BACK:
             yield Notice.ROLLOUT_FAILED, now.reason.lower(), now.message
 

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     TOO_MANY_VERSIONS = "TooManyVersions"
     BACKEND_REFUSED = "BackendRefused"
+    MISSING_RIGHTS = "MissingRights"
     DELETING = "Deleting"
     MOVED = "Moved"
     NO_CONSUMERS = "NoConsumers"

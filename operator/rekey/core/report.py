@@ -47,6 +47,8 @@ def report(facts: Facts, hold: Hold) -> Status:
 
 def _consumers(facts: Facts) -> tuple[ConsumerStatus, ...]:
     """Return the entries of the consumers that were seen; without a look they stay as they are."""
+    if not facts.spec.consumers:
+        return ()
     if facts.workloads is None or facts.pods is None:
         return facts.status.consumers
     return tuple(item.entry for item in rollout.assess(facts)[:MAX_CONSUMERS])

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rekey.core import gate, ledger
@@ -142,12 +143,21 @@ def next_restart(facts: Facts, progress: tuple[Progress, ...]) -> Progress | Non
     if not waiting:
         return None
     first = next(item for item in progress if item.restartable)
-    if first is not waiting[0] and not first.moved:
+    busy = len(rolling(progress))
+    if first is not waiting[0] and first in rolling(progress):
         return None
-    busy = len([item for item in progress if item.restartable and item.at_version and not item.moved])
     if busy >= min(facts.spec.rollout.max_concurrent, busy + facts.slots):
         return None
     return next((item for item in waiting if not given_up(facts, item.entry)), None)
+
+
+def stuck(facts: Facts, late: Sequence[Progress]) -> bool:
+    """Say whether pods are behind although every rollout is over, for longer than a rollout may take."""
+    limit = facts.spec.rollout.progress_deadline
+    started = [
+        item.entry.restarted_time for item in late if item.restartable and item.at_version and item.view.complete
+    ]
+    return len(started) == len(late) and all(facts.now > at + limit for at in started if at is not None)
 
 
 def reverted(facts: Facts, item: Progress) -> bool:
@@ -166,5 +176,10 @@ def before(item: Progress, number: int) -> str | None:
 
 
 def to_undo(progress: tuple[Progress, ...], failed: int) -> Progress | None:
-    """Return a consumer that still names the failed version and must name what it named before."""
-    return next((item for item in progress if item.view.exists and item.view.annotation == str(failed)), None)
+    """Return a consumer that still names the failed version and must name what it named before.
+
+    Once is enough: an annotation that stays is somebody else's too, and no write of ours takes it away.
+    """
+    name = str(failed)
+    named = [item for item in progress if item.view.exists and item.view.annotation == name]
+    return next((item for item in named if item.entry.wanted == failed or item.entry.replaced != name), None)

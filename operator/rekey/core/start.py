@@ -89,7 +89,7 @@ def _begin(facts: Facts, cause: Cause) -> Decision:
     if facts.spec.consumers:
         if facts.workloads is None:
             return Look(frozenset({What.WORKLOADS}))
-        named = [int(view.annotation) for view in facts.workloads if (view.annotation or "").isdigit()]
+        named = [int(view.annotation) for view in facts.workloads if view.annotation and view.annotation.isdigit()]
         number = max([number, *(name + 1 for name in named if name < LARGEST)])
     return Act(Issue(number, cause), f"{cause} after version {facts.status.current_version}")
 

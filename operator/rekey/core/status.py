@@ -16,10 +16,13 @@ from pydantic.alias_generators import to_camel
 
 MAX_VERSIONS = 64
 MAX_CONSUMERS = 256
+_NONE = timedelta()
 
 
 def floor(moment: datetime) -> datetime:
     """Return the whole second at or before `moment`, in UTC: for lower bounds."""
+    if not moment.microsecond and moment.utcoffset() == _NONE:
+        return moment
     return moment.astimezone(UTC).replace(microsecond=0)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from rekey.core import bundle as content
 from rekey.core import gate, start
 from rekey.core.facts import Facts
 from rekey.core.machine import Outcome
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
+from rekey.core.spec import MergePolicy
 from rekey.core.spec_generate import plain_key
 from rekey.core.status import State, Version, ceil
-from rekey.engine import naming, showing
+from rekey.engine import issuing, naming, showing
 from rekey.errors import Conflict, Rejected, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import NewSecret, SecretChange, SecretView
@@ -30,16 +29,18 @@ async def adopt(ports: Ports, facts: Facts) -> Outcome:
         view = await ports.secrets.change(credential.key.namespace, name, change)
     shown, older = content.shown_versions(view.material)
     label = view.labels.get(naming.VERSION, "")
-    number = shown or (int(label) if label.isdigit() else 1)
     now = ports.clock.now()
-    current, value = await _version(ports, facts, number, view, "")
+    current, value = await _version(ports, facts, shown or (int(label) if label.isdigit() else 1), view, "")
+    number = current.number
     versions = [current.model_copy(update={"state": State.ACTIVE, "activated_time": current.issued_time})]
     previous: tuple[int, Material] | None = None
-    if older is not None and older < number:
+    if older is not None and older != shown:
         before, its_value = await _version(ports, facts, older, view, content.PREVIOUS)
         retiring = {"state": State.RETIRING, "activated_time": before.issued_time, "retire_time": changed}
-        versions.insert(0, before.model_copy(update=retiring))
-        previous = (older, its_value)
+        # One above the current was being taken back when the status was lost.
+        failed = {"rolled_back": True} if before.number > number else {}
+        versions.append(before.model_copy(update=retiring | failed))
+        previous = (before.number, its_value)
     wanted = showing.compose(facts, facts.spec.target, (number, value), previous)
     if showing.says(view, wanted):
         ref = showing.reference(wanted, view)
@@ -56,28 +57,42 @@ async def adopt(ports: Ports, facts: Facts) -> Outcome:
 
 
 async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, prefix: str) -> tuple[Version, Material]:
-    """Return one version as stored; a Secret that nobody owns becomes ours, one that is missing is made."""
+    """Return one version as stored: its own Secret if that is ours, else one that is made from the bundle.
+
+    The bundle is what is read: a Secret that only has the name, or another value, is a stranger's, and its number is
+    skipped (promise S6).
+    """
     credential = facts.credential
-    name = naming.version_name(facts, number)
-    stored = await ports.secrets.read(credential.key.namespace, name)
-    if stored is None:
-        stored = await _store(ports, facts, name, number, _plain(facts, view, prefix))
-    elif stored.owner is None:
-        change = SecretChange(stored.uid, stored.resource_version, owner=naming.owner(credential))
-        stored = await ports.secrets.change(credential.key.namespace, name, change)
-    elif stored.owner != credential.uid:
-        raise Rejected(Reason.NAME_TAKEN, f"Secret {name} belongs to somebody else: delete it, or name another target")
-    issued: datetime = stored.created
-    digest = stored.annotations.get(naming.DIGEST) or start.wanted_digest(facts.spec)
-    version = Version(
-        number=number,
-        state=State.ISSUED,
-        secret_name=name,
-        handle=stored.uid,
-        digest=digest,
-        issued_time=issued,
-    )
-    return version, stored.material
+    for free in range(number, number + issuing.MAX_SKIPPED):
+        name = naming.version_name(facts, free)
+        stored = await ports.secrets.read(credential.key.namespace, name)
+        if stored is None:
+            stored = await _store(ports, facts, name, free, _plain(facts, view, prefix))
+        elif stored.owner is None and _was_ours(facts, stored, view, prefix):
+            change = SecretChange(stored.uid, stored.resource_version, owner=naming.owner(credential))
+            stored = await ports.secrets.change(credential.key.namespace, name, change)
+        elif stored.owner != credential.uid:
+            continue
+        digest = stored.annotations.get(naming.DIGEST) or start.wanted_digest(facts.spec)
+        version = Version(
+            number=free,
+            state=State.ISSUED,
+            secret_name=name,
+            handle=stored.uid,
+            digest=digest,
+            issued_time=stored.created,
+        )
+        return version, stored.material
+    raise Rejected(Reason.NAME_TAKEN, f"Secret {naming.version_name(facts, number)} belongs to somebody else")
+
+
+def _was_ours(facts: Facts, stored: SecretView, view: SecretView, prefix: str) -> bool:
+    """Say whether an unowned version Secret was released by an earlier life of this credential."""
+    wanted = naming.labels(facts.credential, "version", 0)
+    labels = all(stored.labels.get(key) == text for key, text in wanted.items() if key != naming.VERSION)
+    template = facts.spec.target.template
+    hidden = template is not None and template.merge_policy is MergePolicy.REPLACE
+    return labels and stored.immutable and (hidden or content.contains(view.material, stored.material, prefix))
 
 
 def _plain(facts: Facts, view: SecretView, prefix: str) -> Material:

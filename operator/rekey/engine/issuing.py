@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rekey.core import duration, ledger, start
 from rekey.core.effects import Discard, Issue
 from rekey.core.facts import Facts
@@ -15,6 +17,7 @@ from rekey.ports.issuer import Issuer
 from rekey.ports.secrets import NewSecret, SecretView
 
 MAX_SKIPPED = 16
+MAX_PINNED = 12_000
 
 
 async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tuple[Outcome, Material]:
@@ -46,7 +49,11 @@ async def _create(ports: Ports, issuer: Issuer, facts: Facts, name: str, number:
         owner=naming.owner(credential),
         immutable=True,
         labels=naming.labels(credential, "version", number),
-        annotations={naming.DIGEST: start.wanted_digest(facts.spec), **public},
+        annotations={
+            naming.DIGEST: start.wanted_digest(facts.spec),
+            naming.TRIGGER: facts.spec.rotation.trigger or "",
+            **public,
+        },
     )
     try:
         view = await ports.secrets.create(credential.key.namespace, new)
@@ -64,11 +71,10 @@ async def _create(ports: Ports, issuer: Issuer, facts: Facts, name: str, number:
 def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outcome:
     credential = facts.credential
     spec = facts.spec
-    pinned = {
-        "generate": spec.generate.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "target": spec.target.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "overlap": duration.show(spec.overlap.duration),
-    }
+    pinned: dict[str, Any] = {"overlap": duration.show(spec.overlap.duration)}
+    target = spec.target.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if len(str(target)) <= MAX_PINNED:
+        pinned["target"] = target
     return Outcome(
         before=ports.clock.now(),
         after=ports.clock.now(),
@@ -79,7 +85,7 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
         secret_name=view.name,
         pinned=pinned,
         rotation_id=f"{credential.uid[:8]}-{number}",
-        trigger=spec.rotation.trigger or "",
+        trigger=view.annotations.get(naming.TRIGGER, ""),
     )
 
 

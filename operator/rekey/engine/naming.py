@@ -10,6 +10,7 @@ from rekey.core.spec import Target
 from rekey.ports.secrets import Owner
 
 DIGEST = "rekey.dev/generate-digest"
+TRIGGER = "rekey.dev/trigger"
 PUBLIC = "rekey.dev/"
 VERSION = "rekey.dev/version"
 

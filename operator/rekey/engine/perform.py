@@ -83,12 +83,9 @@ class Bench:
         entry = next((entry for entry in facts.status.consumers if (entry.kind, entry.name) == key), None)
         await self.ports.workloads.restart(facts.credential, view, effect.value)
         replaced = view.annotation
-        if entry is not None and effect.value is not None:
-            if effect.reapplied:
-                replaced = entry.replaced
-            elif view.annotation == effect.value:
-                replaced = str(entry.wanted) if entry.wanted else None
-        elif view.annotation == effect.value or effect.value is None:
-            replaced = None
+        if entry is not None and effect.reapplied:
+            replaced = entry.replaced
+        elif view.annotation == effect.value:
+            replaced = str(entry.wanted) if entry is not None and entry.wanted else None
         now = self.ports.clock.now()
         return Outcome(now, now, replaced=replaced)

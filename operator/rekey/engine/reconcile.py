@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rekey.core import ledger, report, rollout
 from rekey.core.decide import decide
@@ -20,12 +20,13 @@ from rekey.core.schedule import problems
 from rekey.core.status import Status
 from rekey.engine import announce, perform, sight
 from rekey.engine.limits import Claims, Pacing
-from rekey.errors import Conflict, NamespaceTerminating, NotFound, Rejected, Retryable
+from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
 
 MAX_STEPS = 64
 MAX_CONFLICTS = 5
+MISSING_RIGHT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Pass:
         self.saved = credential.status
         self.bench = perform.Bench(engine.ports, engine.issuer, credential)
         found = (*problems(credential.spec), *engine.claims.others(credential))
-        redraw = sight.must_redraw(credential)
+        redraw = sight.must_redraw(credential) or sight.consumers_may_differ(credential)
         self.facts = Facts(
             now=engine.ports.clock.now(),
             started=engine.started,
@@ -95,6 +96,7 @@ class Pass:
 
     async def run(self) -> Result:
         """Decide and act until there is nothing to do."""
+        self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts))
         for _ in range(MAX_STEPS):
             self.facts = replace(
                 self.facts, now=self.ports.clock.now(), slots=self.engine.pacing.free(self.facts.credential)
@@ -102,13 +104,13 @@ class Pass:
             decision = decide(self.facts)
             if isinstance(decision, Hold):
                 return await self._rest(decision)
-            if isinstance(decision, Look):
-                self.facts = await sight.look(self.ports, self.facts, decision.at)
-                continue
             try:
-                done = await self._act(decision)
+                done = await self._step(decision)
             except Rejected as refused:
                 return await self._rest(Hold(None, _reason(refused), str(refused), stalled=True))
+            except Forbidden as missing:
+                until = self.facts.now + MISSING_RIGHT
+                return await self._rest(Hold(until, Reason.MISSING_RIGHTS, str(missing), stalled=True))
             except NamespaceTerminating:
                 until = self.facts.now + self.facts.timing.slowest_poll
                 return await self._rest(Hold(until, Reason.NAMESPACE_TERMINATING, "the namespace is being deleted"))
@@ -116,13 +118,20 @@ class Pass:
                 return done
         raise Retryable(f"{self.facts.credential.key}: no end after {MAX_STEPS} steps")
 
+    async def _step(self, decision: Act | Look) -> Result | None:
+        if isinstance(decision, Look):
+            self.facts = await sight.look(self.ports, self.facts, decision.at)
+            return None
+        return await self._act(decision)
+
     async def _act(self, act: Act) -> Result | None:
+        if isinstance(act.effect, Restart):
+            # Counted before anything is awaited, so that others see the place taken.
+            self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts) + 1)
         if isinstance(act.effect, INTENT_FIRST) and self.facts.credential.deleting is None:
             await self._save(Hold(None, _step(self.facts.status), act.message))
         if isinstance(act.effect, LetGo):
             announce.left(self.ports, self.facts, act.effect)
-        if isinstance(act.effect, Restart):
-            self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts) + 1)
         outcome = await self.bench.perform(self.facts, act.effect)
         if outcome.gone:
             return Result(None, None, Reason.DELETING, act.message)

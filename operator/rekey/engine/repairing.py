@@ -36,8 +36,9 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
             mended.append(older)
         previous = (older.number, value) if value is not None else None
     wanted = showing.compose(facts, showing.target_of(facts), (active.number, material), previous)
-    ref = facts.status.bundle
-    if view is None or ref is None or not _intact(facts, view) or not showing.says(view, wanted):
+    if view is not None and _intact(facts, view) and showing.says(view, wanted):
+        ref = showing.reference(wanted, view)
+    else:
         ref, _ = await showing.show(ports, facts, wanted)
     return Outcome(now, ports.clock.now(), bundle=ref, versions=tuple(mended))
 

@@ -75,18 +75,30 @@ def says(view: SecretView, wanted: Wanted) -> bool:
     return values and labels and notes and not wanted.drop & set(view.material.keys())
 
 
-async def show(ports: Ports, facts: Facts, wanted: Wanted) -> tuple[BundleRef, bool]:
-    """Write the bundle; return it as stored, and whether it was not as last written."""
+async def show(ports: Ports, facts: Facts, wanted: Wanted) -> tuple[BundleRef, datetime]:
+    """Write the bundle; return it as stored, and an instant that is not before the write by any clock of ours."""
     known = facts.status.bundle
-    surprised = False
+    view = None
     if known is not None:
         try:
             view = await _change(ports, facts, wanted, known.uid, known.resource_version)
-            return reference(wanted, view), False
         except (Conflict, NotFound):
-            surprised = True
-    view = await _create_or_take(ports, facts, wanted)
-    return reference(wanted, view), surprised
+            await _still_decided(ports, facts)
+    if view is None:
+        view = await _create_or_take(ports, facts, wanted)
+    now = ports.clock.now()
+    return reference(wanted, view), max(now, view.written or now)
+
+
+async def _still_decided(ports: Ports, facts: Facts) -> None:
+    """Make sure that the bundle changed and not the decision: one from an old status writes nothing more.
+
+    Raises:
+        Conflict: the credential is another one than was decided on.
+    """
+    fresh = await ports.credentials.read(facts.credential.key)
+    if fresh is None or fresh.resource_version != facts.credential.resource_version:
+        raise Conflict(f"{facts.credential.key} was changed since it was looked at")
 
 
 def reference(wanted: Wanted, view: SecretView) -> BundleRef:
@@ -143,19 +155,17 @@ async def _create_or_take(ports: Ports, facts: Facts, wanted: Wanted) -> SecretV
 async def activate(ports: Ports, facts: Facts, effect: Activate, made: Material | None) -> Outcome:
     """Show the version as current and the one before it as previous."""
     version, old = ledger.find(facts.status, effect.number), ledger.active(facts.status)
-    before: datetime = ports.clock.now()
+    before = ports.clock.now()
     material = made or await value(ports, facts, version)
     if material is None:
-        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} vanished before it was shown")
+        raise Conflict(f"Secret {version.secret_name} vanished before it was shown")
     older = await value(ports, facts, old) if old is not None else None
     if old is not None and older is None and facts.bundle is None:
         raise Conflict(f"Secret {old.secret_name} is gone: it is restored before anything is shown")
     previous = (old.number, older) if old is not None and older is not None else None
     wanted = compose(facts, target_of(facts), (version.number, material), previous)
-    ref, surprised = await show(ports, facts, wanted)
-    if surprised and version.issued_time is not None:
-        before = version.issued_time
-    return Outcome(before, ports.clock.now(), bundle=ref)
+    ref, after = await show(ports, facts, wanted)
+    return Outcome(before, after, bundle=ref)
 
 
 async def reinstate(ports: Ports, facts: Facts, effect: Reinstate) -> Outcome:
@@ -170,8 +180,8 @@ async def reinstate(ports: Ports, facts: Facts, effect: Reinstate) -> Outcome:
     newer = await value(ports, facts, failed)
     previous = (failed.number, newer) if newer is not None else None
     wanted = compose(facts, target_of(facts), (version.number, material), previous)
-    ref, _ = await show(ports, facts, wanted)
-    return Outcome(before, ports.clock.now(), bundle=ref)
+    ref, after = await show(ports, facts, wanted)
+    return Outcome(before, after, bundle=ref)
 
 
 async def revoke(ports: Ports, facts: Facts, effect: Revoke) -> Outcome:

@@ -9,7 +9,7 @@ from rekey.core import gate, ledger
 from rekey.core.effects import Activate, Effect, Issue, Reinstate, Restart, Restore, What
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
-from rekey.core.status import State, Version
+from rekey.core.status import State, Step, Version
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -23,6 +23,13 @@ def must_redraw(credential: Credential) -> bool:
     return idle and bundle.render is not None and bundle.render != ledger.digest(credential.spec.target)
 
 
+def consumers_may_differ(credential: Credential) -> bool:
+    """Say whether the spec changed while an overlap runs: a consumer that was added then is moved at once."""
+    rotation = credential.status.rotation
+    edited = credential.status.observed_generation != credential.generation
+    return edited and rotation is not None and rotation.step is Step.OVERLAP
+
+
 def forget(facts: Facts, effect: Effect) -> Facts:
     """Return the facts without what the effect made stale."""
     match effect:
@@ -31,7 +38,7 @@ def forget(facts: Facts, effect: Effect) -> Facts:
         case Restore():
             return replace(facts, check=False, bundle=BundleState.INTACT)
         case Issue():
-            return replace(facts, check=False)
+            return replace(facts, check=False, pending_gone=False)
         case _:
             return facts
 
@@ -54,7 +61,9 @@ async def _bundle(ports: Ports, facts: Facts) -> Facts:
         state = _unknown(facts, view)
     else:
         state = await _known(ports, facts, view, shown)
-    return replace(facts, bundle=state, bundle_version=shown)
+    pending = ledger.first(facts.status, State.ISSUED)
+    gone = pending is not None and await _stored(ports, facts, pending) is None
+    return replace(facts, bundle=state, bundle_version=shown, pending_gone=gone)
 
 
 def _unknown(facts: Facts, view: SecretView | None) -> BundleState:

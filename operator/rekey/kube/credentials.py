@@ -33,8 +33,8 @@ class Parser:
         self._remembered = remembered
         self._specs: dict[str, tuple[int, RotatedCredentialSpec]] = {}
 
-    def parse(self, found: dict[str, Any]) -> Credential:
-        """Return the credential.
+    def parse(self, found: dict[str, Any], status: Status | None = None) -> Credential:
+        """Return the credential; its status is parsed too, unless it is known.
 
         Raises:
             Rejected: it is of a shape that this version of Rekey does not know.
@@ -50,7 +50,7 @@ class Parser:
             deleting=instant(deleting) if deleting else None,
             finalizers=tuple(metadata.get("finalizers") or ()),
             spec=self._spec(metadata["uid"], metadata["generation"], found.get("spec")),
-            status=_validated(Status, "status", found.get("status") or {}),
+            status=status or _validated(Status, "status", found.get("status") or {}),
         )
 
     def _spec(self, uid: str, generation: int, written: object) -> RotatedCredentialSpec:
@@ -79,7 +79,7 @@ class KubeCredentials:
 
     def __init__(self, client: Client, parser: Parser) -> None:
         self._client = client
-        self.parse = parser.parse
+        self._parser = parser
 
     async def read(self, key: Key) -> Credential | None:
         """Return the credential by an uncached read, None if there is none."""
@@ -87,16 +87,18 @@ class KubeCredentials:
             found = await self._client.request(GET, CREDENTIALS.one(key.namespace, key.name))
         except NotFound:
             return None
-        return self.parse(found)
+        return self._parser.parse(found)
 
     async def save(self, credential: Credential, status: Status) -> Credential:
         """Replace its status and return the credential as stored."""
         path = CREDENTIALS.one(credential.key.namespace, credential.key.name, "status")
+        written = status.to_json()
         patch = [
             {"op": "replace", "path": "/metadata/resourceVersion", "value": credential.resource_version},
-            {"op": "add", "path": "/status", "value": status.to_json()},
+            {"op": "add", "path": "/status", "value": written},
         ]
-        return self.parse(await self._client.request(EDIT, path, body=patch))
+        stored = await self._client.request(EDIT, path, body=patch)
+        return self._parser.parse(stored, status if stored.get("status") == written else None)
 
     async def finalize(self, credential: Credential, *, present: bool) -> Credential | None:
         """Put our finalizer on or take it off; None when that ended the object."""
@@ -109,5 +111,5 @@ class KubeCredentials:
             }
         }
         path = CREDENTIALS.one(credential.key.namespace, credential.key.name)
-        stored = self.parse(await self._client.request(MERGE, path, body=patch))
+        stored = self._parser.parse(await self._client.request(MERGE, path, body=patch))
         return None if stored.deleting and not stored.finalizers else stored

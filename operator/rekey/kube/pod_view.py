@@ -50,6 +50,7 @@ def view(pod: dict[str, Any]) -> PodView:
         starts=tuple(map(instant, starts)),
         pending=pending,
         terminating="deletionTimestamp" in metadata,
+        born=instant(metadata["creationTimestamp"]) if metadata.get("creationTimestamp") else None,
     )
 
 
@@ -115,7 +116,7 @@ def _ways(volume: str, containers: Iterable[dict[str, Any]]) -> frozenset[How]:
         mount for container in containers for mount in container.get("volumeMounts") or () if mount["name"] == volume
     ]
     # The kubelet never renews what is mounted by subPath. What nobody mounts is a volume all the same.
-    ways = {How.SNAPSHOT if mount.get("subPath") or mount.get("subPathExpr") else How.VOLUME for mount in mounts}
+    ways = {How.SUBPATH if mount.get("subPath") or mount.get("subPathExpr") else How.VOLUME for mount in mounts}
     return frozenset(ways or {How.VOLUME})
 
 
