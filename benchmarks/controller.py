@@ -6,15 +6,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import cpu
 from tests.cluster import ports
 from tests.cluster.waiting import until
 
 ROOT = Path(__file__).parents[1]
-_TICK = 1 / os.sysconf("SC_CLK_TCK")
 _QUIET = 0.06
 
 
@@ -51,6 +50,11 @@ class Controller:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def until_ready(self, seconds: float = 120) -> float:
         """Wait for /readyz and return how long that took since the start."""
         until(self._is_ready, "the operator to be ready", seconds=seconds, every=0.02)
@@ -63,16 +67,12 @@ class Controller:
 
     def cpu(self) -> float:
         """Return the seconds of CPU it has used, of both kinds."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * _TICK
+        return cpu.of(Path(f"/proc/{self._process.pid}/stat"))
 
     def threads(self) -> dict[str, float]:
         """Return the seconds of CPU of each thread, the main one first."""
-        found = {}
-        for task in sorted(Path(f"/proc/{self._process.pid}/task").iterdir(), key=lambda path: int(path.name)):
-            fields = (task / "stat").read_text().rpartition(")")[2].split()
-            found[task.name] = (int(fields[11]) + int(fields[12])) * _TICK
-        return found
+        tasks = sorted(Path(f"/proc/{self._process.pid}/task").iterdir(), key=lambda path: int(path.name))
+        return {task.name: cpu.of(task / "stat") for task in tasks}
 
     def peak_mib(self) -> float:
         """Return the most memory it ever had, in MiB."""
@@ -116,6 +116,3 @@ class Controller:
         address = f"http://127.0.0.1:{self._port}/{path}"
         with urllib.request.urlopen(address, timeout=30) as answer:
             return str(answer.read().decode())
-
-
-Starter = Callable[[], Controller]

@@ -23,6 +23,8 @@ class Figures:
     requests: dict[str, float] = field(default_factory=dict)
     cpu_ms: float = 0.0
     cpu_ms_main: float = 0.0
+    cpu_ms_by_process: dict[str, float] = field(default_factory=dict)
+    others_share: float = 0.0
     peak_mib: float = 0.0
     idle_writes: int = 0
     idle_reads: int = 0

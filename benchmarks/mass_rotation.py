@@ -6,11 +6,12 @@ overlap so long that nothing but the way to `Active` is measured; a smaller numb
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
 
-from benchmarks import counts, load, report
+from benchmarks import counts, cpu, load, report
 from benchmarks.controller import Controller
 from benchmarks.figures import Figures
 from benchmarks.stand import Stand, fresh
@@ -79,18 +80,24 @@ async def _to_active(stand: Stand, client: Client, controller: Controller, figur
     say("all are rotated")
     number = figures.count
     async with load.watching(client, "mass", number, load.is_active(2)) as progress:
-        mark, cpu, main = stand.mark(), controller.cpu(), _main(controller)
+        pids = {**stand.pids(), "rekey": controller.pid}
+        mark, used, main = stand.mark(), cpu.by_process(pids), _main(controller)
         controller.profile(on=True)
         began = time.perf_counter()
         figures.triggers_done = round(await load.trigger(client, "mass", number, "a"), 2)
         moments = await progress.complete(60 + number / 20)
         controller.profile(on=False)
+        others = cpu.spent(used, cpu.by_process(pids))["others"]
         await asyncio.to_thread(controller.until_quiet)
+    spent = cpu.spent(used, cpu.by_process(pids))
     figures.to_active = round(moments[-1] - began, 3)
     figures.rate = round(number / figures.to_active, 1)
     first, last = moments[number // 10], moments[number * 9 // 10]
     figures.rate_middle = round(0.8 * number / (last - first), 1)
-    figures.cpu_ms = round(1000 * (controller.cpu() - cpu) / number, 3)
+    spent.pop("others")
+    figures.cpu_ms_by_process = {name: round(1000 * seconds / number, 3) for name, seconds in spent.items()}
+    figures.others_share = round(others / figures.to_active / (os.cpu_count() or 1), 3)
+    figures.cpu_ms = round(1000 * spent["rekey"] / number, 3)
     figures.cpu_ms_main = round(1000 * (_main(controller) - main) / number, 3)
     figures.peak_mib = round(controller.peak_mib(), 1)
     asked = stand.since(mark)
@@ -102,9 +109,9 @@ async def _to_active(stand: Stand, client: Client, controller: Controller, figur
 async def _idle(stand: Stand, controller: Controller, figures: Figures) -> None:
     """Look on while there is nothing to do."""
     say(f"{_IDLE} s of rest")
-    mark, cpu = stand.mark(), controller.cpu()
+    mark, used = stand.mark(), controller.cpu()
     await asyncio.sleep(_IDLE)
-    figures.idle_cpu = round(controller.cpu() - cpu, 3)
+    figures.idle_cpu = round(controller.cpu() - used, 3)
     asked = stand.since(mark)
     figures.idle_writes, figures.idle_reads = counts.writes(asked), counts.reads(asked)
 

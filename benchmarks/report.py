@@ -82,11 +82,13 @@ def _f(value: float | None, digits: int) -> str:
 def _behind(run: Figures) -> list[str]:
     raw = ", ".join(f"{value:.0f} {what}" for what, value in run.raw.items())
     requests = ", ".join(f"{number:g} {what}" for what, number in run.requests.items())
+    shares = ", ".join(f"{ms:.2f} {name}" for name, ms in run.cpu_ms_by_process.items())
     whole = ", ".join(f"{number:g} {what}" for what, number in run.whole_requests.items())
     return [
         f"\n{run.count:,} credentials: {run.rate:.0f}/s from the first trigger to the last Active",
         f"  {run.rate_middle:.0f}/s over the middle 80 %; all were asked for after {run.triggers_done:.1f} s",
         f"  the same API server alone, 64 in flight, a second: {raw}",
+        f"  CPU of one, ms: {shares}; others used {run.others_share:.0%} of the machine meanwhile",
         f"  requests to Active: {requests}",
         f"  requests of a whole rotation ({run.whole_count:,}): {whole}; {run.whole_events:.2f} Events",
         f"  first version of each: {run.first_issue_rate:.0f}/s, {run.first_issue_peak_mib:.0f} MiB",

@@ -1,6 +1,7 @@
 """What is measured on: a fresh cluster with our CRD, the operator's account and rights, and a client of our own."""
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -54,6 +55,12 @@ class Stand:
     def since(self, mark: tuple[Count, Counter[tuple[str, str]]]) -> Count:
         """Return what others have asked since then."""
         return counts.between(mark[0], counts.read(self.cluster.metrics()), self.own - mark[1])
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes that serve and ask, but for the operator."""
+        servers = ("apiserver", "etcd", "controller-manager", "scheduler")
+        noted = {name: (self.cluster.directory / f"{name}.pid").read_text() for name in servers}
+        return {"benchmark": os.getpid(), **{name: int(text.split()[0]) for name, text in noted.items()}}
 
     def _observe(self, verb: str, resource: str, code: int) -> None:
         # Without an answer nobody knows whether it was counted; there is none on a machine that works.

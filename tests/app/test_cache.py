@@ -216,7 +216,8 @@ def rolling(name: str, namespace: str, number: int, version: int = 10) -> dict[s
         {"kind": "Deployment", "name": str(n), "restartedTime": "2026-11-21T08:00:00Z", "moved": n >= number}
         for n in range(number + 1)
     ]
-    rotation = {"id": "x", "number": 2, "cause": "Schedule", "step": "RollingOut", "startedTime": "2026-11-21T08:00:00Z"}
+    started = {"step": "RollingOut", "startedTime": "2026-11-21T08:00:00Z"}
+    rotation = {"id": "x", "number": 2, "cause": "Schedule", **started}
     return manifest(name, namespace, version, status__consumers=restarting, status__rotation=rotation)
 
 

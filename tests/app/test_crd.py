@@ -68,7 +68,7 @@ def test_the_schema_is_structural() -> None:
     allowed = {
         *("description", "type", "format", "enum", "pattern", "default", "required", "properties", "items"),
         *("minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties"),
-        *("additionalProperties", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+        *("additionalProperties", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type"),
         *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations"),
     }
     assert {path: set(node) - allowed for path, node in NODES.items() if set(node) - allowed} == {}
@@ -86,9 +86,7 @@ def test_every_list_says_how_it_is_merged() -> None:
 def test_the_status_has_no_default_but_that_nobody_looked() -> None:
     """A default in a status would be a statement that nobody made."""
     defaults = {
-        path: node["default"]
-        for path, node in NODES.items()
-        if path.startswith("status") and "default" in node
+        path: node["default"] for path, node in NODES.items() if path.startswith("status") and "default" in node
     }
     assert defaults == {"status": {"observedGeneration": -1}}
 

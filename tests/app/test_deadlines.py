@@ -107,17 +107,24 @@ def test_waits_are_not_in_step() -> None:
 
 
 def test_a_backoff_counts_for_each_key_and_heeds_what_was_asked_for() -> None:
-    """Failures add up for a key alone, success forgets them, and Retry-After is a lower bound."""
+    """Failures add up for a key alone, success forgets them, and Retry-After is a lower bound, itself bounded."""
     backoff = Backoff()
     first = backoff.failed(A)
     assert backoff.failed(A) > first
     assert backoff.failed(B) < 2 * FIRST
-    assert backoff.failed(A, at_least=1000.0) == timedelta(seconds=1000)
+    assert backoff.failed(A, at_least=200.0) == timedelta(seconds=200)
+    assert (backoff.failures(A), backoff.failures(B), backoff.stuck(1), backoff.stuck(3)) == (3, 1, 2, 1)
     backoff.succeeded(A)
     assert backoff.failed(A) == first
     backoff.succeeded(A)
     backoff.succeeded(B)
     assert len(backoff) == 0
+
+
+@pytest.mark.parametrize("asked", [86_400.0, 1e15, float("inf"), float("nan")])
+def test_nobody_waits_for_ever_because_somebody_asked(asked: float) -> None:
+    """A proxy that asks for a day, or for nonsense, gets five minutes."""
+    assert Backoff().failed(A, at_least=asked) == LONGEST
 
 
 def test_endless_patience_begins_anew_each_time() -> None:

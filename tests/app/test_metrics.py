@@ -70,6 +70,16 @@ def test_the_time_of_a_step_is_measured() -> None:
     assert 'rekey_step_seconds_sum{step="RollingOut"} 3600.0' in metrics.text().decode()
 
 
+class Failing:
+    """Workers that have had failures."""
+
+    def retrying(self) -> int:
+        return 4
+
+    def stuck(self) -> int:
+        return 3
+
+
 def gathered(limit: int) -> str:
     """Return the figures of three credentials and two waiting keys."""
 
@@ -85,7 +95,7 @@ def gathered(limit: int) -> str:
         queue.add(Key("shop", "new"), Lane.CHANGE)
         queue.add(Key("shop", "late"), Lane.RESYNC)
         metrics = Metrics(Clock())
-        metrics.registry.register(Gauges(cache, queue, Clock(), lambda: 4, limit))
+        metrics.registry.register(Gauges(cache, queue, Clock(), Failing(), limit))
         metrics.requested("get", "secrets", 200)
         metrics.requested("get", "secrets", 0)
         return metrics.text().decode()
@@ -103,6 +113,7 @@ WANTED = [
     'rekey_queue_depth{lane="deadline"} 0.0',
     'rekey_api_requests_total{code="none",resource="secrets",verb="get"} 1.0',
     "rekey_retrying 4.0",
+    "rekey_stuck 3.0",
     'rekey_overlap_end_timestamp_seconds{credential="late",namespace="shop"} 1.7952552e+09',
 ]
 

@@ -99,7 +99,9 @@ OVERLAPPING = status(retiring(overlap_start_time=NOON + MINUTE), active(), rotat
 """Everybody moved at one minute past noon."""
 
 
-def facts(status: Status = ONE, now: datetime = NOON, wish: RotatedCredentialSpec | None = None, **fields: Any) -> Facts:
+def facts(
+    status: Status = ONE, now: datetime = NOON, wish: RotatedCredentialSpec | None = None, **fields: Any
+) -> Facts:
     """Return the facts of a credential that is watched in peace; `fields` are those of the facts or the credential."""
     own = {key: fields.pop(key) for key in ("deleting", "finalizers", "generation") if key in fields}
     given: dict[str, Any] = {"finalizers": (FINALIZER,), "generation": 1, "deleting": None, **own}
@@ -115,7 +117,9 @@ def facts(status: Status = ONE, now: datetime = NOON, wish: RotatedCredentialSpe
     return Facts(now=now, started=fields.pop("started", NOON - DAY), credential=credential, status=status, **fields)
 
 
-def pod(name: str = "web-1", start: float | None = -60.0, uses: Iterable[Reference] = SNAPSHOT, **fields: Any) -> PodView:
+def pod(
+    name: str = "web-1", start: float | None = -60.0, uses: Iterable[Reference] = SNAPSHOT, **fields: Any
+) -> PodView:
     """Return a pod of the workload its name begins with, that started so many seconds after noon (None: not yet)."""
     starts = () if start is None else (after(start),)
     given: dict[str, Any] = {"labels": {"app": name.split("-", maxsplit=1)[0]}, "owner": None, **fields}
@@ -125,10 +129,14 @@ def pod(name: str = "web-1", start: float | None = -60.0, uses: Iterable[Referen
 
 def workload(name: str = "web", annotation: str | None = None, **fields: Any) -> WorkloadView:
     """Return a Deployment whose pods carry its name as label."""
-    return WorkloadView(**{"kind": "Deployment", "name": name, "match_labels": {"app": name}, **fields}, annotation=annotation)
+    return WorkloadView(
+        **{"kind": "Deployment", "name": name, "match_labels": {"app": name}, **fields}, annotation=annotation
+    )
 
 
-def entry(name: str = "web", wanted: int | None = None, restarted: float | None = None, **fields: Any) -> ConsumerStatus:
+def entry(
+    name: str = "web", wanted: int | None = None, restarted: float | None = None, **fields: Any
+) -> ConsumerStatus:
     """Return what the status remembers of a Deployment."""
     when = None if restarted is None else after(restarted)
     return ConsumerStatus(**{"kind": "Deployment", "name": name, "restarted_time": when, **fields}, wanted=wanted)

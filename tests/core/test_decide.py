@@ -69,7 +69,9 @@ def checked(state: BundleState | None, shown: int | None = None, before: Status 
 
 def leaving(**fields: Any) -> Facts:
     """Return facts of a credential that is being deleted since noon."""
-    return facts(fields.pop("before", OVERLAPPING), fields.pop("now", NOON), fields.pop("wish", None), deleting=NOON, **fields)
+    return facts(
+        fields.pop("before", OVERLAPPING), fields.pop("now", NOON), fields.pop("wish", None), deleting=NOON, **fields
+    )
 
 
 BEGINS: dict[str, tuple[Facts, Gist]] = {
@@ -128,7 +130,10 @@ INSPECTS: dict[str, tuple[Facts, Gist]] = {
         Activate(2),
     ),
     "drift is repaired before a pending version is shown": (checked(BundleState.CHANGED, 1, before=PENDING), Restore()),
-    "no copy is left in the middle of a rotation": (checked(BundleState.LOST, before=MOVING), Issue(3, Cause.VALUE_LOST)),
+    "no copy is left in the middle of a rotation": (
+        checked(BundleState.LOST, before=MOVING),
+        Issue(3, Cause.VALUE_LOST),
+    ),
     "drift is repaired while suspended": (checked(BundleState.CHANGED, wish=spec(suspend=True)), Restore()),
     "drift is repaired while the spec is faulty": (checked(BundleState.CHANGED, problems=FAULTY), Restore()),
     "drift is repaired before a revocation goes on": (checked(BundleState.CHANGED, before=REVOKING), Restore()),

@@ -85,9 +85,7 @@ RETIRES: dict[str, tuple[Facts, Gist]] = {
         open_until(END + OVERLAP),
     ),
     "caches may lag even when there is no overlap": (
-        over(
-            NOON + 5 * SECOND, before=status(retiring(overlap_start_time=NOON), active()), overlap={"duration": "0s"}
-        ),
+        over(NOON + 5 * SECOND, before=status(retiring(overlap_start_time=NOON), active()), overlap={"duration": "0s"}),
         open_until(NOON + 6 * SECOND),
     ),
     "a pod holds it": (holder(), waits(END + SECOND, Reason.HELD_BY_PODS, blocked=True)),
@@ -118,13 +116,13 @@ RETIRES: dict[str, tuple[Facts, Gist]] = {
     ),
     "atDeadline Revoke": (holder(LATE, overlap=FORCED), Commit(1, forced=True)),
     "atDeadline Revoke while the overlap runs, begun late": (
-        over(
-            LATE, pod("tool"), before=status(retiring(overlap_start_time=LATE - SECOND), active()), overlap=FORCED
-        ),
+        over(LATE, pod("tool"), before=status(retiring(overlap_start_time=LATE - SECOND), active()), overlap=FORCED),
         Commit(1, forced=True),
     ),
     "the deadline ends the wait for an overlap that began late": (
-        over(LATE - 2 * SECOND, before=status(retiring(overlap_start_time=LATE - 3 * SECOND), active()), overlap=FORCED),
+        over(
+            LATE - 2 * SECOND, before=status(retiring(overlap_start_time=LATE - 3 * SECOND), active()), overlap=FORCED
+        ),
         open_until(LATE),
     ),
     "the deadline has passed while the overlap runs, and changes nothing": (
@@ -205,31 +203,37 @@ def back(now: datetime, *pods: Any, web: Any = None, remembered: Any = None, **c
     return facts(before, now, spec(consumers=[WEB], **changes), workloads=views, pods=pods)
 
 
+CLEAR = NOON + 6 * SECOND
+
 ROLLS_BACK: dict[str, tuple[Facts, Gist]] = {
     "condemned: the version before is shown again, before any look": (facts(FAILED), Reinstate(1, 2)),
     "condemned, on hold: going back is always allowed": (facts(FAILED, wish=spec(hold=HOLD)), Reinstate(1, 2)),
-    "shown again: look": (facts(BACK), USERS),
-    "a consumer says 2 and said nothing before": (back(NOON), Restart("Deployment", "web", None)),
+    "shown again: a pod that starts now may still read the failed version": (
+        *(back(CLEAR - SECOND),),
+        waits(CLEAR, Reason.ROLLING_BACK),
+    ),
+    "shown again, and nobody can read the failed version any more: look": (facts(BACK, CLEAR), USERS),
+    "a consumer says 2 and said nothing before": (back(CLEAR), Restart("Deployment", "web", None)),
     "a consumer says 2 and said 1 before": (
-        *(back(NOON, remembered=entry(wanted=2, replaced="1")),),
+        *(back(CLEAR, remembered=entry(wanted=2, replaced="1")),),
         Restart("Deployment", "web", "1"),
     ),
     "a consumer says 2, but a crash kept that from being recorded": (
-        *(back(NOON, remembered=entry(wanted=1)),),
+        *(back(CLEAR, remembered=entry(wanted=1)),),
         Restart("Deployment", "web", "1"),
     ),
     "a consumer says 2, nothing was ever recorded of it": (
-        *(back(NOON, remembered=entry()),),
+        *(back(CLEAR, remembered=entry()),),
         Restart("Deployment", "web", None),
     ),
     "a window does not delay the way back": (
-        *(back(NOON, rotation={"windows": [{"schedule": "0 2 * * *", "duration": "1h"}]}),),
+        *(back(CLEAR, rotation={"windows": [{"schedule": "0 2 * * *", "duration": "1h"}]}),),
         Restart("Deployment", "web", None),
     ),
-    "a consumer that never moved is not touched": (back(NOON, web=workload()), StartOverlap(2, NOON)),
+    "a consumer that never moved is not touched": (back(CLEAR, web=workload()), StartOverlap(2, CLEAR)),
     "a consumer that somebody deleted is not waited for": (
-        *(back(NOON, web=workload(exists=False, annotation="2")),),
-        StartOverlap(2, NOON),
+        *(back(CLEAR, web=workload(exists=False, annotation="2")),),
+        StartOverlap(2, CLEAR),
     ),
     "a consumer is on its way back": (
         *(back(NOON + MINUTE, web=workload(complete=False)),),
@@ -329,7 +333,11 @@ MOVES: dict[str, tuple[Facts, Gist]] = {
         StartOverlap(2, NOON),
     ),
     "a consumer that restarts nothing and holds nothing has moved": (
-        *(facts(MOVING, after(600), spec(consumers=[HOT]), workloads=(workload("hot"),), pods=(pod("hot-1", start=10),)),),
+        *(
+            facts(
+                MOVING, after(600), spec(consumers=[HOT]), workloads=(workload("hot"),), pods=(pod("hot-1", start=10),)
+            ),
+        ),
         StartOverlap(1, after(600)),
     ),
 }

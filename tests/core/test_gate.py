@@ -118,12 +118,50 @@ def test_the_settings_move_the_boundaries() -> None:
         assert bool(gate.holders(OLD, seen)) is expected, (uses, start, now)
 
 
-def test_a_version_that_was_never_shown_is_held_by_nobody() -> None:
-    """Without an activation nobody can have read it from the bundle."""
-    unseen = OLD.model_copy(update={"activated_time": None})
-    seen = facts(MOVING, after(60), workloads=(), pods=(pod("tool"),))
-    assert gate.holders(unseen, seen) == ()
-    assert gate.holders(OLD, seen) != ()
+def test_an_adopted_version_may_have_been_shown_for_ever() -> None:
+    """Since when it was shown nobody knows: whoever started before it was superseded may hold it, however old."""
+    adopted = OLD.model_copy(update={"activated_time": None})
+    for start, expected in ((-400 * 86400, True), (LAG, True), (LAG + 1, False)):
+        seen = facts(MOVING, after(60), workloads=(), pods=(pod("tool", start=start),))
+        assert bool(gate.holders(adopted, seen)) is expected, start
+
+
+SUBPATH = (Reference("api", How.SUBPATH),)
+SUBPATHS: dict[str, tuple[PodView, float, bool]] = {
+    "it started while version 1 was current": (pod("tool", start=-60, uses=SUBPATH), 3600, True),
+    "an old pod's container started again before its volume was renewed": (
+        *(pod("tool", start=PROPAGATION, uses=SUBPATH, born=after(-60)), 3600),
+        True,
+    ),
+    "an old pod's container started again when its volume was renewed": (
+        *(pod("tool", start=PROPAGATION + 1, uses=SUBPATH, born=after(-60)), 3600),
+        False,
+    ),
+    "a pod of unknown age counts as old": (pod("tool", start=PROPAGATION, uses=SUBPATH), 3600, True),
+    "a pod that was made when a cache could just lag counts as old": (
+        *(pod("tool", start=60, uses=SUBPATH, born=after(LAG)), 3600),
+        True,
+    ),
+    "a pod that was made since, when no cache lagged any more": (
+        *(pod("tool", start=60, uses=SUBPATH, born=after(LAG + 1)), 3600),
+        False,
+    ),
+    "an old pod with a container yet to start again, its volume not renewed": (
+        *(pod("tool", start=None, uses=SUBPATH, born=after(-60)), PROPAGATION),
+        True,
+    ),
+    "an old pod with a container yet to start again, its volume renewed": (
+        *(pod("tool", start=None, uses=SUBPATH, born=after(-60)), PROPAGATION + 1),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", SUBPATHS)
+def test_a_subpath_is_taken_from_the_pods_own_volume(situation: str) -> None:
+    """A container that starts again in an old pod reads what that pod's volume says, which is renewed late."""
+    view, now, expected = SUBPATHS[situation]
+    assert holds(view, now) is expected
 
 
 def test_a_version_that_is_still_shown_is_held_from_its_activation_on() -> None:
@@ -151,8 +189,16 @@ BELONGS: dict[str, tuple[PodView, WorkloadView, bool]] = {
     "In, and it is": (pod("web-1"), workload(match_labels={}, match_expressions=(("app", IN, ("db", "web")),)), True),
     "In, and it is not": (pod("web-1"), workload(match_labels={}, match_expressions=(("app", IN, ("db",)),)), False),
     "In, and there is no such label": (pod(), workload(match_labels={}, match_expressions=(("x", IN, ("y",)),)), False),
-    "NotIn, and it is not": (pod("web-1"), workload(match_labels={}, match_expressions=(("app", NOT_IN, ("x",)),)), True),
-    "NotIn, and it is": (pod("web-1"), workload(match_labels={}, match_expressions=(("app", NOT_IN, ("web",)),)), False),
+    "NotIn, and it is not": (
+        pod("web-1"),
+        workload(match_labels={}, match_expressions=(("app", NOT_IN, ("x",)),)),
+        True,
+    ),
+    "NotIn, and it is": (
+        pod("web-1"),
+        workload(match_labels={}, match_expressions=(("app", NOT_IN, ("web",)),)),
+        False,
+    ),
     "NotIn, and there is no such label": (
         *(pod(), workload(match_labels={}, match_expressions=(("x", NOT_IN, ("y",)),))),
         True,
@@ -209,7 +255,11 @@ def test_a_holder_names_its_consumer() -> None:
 def test_undeclared_pods_are_those_that_use_a_secret_of_ours_and_belong_to_nobody() -> None:
     """They are told whatever version they hold; users of other Secrets are nobody's business."""
     seen = seen_with(
-        pod("web-1"), pod("tool", start=3500), pod("peek", uses=DIRECT), pod("other", uses=STRANGER), pod("idle", uses=())
+        pod("web-1"),
+        pod("tool", start=3500),
+        pod("peek", uses=DIRECT),
+        pod("other", uses=STRANGER),
+        pod("idle", uses=()),
     )
     assert gate.undeclared(seen) == ("tool", "peek")
 

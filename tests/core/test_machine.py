@@ -35,9 +35,7 @@ from tests.core.situations import (
 FRESH = BundleRef(uid="bundle", resource_version="8", previous=1)
 ISSUED = status(active(1), version(2, State.ISSUED), rotation=rotation(Step.ISSUING))
 CONDEMNED = status(retiring(), active(rolled_back=True), rotation=rotation(Step.ROLLING_BACK))
-BACK = status(
-    active(1, NOON - timedelta(days=1)), retiring(2, rolled_back=True), rotation=rotation(Step.ROLLING_BACK)
-)
+BACK = status(active(1, NOON - timedelta(days=1)), retiring(2, rolled_back=True), rotation=rotation(Step.ROLLING_BACK))
 REVOKING = status(version(1, State.REVOKING), active(), rotation=rotation(Step.REVOKING))
 FAILED = status(version(2, State.REVOKING, rolled_back=True), active(1), rotation=rotation(Step.ROLLING_BACK))
 
@@ -66,7 +64,11 @@ def test_issued() -> None:
     assert (fresh.current_version, fresh.bundle, fresh.observed_trigger) == (1, BUNDLE, "t")
     assert fresh.rotation is not None
     assert (fresh.rotation.number, fresh.rotation.cause, fresh.rotation.step) == (4, Cause.TRIGGER, Step.ISSUING)
-    assert (fresh.rotation.id, fresh.rotation.spec, fresh.rotation.attempts) == ("r-4", {"a": 1}, 1)
+    assert (fresh.rotation.id, fresh.rotation.spec, fresh.rotation.attempts) == (
+        "r-4",
+        {"a": 1, "observedTrigger": ""},
+        1,
+    )
 
 
 def test_issued_without_an_answer() -> None:
@@ -213,7 +215,9 @@ def test_concluded() -> None:
     assert (fresh.step, fresh.spec, fresh.next_attempt_time) == (Step.ROLLED_BACK, None, after(60))
 
 
-@pytest.mark.parametrize("effect", [effects.Finalize(), effects.Release(), effects.Destroy(), effects.LetGo()], ids=repr)
+@pytest.mark.parametrize(
+    "effect", [effects.Finalize(), effects.Release(), effects.Destroy(), effects.LetGo()], ids=repr
+)
 def test_effects_that_leave_the_ledger_alone(effect: Effect) -> None:
     """Finalizers and deletions are no matter of the ledger."""
     assert advance(MOVING, effect, out()) == MOVING

@@ -161,9 +161,16 @@ CONDITIONS: dict[str, tuple[Facts, Said]] = {
     ),
     "a rollout failed and was rolled back": (
         facts(BACK, NOON),
-        {"Ready": ("True", Reason.ROLLOUT_FAILED), "Rotating": ("False", Reason.NONE), "Stalled": ("True", Reason.ROLLOUT_FAILED)},
+        {
+            "Ready": ("True", Reason.ROLLOUT_FAILED),
+            "Rotating": ("False", Reason.NONE),
+            "Stalled": ("True", Reason.ROLLOUT_FAILED),
+        },
     ),
-    "suspended": (facts(wish=spec(suspend=True)), {"Ready": ("True", Reason.SUSPENDED), "Stalled": ("False", Reason.NONE)}),
+    "suspended": (
+        facts(wish=spec(suspend=True)),
+        {"Ready": ("True", Reason.SUSPENDED), "Stalled": ("False", Reason.NONE)},
+    ),
     "the spec has become faulty: the credential works on": (
         facts(problems=FAULTY),
         {"Ready": ("True", Reason.INVALID_SPEC), "Stalled": ("True", Reason.INVALID_SPEC)},
@@ -259,7 +266,9 @@ def test_undeclared_pods_are_remembered_between_looks() -> None:
         "tool-0, tool-1, tool-2, tool-3, tool-4 and 2 more:"
         " add their workload to spec.consumers so that it is restarted"
     )
-    unseen = report.report(replace(facts(OVERLAPPING, END - MINUTE), status=first), resting(facts(OVERLAPPING, END - MINUTE)))
+    unseen = report.report(
+        replace(facts(OVERLAPPING, END - MINUTE), status=first), resting(facts(OVERLAPPING, END - MINUTE))
+    )
     assert condition(unseen, "UndeclaredConsumers") == said
     gone = looked(OVERLAPPING, END - MINUTE)
     over = report.report(replace(gone, status=first), resting(gone))

@@ -63,7 +63,9 @@ def done(name: str) -> WorkloadView:
     return workload(name, "2")
 
 
-def moving(now: float, *views: WorkloadView, pods: Any = (), entries: Any = None, slots: int = 1000, **changes: Any) -> Facts:
+def moving(
+    now: float, *views: WorkloadView, pods: Any = (), entries: Any = None, slots: int = 1000, **changes: Any
+) -> Facts:
     """Return the facts so many seconds after noon; whoever says 2 was restarted by us at 10 seconds past."""
     known = [entry(view.name, 2 if view.annotation == "2" else None, 10) for view in views]
     before = MOVING.model_copy(update={"consumers": tuple(known if entries is None else entries)})
@@ -137,7 +139,10 @@ ORDER: dict[str, tuple[Facts, Gist]] = {
         *(moving(60, done("web"), entries=[entry("web", 2, 10, moved=True)], pods=(pod("web-1"),)),),
         wait(60),
     ),
-    "a missing consumer waits for nobody": (moving(60, workload(exists=False), done("jobs")), StartOverlap(1, after(60))),
+    "a missing consumer waits for nobody": (
+        moving(60, workload(exists=False), done("jobs")),
+        StartOverlap(1, after(60)),
+    ),
     "a missing consumer is no canary": (
         *(moving(60, workload("web", exists=False, restartable=False), old("jobs")),),
         restart("jobs"),
@@ -220,7 +225,11 @@ REVERTED: dict[str, tuple[Facts, Gist]] = {
         restart("web", reapplied=True),
     ),
     "put back again: left to them, and it is waited for": (
-        *(moving(60, workload("web", "1"), entries=[entry(wanted=2, restarted=10, reapplied=True)], pods=(pod("web-1"),)),),
+        *(
+            moving(
+                60, workload("web", "1"), entries=[entry(wanted=2, restarted=10, reapplied=True)], pods=(pod("web-1"),)
+            ),
+        ),
         wait(60),
     ),
     "put back again, and no pod is behind: that will do": (
@@ -267,7 +276,11 @@ FAILS: dict[str, tuple[Facts, Gist]] = {
         wait(11 + LIMIT, 15),
     ),
     "one that had moved to an earlier version in time": (
-        *(moving(11 + LIMIT, workload("web", "1", complete=False), slots=0, entries=[entry("web", 1, 10, moved=True)]),),
+        *(
+            moving(
+                11 + LIMIT, workload("web", "1", complete=False), slots=0, entries=[entry("web", 1, 10, moved=True)]
+            ),
+        ),
         wait(11 + LIMIT, 15),
     ),
     "another one fails while the first has moved": (
@@ -317,7 +330,11 @@ DEADLINE: dict[str, tuple[Facts, Gist]] = {
 ALL = {
     f"{title}: {name}": case
     for title, table in (
-        ("order", ORDER), ("kept still", STILL), ("reverted", REVERTED), ("fails", FAILS), ("deadline", DEADLINE)
+        ("order", ORDER),
+        ("kept still", STILL),
+        ("reverted", REVERTED),
+        ("fails", FAILS),
+        ("deadline", DEADLINE),
     )  # fmt: skip
     for name, case in table.items()
 }
@@ -333,7 +350,11 @@ def test_consumers_are_moved(situation: str) -> None:
 
 LATE_JOINERS: dict[str, tuple[tuple[WorkloadView, ...] | None, bool, Any]] = {
     "everybody moved": ((done("web"),), True, None),
-    "one was declared since: it is restarted too": ((done("web"), old("jobs")), True, restart("jobs")),
+    "one was declared since, and a pod of it is behind: it is restarted too": (
+        (done("web"), old("jobs")),
+        True,
+        restart("jobs"),
+    ),
     "nobody looks in between": (None, False, None),
     "with every check somebody looks": (None, True, "Look"),
 }
@@ -349,7 +370,7 @@ def test_whoever_joins_during_the_overlap_is_moved_too(situation: str) -> None:
         rotation=rotation(Step.OVERLAP),
         consumers=(entry("web", 2, 10),),
     )
-    seen = facts(before, after(90), spec(consumers=[WEB, JOBS]), workloads=views, pods=views and ())
+    seen = facts(before, after(90), spec(consumers=[WEB, JOBS]), workloads=views, pods=views and (pod("jobs-1"),))
     if check and views is None:
         rule = rollout_rule(seen, check=True)
         assert type(rule).__name__ == expected

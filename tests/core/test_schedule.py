@@ -362,9 +362,7 @@ def test_after_downtime_it_begins(situation: str) -> None:
     starts = [schedule.begin_at(asked, at(last), begun, begun, f"uid-{number}:7") for number in range(50)]
     moments = [start.at for start in starts]
     assert at(earliest) <= min(moments) <= max(moments) <= at(latest)
-    again = [
-        schedule.begin_at(asked, at(last), start.at, begun, f"uid-{n}:7") for n, start in enumerate(starts)
-    ]
+    again = [schedule.begin_at(asked, at(last), start.at, begun, f"uid-{n}:7") for n, start in enumerate(starts)]
     assert again == starts
 
 

@@ -29,9 +29,7 @@ WINDOWS = st.lists(
 )
 WHEN = st.one_of(
     st.fixed_dictionaries({"interval": INTERVALS, "jitterPercent": st.integers(0, 50)}),
-    st.fixed_dictionaries(
-        {"schedule": st.sampled_from(["0 3 * * 1", "30 2 * * *", "0 0 L * *", "0 0 1 1 *"])}
-    ),
+    st.fixed_dictionaries({"schedule": st.sampled_from(["0 3 * * 1", "30 2 * * *", "0 0 L * *", "0 0 1 1 *"])}),
 )
 ROTATIONS = st.builds(
     lambda when, windows, policy: rotation(**when, windows=windows, windowPolicy=policy, urgentBefore="20h"),

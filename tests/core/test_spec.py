@@ -43,9 +43,7 @@ def test_a_minimal_spec_means_what_its_defaults_say() -> None:
     assert (spec.generate.token.prefix, spec.generate.token.bytes) == ("rk_", 32)
     assert spec.rotation.interval == timedelta(days=30)
     assert spec.rotation.window_policy is WindowPolicy.REQUIRE
-    assert spec.overlap == Overlap(
-        duration=timedelta(hours=1), deadline=timedelta(days=3), at_deadline=AtDeadline.HOLD
-    )
+    assert spec.overlap == Overlap(duration=timedelta(hours=1), deadline=timedelta(days=3), at_deadline=AtDeadline.HOLD)
     assert (spec.target.secret_name, spec.consumers, spec.suspend) == (None, (), False)
 
 
@@ -54,9 +52,7 @@ def test_everything_written_is_read() -> None:
     spec = read(TWINS["everything"])
     assert spec.hold is not None
     assert spec.hold.until == datetime(2026, 11, 30, 23, tzinfo=UTC)
-    assert spec.consumers == (
-        Consumer(kind=spec.consumers[0].kind, name="checkout", refresh=Refresh.RESTART),
-    )
+    assert spec.consumers == (Consumer(kind=spec.consumers[0].kind, name="checkout", refresh=Refresh.RESTART),)
     assert read(TWINS["windows"]).rotation.windows == (
         Window(schedule="0 2 * * *", duration=timedelta(hours=2), time_zone="Europe/Berlin"),
     )

@@ -74,9 +74,7 @@ def failed(cause: Cause = Cause.SCHEDULE, now: Any = DUE, wish: RotatedCredentia
 
 def kept(count: int, now: Any = DUE, **fields: Any) -> Facts:
     """Return facts in which so many old versions are accepted for ever."""
-    old = [
-        retiring(number, NOON - DAY, overlap_start_time=NOON - DAY) for number in range(1, count + 1)
-    ]
+    old = [retiring(number, NOON - DAY, overlap_start_time=NOON - DAY) for number in range(1, count + 1)]
     wish = spec(revocationPolicy="Never")
     return facts(status(*old, active(count + 1)), now, wish, **fields)
 
@@ -124,7 +122,11 @@ BEGINS: dict[str, tuple[Facts, Gist]] = {
         begins(Cause.SCHEDULE),
     ),
     "just not urgent yet": (
-        *(facts(now=DUE - DAY - SECOND, wish=spec(rotation={"windows": [{"schedule": "0 2 29 2 *", "duration": "1h"}]})),),
+        *(
+            facts(
+                now=DUE - DAY - SECOND, wish=spec(rotation={"windows": [{"schedule": "0 2 29 2 *", "duration": "1h"}]})
+            ),
+        ),
         waits(DUE - DAY, Reason.ACTIVE),
     ),
     "just urgent": (
@@ -159,9 +161,10 @@ BEGINS: dict[str, tuple[Facts, Gist]] = {
         BACK_OFF,
     ),
     "it failed: another generator waits too": (failed(wish=spec(**BYTES)), BACK_OFF),
-    "a rotation under way: none begins": (facts(OVERLAPPING, NOON + timedelta(minutes=5), asked()), waits(
-        NOON + timedelta(minutes=11), Reason.OVERLAP_OPEN
-    )),
+    "a rotation under way: none begins": (
+        facts(OVERLAPPING, NOON + timedelta(minutes=5), asked()),
+        waits(NOON + timedelta(minutes=11), Reason.OVERLAP_OPEN),
+    ),
     "an old version is kept: look for its users": (kept(1), USERS),
     "a kept version is used": (
         *(kept(1, pods=(pod("tool", start=-2 * 86400),), workloads=()),),

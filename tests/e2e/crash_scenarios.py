@@ -33,6 +33,7 @@ class Scenario:
     then: Change = trigger
     templates: tuple[str | None, ...] = (None, "2")
     made: dict[int, int] = field(default_factory=lambda: TWO)
+    kept: tuple[str, ...] = ("{name}", "{name}-v2")
 
     def cases(self) -> dict[str, list[str]]:
         """Return the plan: a credential for each effect and each side of it."""
@@ -94,6 +95,7 @@ ROTATION = ("Finalize", "Issue 1", "Activate 1", "Issue 2", "Activate 2", "Resta
 ROTATION += ("StartOverlap 1", "Commit 1", "Revoke 1", "Conclude")
 ROLLBACK = ("Condemn 2", "Reinstate 1", "Restart {name} None", "StartOverlap 2", "Commit 2", "Revoke 2")
 ONE, TWO, THREE = {1: 1}, {1: 1, 2: 1}, {1: 1, 2: 1, 3: 1}
+FIRST = ("{name}", "{name}-v1")
 SCENARIOS: dict[str, Scenario] = {
     "a rotation": Scenario(ROTATION, ROTATED, _consumed()),
     "a rollback": Scenario(
@@ -101,6 +103,7 @@ SCENARIOS: dict[str, Scenario] = {
         {1: "Active", 2: "Discarded"},
         _consumed({BAD_VERSION: "2"}, rollout={"progressDeadline": "3s"}),
         templates=(None, "2", None),
+        kept=FIRST,
     ),
     "a Secret that is adopted": Scenario(("Adopt",), ROTATED, _by_hand, templates=()),
     "a status that is lost": Scenario(
@@ -113,10 +116,11 @@ SCENARIOS: dict[str, Scenario] = {
         _leave_a_version,
         templates=(),
         made=THREE,
+        kept=("{name}", "{name}-v3"),
     ),
-    "a bundle that somebody deletes": Scenario(("Restore",), {1: "Active"}, _plain(), _tamper, templates=(), made=ONE),
-    "a credential that is released": Scenario(("Release", "LetGo"), {}, _plain(), _delete, templates=(), made=ONE),
+    "a bundle that somebody deletes": Scenario(("Restore",), {1: "Active"}, _plain(), _tamper, templates=(), made=ONE, kept=FIRST),
+    "a credential that is released": Scenario(("Release", "LetGo"), {}, _plain(), _delete, templates=(), made=ONE, kept=FIRST),
     "a credential that is destroyed": Scenario(
-        ("Destroy", "LetGo"), {}, _plain(deletionPolicy="Revoke"), _delete, templates=(), made=ONE
+        ("Destroy", "LetGo"), {}, _plain(deletionPolicy="Revoke"), _delete, templates=(), made=ONE, kept=()
     ),
 }

@@ -96,6 +96,7 @@ def live() -> int:
     """Live once, in a process that was forked for it; return how that ended."""
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _die_with_parent()
         install(Crashes(json.loads(Path(os.environ[PLAN]).read_text()), Path(os.environ[LOG])))
         cli.main()

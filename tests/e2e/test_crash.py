@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -21,7 +21,8 @@ from tests.e2e.stage import Stage
 pytestmark = pytest.mark.kube
 
 LAUNCHER = ("-m", "tests.e2e.crashing")
-DRIFT = {"REKEY_DRIFT_INTERVAL": "3s"}
+# With one worker a crash at one credential's effect never cuts off the effect that another is to be crashed at.
+SETTINGS = {"REKEY_DRIFT_INTERVAL": "3s", "REKEY_WORKERS": "1", "REKEY_MAX_ROLLOUTS_PER_NAMESPACE": "50"}
 PATIENCE = 200.0
 
 
@@ -58,8 +59,15 @@ class Run:
         for name in self.cases:
             self.stage.until_states(name, self.scenario.ends, PATIENCE)
         self.stage.until(lambda: len(self.crashes()) >= len(self.cases), f"every crash of {self.title}", PATIENCE)
+        self.stage.until(self.is_tidy, f"the Secrets of {self.title} to be as they must be", PATIENCE)
         self.stage.operator.stop()
         return self.recorder.history()
+
+    def is_tidy(self) -> bool:
+        """Tell whether what is left is the bundle and the current version, owned, or what the deletion policy leaves."""
+        left = {item["metadata"]["name"]: bool(item["metadata"].get("ownerReferences")) for item in self.stage.all("secrets")}
+        kept = self.scenario.kept
+        return left == {name.format(name=case): bool(self.scenario.ends) for case in self.cases for name in kept}
 
     def crashes(self) -> list[tuple[str, str, str]]:
         """Return the crashes: credential, effect, side."""
@@ -74,17 +82,20 @@ class Run:
             if line["what"] != "crash":
                 continue
             reach = lines[place:] if line["when"] == "before" else reversed(lines[:place])
-            who = ("effect", line["credential"], line["effect"])
-            done = next((one for one in reach if (one["what"], one["credential"], one["effect"]) == who), None)
+            done = next((one for one in reach if _is(one, line["credential"], line["effect"])), None)
             found.update((edge, line["when"]) for edge in (done or {"edges": ()})["edges"])
         return found
+
+
+def _is(line: dict[str, Any], credential: str, effect: str) -> bool:
+    return line["what"] == "effect" and (line["credential"], line["effect"]) == (credential, effect)
 
 
 def play(opening: Opening, stack: ExitStack, folder: Callable[[str], Path], title: str) -> Run:
     """Open the stage of a scenario."""
     scenario, here = SCENARIOS[title], folder("crash")
     (here / "plan.json").write_text(json.dumps(scenario.cases()))
-    settings = {crashing.PLAN: str(here / "plan.json"), crashing.LOG: str(here / "log"), **DRIFT}
+    settings = {crashing.PLAN: str(here / "plan.json"), crashing.LOG: str(here / "log"), **SETTINGS}
     stage = stack.enter_context(opening(running=False, settings=settings, program=LAUNCHER))
     recorder = stack.enter_context(recording(stage.reader, stage.namespace))
     return Run(title, scenario, stage, recorder, here / "log")
@@ -92,25 +103,17 @@ def play(opening: Opening, stack: ExitStack, folder: Callable[[str], Path], titl
 
 def judge(run: Run, history: History) -> None:
     """Compare with what must be the same however often the process died."""
-    scenario, stage = run.scenario, run.stage
+    scenario = run.scenario
     assert sorted((name, *point) for name, point in run.cases.items()) == sorted(run.crashes())
     assert sum(line["what"] == "death" for line in crashing.read(run.log)) == len(run.cases)
-    left = {item["metadata"]["name"]: item for item in stage.all("secrets")}
     for name in run.cases:
         assert history.made(name) == scenario.made, f"{run.title}: versions of {name}"
         assert all(len(found) == 1 for found in history.values(name, "token").values()), f"{run.title}: {name}"
         if scenario.ends:
             assert history.locked_out(name) == [], run.title
-            current = next(number for number, state in scenario.ends.items() if state == "Active")
-            assert {one for one in left if one.startswith(name)} == {name, f"{name}-v{current}"}, run.title
         if scenario.templates:
             assert tuple(history.named(name, name)) == scenario.templates, f"{run.title}: {name}"
             assert history.of("deployments", name)[-1].body["metadata"]["generation"] == len(scenario.templates)
-    if run.title.endswith("released"):
-        assert set(left) == {secret for name in run.cases for secret in (name, f"{name}-v1")}
-        assert not any(item["metadata"].get("ownerReferences") for item in left.values())
-    if run.title.endswith("destroyed"):
-        assert left == {}
 
 
 def test_a_crash_at_any_effect_breaks_no_promise(

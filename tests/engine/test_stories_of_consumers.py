@@ -144,8 +144,8 @@ def test_a_paused_canary_keeps_no_other_from_moving() -> None:
 
 
 def test_consumers_move_one_after_the_other() -> None:
-    """The second is restarted only when the first has moved, pods that terminate included."""
-    web, jobs = Workload("web", "api", grace=timedelta(minutes=5)), Workload("jobs", "api")
+    """The second is restarted only when every pod of the first is ready with the new version."""
+    web, jobs = Workload("web", "api", ready_after=timedelta(minutes=3)), Workload("jobs", "api")
     both = [WEB, JOBS]
     world = settled(web, jobs, consumers=both)
     triggered(world, lasts=4 * MINUTE, consumers=both)

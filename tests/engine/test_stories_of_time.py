@@ -109,7 +109,9 @@ def test_at_the_deadline_a_version_may_be_revoked_by_force(stuck: str) -> None:
     """With `atDeadline: Revoke` it goes at the deadline, not a second before, and that is said in three places."""
     wish: dict[str, Any] = {"overlap": {"duration": "10m", "deadline": "2h", "atDeadline": "Revoke"}}
     wish["consumers"] = [WEB] if stuck == "a paused consumer" else []
-    world = settled(Workload("web", "api", manual="paused" if wish["consumers"] else None, replicas=len(wish["consumers"])))
+    world = settled(
+        Workload("web", "api", manual="paused" if wish["consumers"] else None, replicas=len(wish["consumers"]))
+    )
     if not wish["consumers"]:
         bare(world)
     world.run(SECOND)
@@ -126,7 +128,7 @@ def test_after_a_forced_revocation_the_others_are_moved_all_the_same() -> None:
     """The canary never got ready; whoever waited behind it is restarted later, when it can be."""
     wish: dict[str, Any] = {
         "overlap": {"duration": "10m", "deadline": "2h", "atDeadline": "Revoke"},
-        "rollout": {"onFailure": "Hold"},
+        "rollout": {"progressDeadline": "24h"},
         "consumers": [WEB, JOBS],
     }
     web, jobs = Workload("web", "api", fails_on=frozenset({"2"})), Workload("jobs", "api")
@@ -172,17 +174,17 @@ def test_a_trigger_waits_for_its_window() -> None:
 def test_restarts_wait_for_a_window_and_revocation_does_not() -> None:
     """The canary takes longer than the window: the second is restarted a night later; version 1 goes by day."""
     wish: dict[str, Any] = {"consumers": [WEB, JOBS], "overlap": {"duration": "6h"}}
-    web, jobs = Workload("web", "api", grace=2 * HOUR), Workload("jobs", "api")
+    wish["rollout"] = {"progressDeadline": "3h"}
+    web, jobs = Workload("web", "api", ready_after=40 * MINUTE), Workload("jobs", "api")
     world = settled(web, jobs, **wish)
     world.apply("api", rotating(windows=NIGHTLY, trigger="a") | wish)
     world.run(20 * HOUR)
     assert (web.restarts, jobs.restarts) == (["2"], [])
-    assert states(world) == MOVED
-    world.run(24 * HOUR)
+    world.run(21 * HOUR)
+    assert states(world) == MOVED, "it is six: the overlap that began at two has two hours to go"
+    world.run(3 * HOUR)
     assert (web.restarts, jobs.restarts) == (["2"], ["2"])
     assert states(world) == DONE
-    revoked = next(moment for moment in (world.time,))
-    assert revoked.hour != 2
 
 
 def test_a_trigger_during_a_rotation_makes_one_more_afterwards() -> None:
@@ -250,23 +252,34 @@ def test_months_with_windows_and_jitter() -> None:
     assert web.restarts == [str(number) for number in range(2, len(begun) + 2)]
 
 
-@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "backward"])
-@pytest.mark.parametrize("moment", ["before the rotation", "while consumers move", "in the overlap"])
-def test_a_clock_that_jumps_locks_nobody_out(moment: str, jump: timedelta) -> None:
-    """Whatever the operator's clock does, no pod that takes its environment at the start holds a dead version."""
+JUMPS = {
+    "an hour forward before the rotation": (HOUR, "before"),
+    "an hour back before the rotation": (-HOUR, "before"),
+    "an hour forward in the overlap": (HOUR, "in the overlap"),
+    "an hour back in the overlap": (-HOUR, "in the overlap"),
+}
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_clock_that_jumps_locks_nobody_out(jump: str) -> None:
+    """Whatever the operator's clock does, nobody who took the value at the start holds a dead version."""
+    by, when = JUMPS[jump]
     web = Workload("web", "api", grace=30 * SECOND)
     wish: dict[str, Any] = {"consumers": [WEB], "overlap": {"duration": "90m"}}
     world = settled(web, **wish)
     tool = bare(world)
-    for when, lasts in (("before the rotation", SECOND), ("while consumers move", 20 * SECOND), ("in the overlap", DAY)):
-        if when == moment and when != "in the overlap":
-            world.skew += jump
-        triggered(world, "a", lasts if when != "in the overlap" else 5 * MINUTE, **wish)
-        if when == moment == "in the overlap":
-            world.skew += jump
+    world.run(SECOND)
+    world.skew = by if when == "before" else timedelta(0)
+    triggered(world, lasts=5 * MINUTE, **wish)
+    world.skew = by
     world.run(5 * HOUR)
     assert states(world) == MOVED, "the bare pod holds version 1"
     tool.ends = world.time
+    if jump == "an hour forward before the rotation":
+        # By that clock the new pods started before version 1 had gone: they are doubted until they start again.
+        world.run(HOUR)
+        assert verdict(world, "ConsumersUpToDate")[0] == "False"
+        web.pods.clear()
     world.run(5 * HOUR)
     assert states(world) == DONE
     assert web.restarts == ["2"]

@@ -12,10 +12,8 @@ _CONSUMER: Final = {"kind": "Deployment", "name": "checkout"}
 _TOKEN: Final = {"generate": {"token": {}}, "rotation": {"interval": "720h"}}
 
 
-def _templated(kind: str, key: str, **template: Any) -> dict[str, Any]:  # noqa: ANN401  # any member of the spec
-    data = {
-        "app.env": f"VALUE=${{{key}}}\nBEFORE=${{previous.{key}}}\nNUMBER=${{version}}\nPRICE=5$ $5 $$ {{}}\n"
-    }
+def _templated(kind: str, key: str, **template: Any) -> dict[str, Any]:
+    data = {"app.env": f"VALUE=${{{key}}}\nBEFORE=${{previous.{key}}}\nNUMBER=${{version}}\nPRICE=5$ $5 $$ {{}}\n"}
     return {
         "generate": {kind: {}},
         "rotation": {"interval": "720h"},
@@ -64,9 +62,7 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "consumers": [
             {
                 "kind": "Deployment",
-                "selector": {
-                    "matchExpressions": [{"key": "a.example/tier", "operator": "In", "values": ["web"]}]
-                },
+                "selector": {"matchExpressions": [{"key": "a.example/tier", "operator": "In", "values": ["web"]}]},
             },
             {"kind": "Deployment", "selector": {"matchLabels": {"app": "web"}}},
         ],

@@ -31,9 +31,7 @@ GENERATE: Final = {
     "no generate": R("token", "generate", GONE, "Required"),
     "no kind at all": R("token", "generate/token", GONE, "must have exactly one of", at="generate"),
     "two kinds": R("token", "generate/hmacKey", {}, "must have exactly one of", at="generate"),
-    "a password too short for any class": R(
-        "password", "generate/password/length", 19, "greater than or equal to 20"
-    ),
+    "a password too short for any class": R("password", "generate/password/length", 19, "greater than or equal to 20"),
     "a password too long": R("password", "generate/password/length", 257, "less than or equal to 256"),
     "a password one character too short for its classes": R(
         "weak password", "generate/password/length", 21, "less than 128 bits"
@@ -56,9 +54,7 @@ GENERATE: Final = {
     "a class without any character left": R(
         "password", "generate/password/exclude", "9876543210", "must leave at least one"
     ),
-    "an excluded character that is not ASCII": R(
-        "password", "generate/password/exclude", "ö", "should match"
-    ),
+    "an excluded character that is not ASCII": R("password", "generate/password/exclude", "ö", "should match"),
     "no class": R("password", "generate/password/classes", [], "at least 1 items"),
     "an unknown class": R(
         "password",
@@ -81,9 +77,7 @@ GENERATE: Final = {
     "a token of 513 bytes": R("token", "generate/token/bytes", 513, "less than or equal to 512"),
     "an owner of two lines": R("token", "generate/token/owner", "a\nb", "should match"),
     "an owner too long": R("token", "generate/token/owner", "a" * 129, "may not be more than 128"),
-    "a metadata key with a space": R(
-        "token", "generate/token/metadata", {"cost centre": "7"}, "must have keys of"
-    ),
+    "a metadata key with a space": R("token", "generate/token/metadata", {"cost centre": "7"}, "must have keys of"),
     "metadata that is no text": R(
         "token", "generate/token/metadata", {"a": 7}, "must be of type string", at="generate.token.metadata.a"
     ),
@@ -97,12 +91,8 @@ GENERATE: Final = {
 
 ROTATION: Final = {
     "no rotation": R("token", "rotation", GONE, "Required"),
-    "neither interval nor schedule": R(
-        "token", "rotation/interval", GONE, "must have exactly one of", at="rotation"
-    ),
-    "interval and schedule": R(
-        "token", "rotation/schedule", "0 3 * * *", "must have exactly one of", at="rotation"
-    ),
+    "neither interval nor schedule": R("token", "rotation/interval", GONE, "must have exactly one of", at="rotation"),
+    "interval and schedule": R("token", "rotation/schedule", "0 3 * * *", "must have exactly one of", at="rotation"),
     "an interval in days": R("token", "rotation/interval", "30d", "should match"),
     "an interval with a fraction": R("token", "rotation/interval", "1.5h", "should match"),
     "a negative interval": R("token", "rotation/interval", "-1h", "should match"),
@@ -118,9 +108,7 @@ ROTATION: Final = {
     "a schedule of four fields": R("schedule", "rotation/schedule", "0 3 * *", "should match"),
     "a schedule of six fields": R("schedule", "rotation/schedule", "0 0 3 * * *", "should match"),
     "a schedule by nickname": R("schedule", "rotation/schedule", "@daily", "should match"),
-    "a schedule too long": R(
-        "schedule", "rotation/schedule", "1," * 50 + "1 * * * *", "may not be more than 100"
-    ),
+    "a schedule too long": R("schedule", "rotation/schedule", "1," * 50 + "1 * * * *", "may not be more than 100"),
     "a time zone that is a path": R("schedule", "rotation/timeZone", "../etc/passwd", "should match"),
     "a time zone without a schedule": R(
         "token", "rotation/timeZone", "Europe/Berlin", "must be set only with `schedule`"
@@ -130,12 +118,8 @@ ROTATION: Final = {
     "a window without a schedule": R("windows", "rotation/windows/0/schedule", GONE, "Required"),
     "a window without a duration": R("windows", "rotation/windows/0/duration", GONE, "Required"),
     "a window that never opens": R("windows", "rotation/windows/0/duration", "0s", "must be from 1s to 168h"),
-    "a window longer than a week": R(
-        "windows", "rotation/windows/0/duration", "169h", "must be from 1s to 168h"
-    ),
-    "a window whose schedule is no cron": R(
-        "windows", "rotation/windows/0/schedule", "daily", "should match"
-    ),
+    "a window longer than a week": R("windows", "rotation/windows/0/duration", "169h", "must be from 1s to 168h"),
+    "a window whose schedule is no cron": R("windows", "rotation/windows/0/schedule", "daily", "should match"),
     "nine windows": R(
         "windows",
         "rotation/windows",
@@ -143,12 +127,8 @@ ROTATION: Final = {
         "must have at most 8",
     ),
     "an unknown window policy": R("windows", "rotation/windowPolicy", "Ignore", "Unsupported value"),
-    "urgent for the whole interval": R(
-        "windows", "rotation/urgentBefore", "720h", "must be less than `interval`"
-    ),
-    "urgent for more than a year": R(
-        "schedule", "rotation/urgentBefore", "8761h", "must be from 0s to 8760h"
-    ),
+    "urgent for the whole interval": R("windows", "rotation/urgentBefore", "720h", "must be less than `interval`"),
+    "urgent for more than a year": R("schedule", "rotation/urgentBefore", "8761h", "must be from 0s to 8760h"),
     "a trigger that is empty": R("token", "rotation/trigger", "", "at least 1 chars"),
     "a trigger too long": R("token", "rotation/trigger", "a" * 65, "may not be more than 64"),
     "a trigger of two lines": R("token", "rotation/trigger", "a\nb", "should match"),
@@ -159,9 +139,7 @@ OVERLAP: Final = {
     "an overlap as long as the interval": R(
         "zero overlap", "overlap/duration", "10h", "be less than `rotation.interval`"
     ),
-    "no overlap although somebody uses it": R(
-        "named consumers", "overlap/duration", "0s", "must be greater than 0s"
-    ),
+    "no overlap although somebody uses it": R("named consumers", "overlap/duration", "0s", "must be greater than 0s"),
     "a consumer although nothing overlaps": R(
         "zero overlap",
         "consumers",

@@ -16,17 +16,11 @@ _FOREIGN: Final = "must not use keys of Kubernetes, of Rekey or of tools"
 TARGET: Final = {
     "a Secret's name in upper case": R("target", "target/secretName", "Orders", "should match"),
     "a Secret's name with a slash": R("target", "target/secretName", "../a", "should match"),
-    "a Secret's name of 241 characters": R(
-        "target", "target/secretName", "a" * 241, "may not be more than 240"
-    ),
-    "a service account's token": R(
-        "target", "target/type", "kubernetes.io/service-account-token", "Unsupported value"
-    ),
+    "a Secret's name of 241 characters": R("target", "target/secretName", "a" * 241, "may not be more than 240"),
+    "a service account's token": R("target", "target/type", "kubernetes.io/service-account-token", "Unsupported value"),
     "a bootstrap token": R("target", "target/type", "bootstrap.kubernetes.io/token", "Unsupported value"),
     "a TLS Secret": R("target", "target/type", "kubernetes.io/tls", "Unsupported value"),
-    "basic-auth without a password": R(
-        "token", "target/type", "kubernetes.io/basic-auth", "needs the key `password`"
-    ),
+    "basic-auth without a password": R("token", "target/type", "kubernetes.io/basic-auth", "needs the key `password`"),
     "basic-auth whose password is replaced away": R(
         "basic-auth", "target/template/mergePolicy", "Replace", "needs the key `password`", at="target.type"
     ),
@@ -49,9 +43,7 @@ TEMPLATE: Final = {
     "an annotation of kubectl": R(
         "metadata", _NOTE, {"kubectl.kubernetes.io/last-applied-configuration": "{}"}, _FOREIGN
     ),
-    "a service account's annotation": R(
-        "metadata", _NOTE, {"kubernetes.io/service-account.name": "a"}, _FOREIGN
-    ),
+    "a service account's annotation": R("metadata", _NOTE, {"kubernetes.io/service-account.name": "a"}, _FOREIGN),
     "an annotation of Argo CD": R("metadata", _NOTE, {"argocd.argoproj.io/sync-options": "a"}, _FOREIGN),
     "a label key with a space": R("metadata", _LABEL, {"my team": "a"}, "must have valid keys"),
     "a label key with two slashes": R("metadata", _LABEL, {"a/b/c": "a"}, "must have valid keys"),
@@ -70,26 +62,16 @@ TEMPLATE: Final = {
     "a key named version, alone": R("replace", _DATA, {"version": "x"}, "are reserved"),
     "a key of the version before": R("token template", _DATA, {"previous.token": "x"}, "are reserved"),
     "the token's own key": R("token template", _DATA, {"token": "x"}, "must not have the key `token`"),
-    "the password's own key": R(
-        "password template", _DATA, {"password": "x"}, "must not have the key `password`"
-    ),
+    "the password's own key": R("password template", _DATA, {"password": "x"}, "must not have the key `password`"),
     "the HMAC key's own key": R("hmac template", _DATA, {"key": "x"}, "must not have the key `key`"),
     "merging what was replaced": R("replace", _DATA, {"token": "${token}", "version": "1"}, "are reserved"),
-    "a misspelt placeholder": R(
-        "token template", _DATA, {"a": "${tokne}"}, "must hold no placeholder but ${token}"
-    ),
-    "another kind's placeholder": R(
-        "token template", _DATA, {"a": "${password}"}, "no placeholder but ${token}"
-    ),
-    "a placeholder that is not closed": R(
-        "token template", _DATA, {"a": "${token"}, "no placeholder but ${token}"
-    ),
+    "a misspelt placeholder": R("token template", _DATA, {"a": "${tokne}"}, "must hold no placeholder but ${token}"),
+    "another kind's placeholder": R("token template", _DATA, {"a": "${password}"}, "no placeholder but ${token}"),
+    "a placeholder that is not closed": R("token template", _DATA, {"a": "${token"}, "no placeholder but ${token}"),
     "a placeholder in a placeholder": R(
         "token template", _DATA, {"a": "${to${token}ken}"}, "no placeholder but ${token}"
     ),
-    "a placeholder behind two dollars": R(
-        "token template", _DATA, {"a": "$${x}"}, "no placeholder but ${token}"
-    ),
+    "a placeholder behind two dollars": R("token template", _DATA, {"a": "$${x}"}, "no placeholder but ${token}"),
     "a template expression": R("token template", _DATA, {"a": "${token:-x}"}, "no placeholder but ${token}"),
     "the token in a password's template": R(
         "password template", _DATA, {"a": "${token}"}, "no placeholder but ${password}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,10 +34,13 @@ def news(number: int = 1, notice: Notice = Notice.ACTIVATED) -> News:
 
 
 class Noon:
-    """A clock that stands still."""
+    """A clock that stands still until a test sets it."""
+
+    def __init__(self) -> None:
+        self.time = NOON
 
     def now(self) -> datetime:
-        return NOON
+        return self.time
 
 
 Scene = Callable[[KubeAnnouncer, Answering], Coroutine[Any, Any, None]]
@@ -91,6 +94,38 @@ def test_once() -> None:
     asked, dropped = play(always(201), scene)
     assert sorted(one.body["regarding"]["uid"] for one in asked) == ["u-1", "u-2"]
     assert not dropped
+
+
+def test_what_the_api_server_has_forgotten_is_said_again() -> None:
+    """The same Event is sent anew after half an hour, and not before; then another half hour has to pass."""
+    clock, steps = Noon(), [timedelta(minutes=minutes) for minutes in (0, 20, 9, 2, 29)]
+
+    async def show() -> int:
+        async with answering(always(201)) as server, Client(server.access()) as client:
+            async with KubeAnnouncer(client, clock, "rekey-0", lambda _: None) as announcer:
+                for step in steps:
+                    clock.time += step
+                    announcer.announce(credential(), news())
+            return len(server.asked)
+
+    assert asyncio.run(show()) == 2
+
+
+def test_the_names_that_are_remembered_are_bounded() -> None:
+    """However many Events there were, some thousand names are kept: those that were announced last."""
+
+    async def show() -> set[str]:
+        async with answering(always(201)) as server, Client(server.access()) as client:
+            announcer = KubeAnnouncer(client, Noon(), "rekey-0", lambda _: None, patience=0)
+            for number in range(5_000):
+                announcer.announce(credential(f"u-{number}"), news())
+                if not announcer._queue.empty():
+                    announcer._queue.get_nowait()
+            return set(announcer._known)
+
+    known = asyncio.run(show())
+    assert len(known) == 4_096
+    assert {"u-4999/db.r.1", "u-904/db.r.1"} <= known
 
 
 def test_known_already() -> None:

@@ -1,12 +1,13 @@
 """A RotatedCredential as the API server gives it becomes a Credential, or an error that says why not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from rekey.core.facts import Key
-from rekey.core.status import Status
+from rekey.core.spec import DeletionPolicy
+from rekey.core.status import State, Status
 from rekey.errors import Rejected
 from rekey.kube.credentials import Parser
 
@@ -80,6 +81,61 @@ def test_unknown(parts: dict[str, Any], words: str) -> None:
     with pytest.raises(Rejected, match=words) as caught:
         Parser().parse(stored(**parts))
     assert caught.value.reason == "InvalidSpec"
+
+
+LATER = {"generate": {"oracle": {}}, "rotation": {}, "approval": {"by": "two"}}
+NOON = "2026-05-04T12:30:00Z"
+DORMANT = [
+    {"number": 1, "state": "Dormant", "secretName": "db-v1"},
+    {"number": 2, "state": "Active", "secretName": "db-v2"},
+    {"number": 3, "state": "Revoked", "secretName": "db-v3"},
+]
+
+
+def test_what_is_being_deleted_is_read_for_its_end() -> None:
+    """Of a spec and a status of a later version the policy, the target and the versions are taken, and no more."""
+    parser = Parser()
+    spec = {**LATER, "deletionPolicy": "Revoke", "target": {"secretName": "orders", "shape": "round"}}
+    found = parser.parse(stored(deletionTimestamp=NOON, spec=spec, status={"versions": DORMANT, "currentVersion": "x"}))
+    assert (found.spec.deletion_policy, found.spec.target.secret_name) == (DeletionPolicy.REVOKE, "orders")
+    versions = [(version.number, version.secret_name, version.state) for version in found.status.versions]
+    assert versions == [
+        (1, "db-v1", State.ISSUED),
+        (2, "db-v2", State.ACTIVE),
+        (3, "db-v3", State.REVOKED),
+    ]
+
+
+def test_without_a_policy_the_secrets_stay() -> None:
+    """A spec of a later version that says nothing of its end has the default, like every other one."""
+    found = Parser().parse(stored(deletionTimestamp=NOON, spec=LATER))
+    assert (found.spec.deletion_policy, found.spec.target.secret_name) == (DeletionPolicy.RETAIN, None)
+    assert found.status == Status(current_version=2)
+
+
+GUESSES: dict[str, tuple[dict[str, Any], str]] = {
+    "a policy of a later version": ({"spec": {**LATER, "deletionPolicy": "Archive"}}, r"^spec\.deletionPolicy: "),
+    "a target that is no name": ({"spec": {**LATER, "target": {"secretName": 7}}}, r"^spec\.target\.secretName: "),
+    "no spec": ({"spec": None}, r"^spec: "),
+    "versions without names": ({"status": {"versions": [{"number": 1}]}}, r"^status\.versions\.0\.secretName: "),
+    "a status that is none": ({"status": ["?"]}, r"^status: "),
+}
+
+
+@pytest.mark.parametrize(("parts", "words"), GUESSES.values(), ids=GUESSES)
+def test_nothing_is_ended_on_a_guess(parts: dict[str, Any], words: str) -> None:
+    """Where even that is of a form that is not known, a person is needed."""
+    with pytest.raises(Rejected, match=words):
+        Parser().parse(stored(deletionTimestamp=NOON, **parts))
+
+
+def test_what_was_read_for_its_end_is_not_remembered() -> None:
+    """The reduced spec of one that is being deleted is nobody else's."""
+    parser = Parser()
+    parser.parse(stored(deletionTimestamp=NOON, spec=LATER))
+    assert parser.parse(stored()).spec.rotation.interval == timedelta(hours=720)
+    with pytest.raises(Rejected):
+        parser.parse(stored(spec=LATER, generation=4))
 
 
 def test_unknown_spec_is_not_remembered() -> None:

@@ -8,7 +8,7 @@ import pytest
 from rekey.core.facts import How
 from rekey.kube.pod_view import view
 
-S, V = How.SNAPSHOT, How.VOLUME
+S, P, V = How.SNAPSHOT, How.SUBPATH, How.VOLUME
 MAIN = {"name": "main"}
 
 
@@ -45,12 +45,12 @@ REFERENCES: dict[str, tuple[dict[str, Any], set[tuple[str, How]]]] = {
     "a variable of an ephemeral container": ({"ephemeralContainers": [env("db")]}, {("db", S)}),
     "a volume": (mounted(SECRET, {}), {("db", V)}),
     "a volume in a projected one": (mounted(PROJECTED, {}), {("db", V)}),
-    "a file of a volume": (mounted(SECRET, {"subPath": "password"}), {("db", S)}),
-    "a file whose name is computed": (mounted(SECRET, {"subPathExpr": "$(NAME)"}), {("db", S)}),
-    "a file of a projected volume": (mounted(PROJECTED, {"subPath": "password"}), {("db", S)}),
+    "a file of a volume": (mounted(SECRET, {"subPath": "password"}), {("db", P)}),
+    "a file whose name is computed": (mounted(SECRET, {"subPathExpr": "$(NAME)"}), {("db", P)}),
+    "a file of a projected volume": (mounted(PROJECTED, {"subPath": "password"}), {("db", P)}),
     "an empty subPath is the whole volume": (mounted(SECRET, {"subPath": ""}), {("db", V)}),
-    "a volume and a file of it": (mounted(SECRET, {}, {"subPath": "password"}), {("db", V), ("db", S)}),
-    "a file in an init container": (mounted(SECRET, {"subPath": "p"}, where="initContainers"), {("db", S)}),
+    "a volume and a file of it": (mounted(SECRET, {}, {"subPath": "password"}), {("db", V), ("db", P)}),
+    "a file in an init container": (mounted(SECRET, {"subPath": "p"}, where="initContainers"), {("db", P)}),
     "a volume in an ephemeral container": (mounted(SECRET, {}, where="ephemeralContainers"), {("db", V)}),
     "a volume that nobody mounts": (mounted(SECRET), {("db", V)}),
     "the registry's login": ({"imagePullSecrets": [{"name": "db"}]}, {("db", S)}),
@@ -93,6 +93,11 @@ def waiting(name: str = "main") -> dict[str, Any]:
     """Return the status of a container that is about to start, for the second time."""
     last = {"terminated": {"startedAt": at(1).isoformat(), "exitCode": 1}}
     return {"name": name, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": last}
+
+
+def _state(name: str = "main", **state: str | None) -> dict[str, Any]:
+    """Return the status of a container that says how it is, and when it came to be so as given."""
+    return {"name": name, "state": {what: {"startedAt": when, "exitCode": 0} for what, when in state.items()}}
 
 
 INIT = {"initContainers": [{"name": "first"}]}
@@ -168,6 +173,41 @@ def test_starts(
     seen = view(pod(spec, {FIELDS[which]: list(some) for which, some in statuses.items()}))
     assert set(seen.starts) == starts
     assert seen.pending is pending
+
+
+UNCLEAR: dict[str, tuple[Spec, dict[str, list[Spec]], set[datetime], bool]] = {
+    "it does not say since when it runs": ({}, {"": [_state(running=None)]}, {at(0)}, True),
+    "it says nothing of how it runs": ({}, {"": [{"name": "main", "state": {"running": {}}}]}, {at(0)}, True),
+    "its sidecar says so, and it does not": (
+        SIDECAR,
+        {"init": [running(3, "first")], "": [_state(running=None)]},
+        {at(0), at(3)},
+        True,
+    ),
+    "its init container is done, nobody knows when": (
+        INIT,
+        {"init": [_state("first", terminated=None)], "": [running(5)]},
+        {at(0), at(5)},
+        True,
+    ),
+    "it ended for good, nobody knows when": (NEVER, {"": [_state(terminated=None)]}, set(), False),
+}
+
+
+@pytest.mark.parametrize(("spec", "statuses", "starts", "pending"), UNCLEAR.values(), ids=UNCLEAR)
+def test_a_start_that_is_not_known_may_have_been_at_any_time(
+    spec: Spec,
+    statuses: dict[str, list[Spec]],
+    starts: set[datetime],
+    pending: bool,  # noqa: FBT001  a parameter
+) -> None:
+    """Such a container counts as started with its pod, and as about to start."""
+    made = pod(spec, {FIELDS[which]: list(some) for which, some in statuses.items()})
+    made["metadata"]["creationTimestamp"] = at(0).isoformat()
+    seen = view(made)
+    assert set(seen.starts) == starts
+    assert seen.pending is pending
+    assert seen.born == at(0)
 
 
 def test_rest() -> None:

@@ -6,15 +6,16 @@ They are written from the promises, not from the code: they know nothing of the 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rekey.core import bundle as content
 from rekey.core.facts import Credential
-from rekey.core.spec import AtDeadline, DeletionPolicy
+from rekey.core.spec import AtDeadline, DeletionPolicy, RevocationPolicy
 from rekey.core.status import Status
 from rekey.ports.secrets import SecretView
-from tests.sim.cluster import Workload, held
+from tests.sim.cluster import Pod, Workload, held
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -29,6 +30,7 @@ class Promises:
         self.values: dict[str, bytes] = {}
         self.strangers: dict[str, SecretView] = {}
         self.excused = False
+        self.last_held: dict[tuple[str, int], datetime] = {}
         self.searched: list[Status] = []
 
     def _credential_of(self, bundle: str) -> Credential | None:
@@ -67,6 +69,16 @@ class Promises:
                 for number in held(pod, history, self.world.time, timing.cache_lag, timing.propagation):
                     accepted = self._accepted(bundle)
                     assert number in accepted, f"S1: {pod.name} holds version {number}, accepted are {accepted}"
+                    self._note(pod, bundle, number)
+
+    def _note(self, pod: Pod, bundle: str, number: int) -> None:
+        """Remember when a declared consumer last held a version whose overlap has not begun."""
+        credential = self._credential_of(bundle)
+        if credential is None or pod.workload not in {item.name for item in credential.spec.consumers}:
+            return
+        version = next((item for item in credential.status.versions if item.number == number), None)
+        if version is not None and version.overlap_start_time is None:
+            self.last_held[bundle, number] = self.world.time
 
     def _bundle_is_whole(self, bundle: str, view: SecretView) -> None:
         """S4 and S5: the current version exists, and each part of the bundle is of one version."""
@@ -114,40 +126,39 @@ class Promises:
         assert len(pending) <= 1, f"S3: {pending} are pending at once"
 
     def changed(self, old: SecretView, fresh: SecretView) -> None:
-        """S4: the only version is never taken out of the bundle."""
-        del old
+        """S4 and S6: the only version is never taken out of the bundle; only what is ours, or nobody's, is changed."""
+        assert old.owner in {None, *(item.uid for item in self.world.credentials.values())}, (
+            f"S6: {old.name} is not ours"
+        )
         shown = content.shown_versions(fresh.material)
         if fresh.labels.get("rekey.dev/role") == "bundle":
             assert shown[0] is not None, "S4: the bundle shows nothing"
 
     def deleting(self, view: SecretView) -> None:
         """S2: a version that was shown goes only after its full overlap, and never the current one."""
-        if view.labels.get("rekey.dev/role") != "version":
-            return
-        bundle, number = view.name.rsplit("-v", 1)
-        credential = self._credential_of(bundle)
-        if credential is None or credential.deleting is not None:
-            assert credential is None or credential.spec.deletion_policy is DeletionPolicy.REVOKE
+        owner = next((item for item in self.world.credentials.values() if item.uid == view.owner), None)
+        assert owner is not None, f"S6: {view.name} is not ours and was deleted"
+        if owner.deleting is not None:
+            assert owner.spec.deletion_policy is DeletionPolicy.REVOKE, f"{view.name} was to be retained"
             self.excused = True
+        if view.labels.get("rekey.dev/role") != "version" or owner.deleting is not None:
             return
+        bundle, text = view.name.rsplit("-v", 1)
+        number, spec = int(text), owner.spec
         history = self.world.history.get(bundle, [])
-        assert not history or history[-1].number != int(number), f"S4: version {number} is current and was revoked"
-        ends = [
-            history[index + 1].since
-            for index, shown in enumerate(history)
-            if shown.number == int(number) and index + 1 < len(history)
-        ]
+        assert not history or history[-1].number != number, f"S4: version {number} is current and was revoked"
+        ends = [after.since for shown, after in pairwise(history) if shown.number == number]
         if not ends:
             return
-        spec = credential.spec
-        late = ends[-1] + spec.overlap.deadline <= self.world.time
-        forced = spec.overlap.at_deadline is AtDeadline.REVOKE and late
-        if forced:
+        if spec.overlap.at_deadline is AtDeadline.REVOKE and ends[-1] + spec.overlap.deadline <= self.world.time:
             self.excused = True
             return
-        assert ends[-1] + spec.overlap.duration <= self.world.time, f"S2: the overlap of version {number} was cut short"
-        held_until = spec.hold.until if spec.hold else self.world.time - timedelta(seconds=1)
-        assert held_until <= self.world.time, f"S2: version {number} was revoked although on hold"
+        left = max(ends[-1], self.last_held.get((bundle, number), ends[-1]))
+        assert left + spec.overlap.duration <= self.world.time, f"S2: the overlap of version {number} was cut short"
+        assert spec.hold is None or spec.hold.until <= self.world.time, f"S2: version {number} went although on hold"
+        failed = any(item.number == number and item.rolled_back for item in owner.status.versions)
+        kept = spec.revocation_policy is not RevocationPolicy.AFTER_OVERLAP and not failed
+        assert not kept, f"S2: version {number} went although the policy keeps it"
 
     def restarting(self, credential: Credential, workload: Workload, value: str | None) -> None:
         """S8 and S9: a consumer is restarted once for a version, after it is on record as current."""

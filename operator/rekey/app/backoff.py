@@ -29,11 +29,22 @@ class Backoff:
         return len(self._failures)
 
     def failed(self, key: Hashable, at_least: float | None = None) -> timedelta:
-        """Count a failure and return how long to wait; `at_least` are seconds that the other side asked for."""
+        """Count a failure and return how long to wait.
+
+        `at_least` are seconds that the other side asked for; whatever it says, nobody waits for longer than `longest`.
+        """
         attempt = self._failures.get(key, 0)
         self._failures[key] = attempt + 1
         wait = delay(str(key), attempt, self._first, self._longest)
-        return wait if at_least is None else max(wait, timedelta(seconds=at_least))
+        return wait if at_least is None else max(wait, timedelta(seconds=min(self._longest.total_seconds(), at_least)))
+
+    def failures(self, key: Hashable) -> int:
+        """Return how often in a row this key has failed."""
+        return self._failures.get(key, 0)
+
+    def stuck(self, failures: int) -> int:
+        """Return how many keys have failed at least that often in a row."""
+        return sum(number >= failures for number in self._failures.values())
 
     def succeeded(self, key: Hashable) -> None:
         """Begin anew for this key."""

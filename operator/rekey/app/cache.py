@@ -8,13 +8,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from sys import intern
 from typing import Any
 
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Credential, Key, Problem
+from rekey.kube.objects import instant
 
 Parse = Callable[[dict[str, Any]], Credential]
+Told = Callable[[Key], None]
 
 
 class Cache:
@@ -26,6 +29,7 @@ class Cache:
         self._entries: dict[Key, Seen] = {}
         self._claims: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._rolling: Counter[str] = Counter()
+        self._told: list[tuple[Told, Told]] = []
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -36,12 +40,18 @@ class Cache:
     def __contains__(self, key: Key) -> bool:
         return key in self._entries
 
+    def tell(self, entered: Told, left: Told) -> None:
+        """Tell from now on of every key that enters or leaves, whichever way it does."""
+        self._told.append((entered, left))
+
     def put(self, seen: Seen) -> bool:
         """Keep it unless something newer is kept already; return whether it is news to us."""
         old = self._entries.get(seen.key)
         if old is None:
             seen.reason = intern(seen.reason)
             self._enter(seen)
+            for entered, _ in self._told:
+                entered(seen.key)
             return True
         if seen.version <= old.version:
             return False
@@ -61,6 +71,8 @@ class Cache:
         if seen is None:
             return ()
         self._leave(seen)
+        for _, left in self._told:
+            left(key)
         return tuple(self._claimants(key.namespace, seen.claim or key.name))
 
     def get(self, key: Key) -> Credential | None:
@@ -101,9 +113,9 @@ class Cache:
         name = credential.spec.target.secret_name or credential.key.name
         mine = (credential.created, credential.uid)
         return tuple(
-            Problem("spec.target.secretName", f"{name} is already used by RotatedCredential {rival.key.name}")
-            for rival in self._rivals(credential.key, name)
-            if (rival.created, rival.uid) < mine
+            Problem("spec.target.secretName", f"{name} is already used by RotatedCredential {rival.name}")
+            for rival in self._claimants(credential.key.namespace, name)
+            if rival != credential.key and self._age(rival) < mine
         )
 
     def free(self, credential: Credential) -> int:
@@ -146,7 +158,7 @@ class Cache:
             yield namesake.key
         yield from sorted(self._claims.get((namespace, name), ()), key=str)
 
-    def _rivals(self, key: Key, name: str) -> Iterable[Credential]:
-        for rival in self._claimants(key.namespace, name):
-            if rival != key:
-                yield self._parse(unpack(self._entries[rival]))
+    def _age(self, key: Key) -> tuple[datetime, str]:
+        """Return what decides who was first; one whose spec cannot be parsed counts all the same."""
+        metadata = unpack(self._entries[key])["metadata"]
+        return instant(metadata["creationTimestamp"]), metadata["uid"]

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from rekey.app.cache import Cache
 from rekey.app.deadlines import Timer
-from rekey.app.drift import Drift
 from rekey.app.heard import Deaf, Gone, Heard, Synced
 from rekey.app.queue import Lane, Queue
 from rekey.app.seen import Seen
@@ -14,11 +13,10 @@ from rekey.app.seen import Seen
 class Intake:
     """Takes what the inbox delivers, on the main loop."""
 
-    def __init__(self, cache: Cache, queue: Queue, timer: Timer, drift: Drift, deafened: Callable[[], None]) -> None:
+    def __init__(self, cache: Cache, queue: Queue, timer: Timer, deafened: Callable[[], None]) -> None:
         self._cache = cache
         self._queue = queue
         self._timer = timer
-        self._drift = drift
         self._deafened = deafened
         self.synced = asyncio.Event()
 
@@ -36,8 +34,6 @@ class Intake:
 
     def _seen(self, seen: Seen) -> None:
         is_first = seen.key not in self._cache
-        if is_first:
-            self._drift.follow(seen.key)
         if self._cache.put(seen):
             # What is settled when it is first seen was so before we started: it waits for those who wait.
             self._queue.add(seen.key, Lane.RESYNC if is_first and seen.settled else Lane.CHANGE)
@@ -47,6 +43,5 @@ class Intake:
         if rivals is None:
             return
         self._timer.drop(gone.key)
-        self._drift.drop(gone.key)
         for rival in rivals:
             self._queue.add(rival, Lane.RESYNC)

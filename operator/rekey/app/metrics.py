@@ -9,7 +9,7 @@
 from collections import Counter as Count
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -107,16 +107,26 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+class Failing(Protocol):
+    """Who knows which credentials failed."""
+
+    def retrying(self) -> int:
+        """Return how many wait after a failure."""
+        ...
+
+    def stuck(self) -> int:
+        """Return how many have failed again and again."""
+        ...
+
+
 class Gauges(Collector):
     """What follows from the state of cache and queue."""
 
-    def __init__(
-        self, cache: Cache, queue: Queue, clock: Clock, retrying: Callable[[], int], per_credential: int
-    ) -> None:
+    def __init__(self, cache: Cache, queue: Queue, clock: Clock, workers: Failing, per_credential: int) -> None:
         self._cache = cache
         self._queue = queue
         self._clock = clock
-        self._retrying = retrying
+        self._workers = workers
         self._per_credential = per_credential
 
     def describe(self) -> list[Metric]:
@@ -160,7 +170,12 @@ class Gauges(Collector):
         yield GaugeMetricFamily(
             "rekey_longest_reconcile_seconds", "The slowest pass at this moment.", value=self._queue.longest_work()
         )
-        yield GaugeMetricFamily("rekey_retrying", "Credentials that wait after a failure.", value=self._retrying())
+        yield GaugeMetricFamily(
+            "rekey_retrying", "Credentials that wait after a failure.", value=self._workers.retrying()
+        )
+        yield GaugeMetricFamily(
+            "rekey_stuck", "Credentials that failed three times in a row or more.", value=self._workers.stuck()
+        )
 
     def _times(self) -> Iterator[Metric]:
         chosen = nsmallest(self._per_credential, self._cache, key=lambda seen: seen.next or seen.last or 2**40)

@@ -1,7 +1,7 @@
 """The credentials' port with an observer: what the engine saves is known to the cache, counted and logged."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from rekey.app.cache import Cache
 from rekey.app.seen import look, written
@@ -12,16 +12,20 @@ from rekey.ports.cluster import Credentials
 Saved = Callable[[Status, Status], None]
 """Told of every save: the status before and after."""
 
+Refuse = Callable[[Key], Awaitable[int | None]]
+"""Writes into a credential's status that it cannot be parsed; gives the version this has, None if it is gone."""
+
 log = logging.getLogger(__name__)
 
 
 class Observed:
     """The port `Credentials`: it does what the inner one does, and takes note."""
 
-    def __init__(self, inner: Credentials, cache: Cache, saved: Saved) -> None:
+    def __init__(self, inner: Credentials, cache: Cache, saved: Saved, refuse: Refuse) -> None:
         self._inner = inner
         self._cache = cache
         self._saved = saved
+        self._refuse = refuse
 
     async def read(self, key: Key) -> Credential | None:
         """Return the credential by an uncached read; the cache holds it from then on."""
@@ -50,3 +54,9 @@ class Observed:
         if stored is not None:
             self._cache.learn(stored.key, int(stored.resource_version))
         return stored
+
+    async def refuse(self, key: Key) -> None:
+        """Have its status say that it cannot be parsed; the watch event that this causes is no news."""
+        version = await self._refuse(key)
+        if version is not None:
+            self._cache.learn(key, version)

@@ -6,7 +6,7 @@
 """
 
 import asyncio
-import logging
+import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -18,7 +18,6 @@ Check = Callable[[], str | None]
 LONGEST_WORK: Final = 600.0
 LONGEST_LAG: Final = 10.0
 _BEAT: Final = 1.0
-log = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -63,9 +62,9 @@ class Probes:
         app.router.add_get("/metrics", self._give_metrics)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, port=port)
-        await site.start()
-        self.port = int(self._runner.addresses[0][1])
+        listening = _listening(port)
+        await web.SockSite(self._runner, listening).start()
+        self.port = int(listening.getsockname()[1])
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -80,6 +79,13 @@ class Probes:
 
     async def _give_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _listening(port: int) -> socket.socket:
+    """Return one socket for IPv4 and IPv6, where there is IPv6."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
 
 
 def _verdict(checks: Mapping[str, Check]) -> web.Response:

@@ -19,13 +19,14 @@ from rekey.app.queue import Lane, Queue
 from rekey.app.resync import Resync
 from rekey.app.settings import Settings
 from rekey.app.workers import Workers
-from rekey.core.facts import Timing
+from rekey.core.facts import Key, Timing
 from rekey.engine.reconcile import Engine
 from rekey.kube import census
 from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
+from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
 from rekey.providers.generated import Generated
 
@@ -59,42 +60,52 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
         observe=metrics.requested,
         dropped=metrics.event_dropped,
     ) as (client, bare):
-        ports = replace(bare, credentials=Observed(bare.credentials, cache, metrics.saved))
-        yield _put_together(settings, client, ports, cache, metrics)
+        unreadable = Unreadable(client, parser, bare.announcer, clock)
+        observed = Observed(bare.credentials, cache, metrics.saved, unreadable.refuse)
+        queue = Queue(asyncio.get_running_loop().time)
+        engine = _engine(settings, replace(bare, credentials=observed), cache)
+        workers = Workers(queue, cache, observed, engine, clock, metrics)
+        metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
+        yield _put_together(settings, client, cache, queue, workers, metrics)
 
 
-def _put_together(settings: Settings, client: Client, ports: Ports, cache: Cache, metrics: Metrics) -> Operator:
-    clock, queue = ports.clock, Queue(asyncio.get_running_loop().time)
+def _engine(settings: Settings, ports: Ports, cache: Cache) -> Engine:
     timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
-    engine = Engine(ports, Generated(), cache, cache, clock.now(), timing)
-    workers = Workers(queue, cache, ports.credentials, engine, clock, metrics)
-    drift = Drift(
-        clock,
-        settings.drift_interval,
-        settings.drift_reads_per_second,
-        lambda key: queue.add(key, Lane.RESYNC, check=True),
-    )
-    intake = Intake(cache, queue, workers.timer, drift, metrics.deafened)
+    return Engine(ports, Generated(), cache, cache, ports.clock.now(), timing)
+
+
+def _put_together(
+    settings: Settings, client: Client, cache: Cache, queue: Queue, workers: Workers, metrics: Metrics
+) -> Operator:
+    intake = Intake(cache, queue, workers.timer, metrics.deafened)
     shell = KopfShell(
         client.access,
         settings.namespaces,
         Inbox(intake.take),
         lambda key, version: queue.is_working(key) or cache.knows(key, version),
     )
-    metrics.registry.register(Gauges(cache, queue, clock, workers.retrying, settings.metrics_per_credential))
     heartbeat = probes.Heartbeat()
     checks = alive(workers, queue, shell, heartbeat)
     return Operator(
         client=client,
         cache=cache,
         workers=workers,
-        drift=drift,
+        drift=_drift(settings, cache, queue),
         resync=_resync(settings, client, cache, queue),
         intake=intake,
         shell=shell,
         server=probes.Probes(checks, ready(intake), metrics.text),
         heartbeat=heartbeat,
     )
+
+
+def _drift(settings: Settings, cache: Cache, queue: Queue) -> Drift:
+    def check(key: Key) -> None:
+        queue.add(key, Lane.RESYNC, check=True)
+
+    drift = Drift(SystemClock(), settings.drift_interval, settings.drift_reads_per_second, check)
+    cache.tell(entered=drift.follow, left=drift.drop)
+    return drift
 
 
 def _resync(settings: Settings, client: Client, cache: Cache, queue: Queue) -> Resync:

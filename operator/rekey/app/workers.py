@@ -3,13 +3,14 @@
 1. A credential is acted on as the cache has it, or read anew where the cache is known to be behind.
 2. Every failure waits longer than the one before, per credential; no credential delays another.
 3. An error that nobody foresaw is logged without anything it may quote, counted, and treated the same.
+4. One that cannot be parsed says so in its status, and is tried like after any other failure.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from rekey.app.backoff import Backoff
 from rekey.app.cache import Cache
@@ -19,7 +20,10 @@ from rekey.app.queue import Lane, Queue, Work
 from rekey.core.facts import Credential, Key
 from rekey.engine.reconcile import Result
 from rekey.errors import Forbidden, Rejected, RekeyError, Retryable
-from rekey.ports.cluster import Clock, Credentials
+from rekey.ports.cluster import Clock
+
+STUCK: Final = 3
+"""So many failures in a row are no accident any more."""
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,18 @@ class Reconciler(Protocol):
 
     async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
         """Do whatever is to be done for one credential now."""
+        ...
+
+
+class Store(Protocol):
+    """The credentials at the API server, as far as workers need them."""
+
+    async def read(self, key: Key) -> Credential | None:
+        """Return the credential by an uncached read, None if there is none."""
+        ...
+
+    async def refuse(self, key: Key) -> None:
+        """Have its status say that it cannot be parsed."""
         ...
 
 
@@ -51,7 +67,7 @@ class Workers:
         self,
         queue: Queue,
         cache: Cache,
-        credentials: Credentials,
+        credentials: Store,
         engine: Reconciler,
         clock: Clock,
         tally: Tally,
@@ -91,6 +107,10 @@ class Workers:
         """Return how many credentials wait after a failure."""
         return len(self._backoff)
 
+    def stuck(self) -> int:
+        """Return how many credentials have failed again and again."""
+        return self._backoff.stuck(STUCK)
+
     async def _work(self) -> None:
         while (work := await self._queue.take()) is not None:
             began = self._seconds()
@@ -128,16 +148,36 @@ class Workers:
         return key in self._cache and not self._cache.has_news(key) and not self._cache.is_behind(key)
 
     async def _current(self, key: Key) -> Credential | None:
-        return await self._credentials.read(key) if self._cache.is_behind(key) else self._cache.get(key)
+        try:
+            return await self._credentials.read(key) if self._cache.is_behind(key) else self._cache.get(key)
+        except Rejected:
+            await self._credentials.refuse(key)
+            raise
 
     def _again(self, key: Key, error: Exception) -> None:
         wait = self._backoff.failed(key, error.retry_after if isinstance(error, Retryable) else None)
         self.timer.set(key, self._clock.now() + wait)
         self._tally.failed(type(error).__name__)
-        foreseen = isinstance(error, RekeyError)
-        level = logging.WARNING if isinstance(error, Forbidden | Rejected) else logging.INFO
+        attempt = self._backoff.failures(key)
         log.log(
-            level if foreseen else logging.ERROR,
-            "will be tried again" if foreseen else "unexpected error; will be tried again",
-            extra={"credential": str(key), "error": describe(error), "seconds": round(wait.total_seconds(), 1)},
+            _level(error, attempt),
+            _sentence(error, attempt),
+            extra={
+                "credential": str(key),
+                "error": describe(error),
+                "attempt": attempt,
+                "seconds": round(wait.total_seconds(), 1),
+            },
         )
+
+
+def _sentence(error: Exception, attempt: int) -> str:
+    if isinstance(error, RekeyError):
+        return "keeps failing; will be tried again" if attempt >= STUCK else "will be tried again"
+    return "unexpected error, time and again: a defect" if attempt >= STUCK else "unexpected error; will be tried again"
+
+
+def _level(error: Exception, attempt: int) -> int:
+    if not isinstance(error, RekeyError):
+        return logging.ERROR
+    return logging.WARNING if attempt >= STUCK or isinstance(error, Forbidden | Rejected) else logging.INFO

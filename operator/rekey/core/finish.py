@@ -46,6 +46,8 @@ def roll_back(facts: Facts) -> Decision | None:
         return Act(Reinstate(before.number, failed.number), f"version {before.number} becomes current again")
     if failed.overlap_start_time is not None:
         return None
+    if wait := _caches(failed, facts, Reason.ROLLING_BACK):
+        return wait
     if facts.pods is None or facts.workloads is None:
         return Look(retire.USERS)
     progress = rollout.assess(facts)
@@ -61,6 +63,15 @@ def roll_back(facts: Facts) -> Decision | None:
     return Hold(retire.poll(facts, since), reason, _waiting(late), stalled=stuck)
 
 
+def _caches(left: Version, facts: Facts, reason: Reason) -> Hold | None:
+    """No pod is restarted while it may still read the version it is to leave: nothing would restart it again."""
+    lag = facts.timing.cache_lag
+    if left.retire_time is None or gate.clear_of_caches(left, facts.now, lag):
+        return None
+    text = f"a pod that starts now may still read version {left.number} from a cache"
+    return Hold(left.retire_time + lag + SECOND, reason, text)
+
+
 def _waiting(late: list[Progress]) -> str:
     return "; ".join(f"{item.view.kind}/{item.view.name}: {item.entry.message}" for item in late)[:1000]
 
@@ -73,9 +84,8 @@ def roll_out(facts: Facts) -> Decision | None:
     if not facts.spec.consumers:
         begin = old.retire_time + facts.spec.overlap.propagation
         return Act(StartOverlap(old.number, begin), "there are no consumers to move")
-    if not gate.clear_of_caches(old, facts.now, facts.timing.cache_lag):
-        until = old.retire_time + facts.timing.cache_lag + SECOND
-        return Hold(until, Reason.AWAITING_CACHES, "a pod that starts now may still read the old version from a cache")
+    if wait := _caches(old, facts, Reason.AWAITING_CACHES):
+        return wait
     published = old.retire_time + facts.spec.overlap.propagation
     if facts.now < published:
         return Hold(published, Reason.AWAITING_CACHES, "those who verify may not know the new version yet")
@@ -154,14 +164,17 @@ def retire_old(facts: Facts) -> Decision | None:
         return _late_joiners(facts) or _overdue(facts, holds[0])
     rotation = facts.status.rotation
     if rotation is None or rotation.step is Step.ROLLED_BACK:
-        return None
+        return _late_joiners(facts)
     return _stragglers(facts) or Act(Conclude(), "nothing of the rotation is left to do")
 
 
 def _overdue(facts: Facts, hold: Hold) -> Hold:
     """A rotation that is due and waits for an old version to go is said loudly (promises L1 and L2)."""
-    if not hold.blocked or isinstance(start.rotate(facts), Hold | None):
+    begin = start.due_at(facts) if hold.blocked else None
+    if begin is None:
         return hold
+    if begin > facts.now:
+        return replace(hold, until=min(begin, hold.until) if hold.until is not None else begin)
     return replace(hold, stalled=True, message=f"{hold.message}; the next rotation is due and waits for that"[:1000])
 
 
@@ -190,11 +203,13 @@ def _kept(version: Version, facts: Facts) -> bool:
 
 
 def _late_joiners(facts: Facts) -> Decision | None:
-    """A consumer that was declared while the overlap ran is restarted too."""
+    """A consumer that was declared after the others had moved is restarted too, if a pod of it is behind."""
     rotation = facts.status.rotation
-    if rotation is None or rotation.step is not Step.OVERLAP or not facts.spec.consumers:
+    calm = rotation is None or rotation.step is Step.OVERLAP
+    if not calm or not facts.spec.consumers or not ledger.retiring(facts.status):
         return None
     if facts.pods is None or facts.workloads is None:
         return Look(retire.USERS) if facts.check else None
-    item = rollout.next_restart(facts, rollout.assess(facts))
+    progress = tuple(item for item in rollout.assess(facts) if item.entry.pods_behind)
+    item = rollout.next_restart(facts, progress)
     return _restart(facts, item) if item is not None else None

@@ -78,7 +78,7 @@ def may_hold(pod: PodView, version: Version, bundle: str, uses: frozenset[Refere
     if any(reference.secret == version.secret_name for reference in uses):
         return True
     ways = {reference.how for reference in uses if reference.secret == bundle}
-    if not ways or version.activated_time is None:
+    if not ways:
         return False
     retired = version.retire_time or facts.now
     lag = facts.timing.cache_lag
@@ -94,9 +94,12 @@ def may_hold(pod: PodView, version: Version, bundle: str, uses: frozenset[Refere
 
 
 def _took(pod: PodView, version: Version, until: datetime, now: datetime) -> bool:
-    """Say whether a container started, or may yet start, while the version could still be read."""
+    """Say whether a container started, or may yet start, while the version could be read.
+
+    Since when an adopted version was shown nobody knows.
+    """
     since = version.activated_time
-    read = since is not None and any(start <= until and start + SECOND >= since for start in pod.starts)
+    read = any(start <= until and (since is None or start + SECOND >= since) for start in pod.starts)
     return read or _will_take(pod, until, now)
 
 

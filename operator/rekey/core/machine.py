@@ -107,7 +107,7 @@ def adopted(status: Status, out: Outcome) -> Status:
         *out.versions,
         bundle=out.bundle,
         current_version=current.number,
-        last_rotation_time=current.activated_time,
+        last_rotation_time=current.activated_time or current.issued_time,
         observed_trigger=out.trigger,
         rotation=step if older else None,
     )

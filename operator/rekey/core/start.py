@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from rekey.core import gate, ledger, retire, schedule
@@ -13,7 +14,7 @@ from rekey.core.schedule import Start
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
 
-LARGEST = 1_000_000_000
+_NUMBER = re.compile(r"^[1-9][0-9]{0,8}$", re.ASCII)
 
 
 def wanted_digest(spec: RotatedCredentialSpec) -> str:
@@ -59,6 +60,14 @@ def next_time(facts: Facts) -> datetime | None:
     return at
 
 
+def due_at(facts: Facts) -> datetime | None:
+    """Return when the next rotation begins if nothing of the last one is in the way; None if none is to."""
+    active = ledger.active(facts.status)
+    if active is None or facts.problems or facts.spec.suspend:
+        return None
+    return next_start(facts, active, cause_of(facts, active)).at
+
+
 def rotate(facts: Facts) -> Decision | None:
     """A new rotation begins when it is due or asked for and nothing of the last one is in the way."""
     active = ledger.active(facts.status)
@@ -89,8 +98,8 @@ def _begin(facts: Facts, cause: Cause) -> Decision:
     if facts.spec.consumers:
         if facts.workloads is None:
             return Look(frozenset({What.WORKLOADS}))
-        named = [int(view.annotation) for view in facts.workloads if view.annotation and view.annotation.isdigit()]
-        number = max([number, *(name + 1 for name in named if name < LARGEST)])
+        named = [int(view.annotation) for view in facts.workloads if view.annotation and _NUMBER.match(view.annotation)]
+        number = max([number, *(name + 1 for name in named)])
     return Act(Issue(number, cause), f"{cause} after version {facts.status.current_version}")
 
 

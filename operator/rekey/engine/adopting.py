@@ -24,24 +24,27 @@ async def adopt(ports: Ports, facts: Facts) -> Outcome:
     if view is None:
         raise Conflict(f"Secret {name} vanished")
     changed = ceil(view.written) if view.written is not None else ports.clock.now()
-    if view.owner != credential.uid:
-        change = SecretChange(view.uid, view.resource_version, owner=naming.owner(credential))
-        view = await ports.secrets.change(credential.key.namespace, name, change)
     shown, older = content.shown_versions(view.material)
     label = view.labels.get(naming.VERSION, "")
     now = ports.clock.now()
+    changed = ceil(view.written) if view.written is not None else now
+    _admit(facts, view, shown)
     current, value = await _version(ports, facts, shown or (int(label) if label.isdigit() else 1), view, "")
     number = current.number
-    versions = [current.model_copy(update={"state": State.ACTIVE, "activated_time": current.issued_time})]
+    # Since when it was shown nobody knows: every pod that started before it ceases to be current may hold it.
+    versions = [current.model_copy(update={"state": State.ACTIVE})]
     previous: tuple[int, Material] | None = None
     if older is not None and older != shown:
         before, its_value = await _version(ports, facts, older, view, content.PREVIOUS)
-        retiring = {"state": State.RETIRING, "activated_time": before.issued_time, "retire_time": changed}
+        retiring = {"state": State.RETIRING, "retire_time": changed}
         # One above the current was being taken back when the status was lost.
-        failed = {"rolled_back": True} if before.number > number else {}
+        failed = {"rolled_back": True, "activated_time": before.issued_time} if before.number > number else {}
         versions.append(before.model_copy(update=retiring | failed))
         previous = (before.number, its_value)
     wanted = showing.compose(facts, facts.spec.target, (number, value), previous)
+    if view.owner is None:
+        change = SecretChange(view.uid, view.resource_version, owner=naming.owner(credential))
+        view = await ports.secrets.change(credential.key.namespace, name, change)
     if showing.says(view, wanted):
         ref = showing.reference(wanted, view)
     else:
@@ -54,6 +57,22 @@ async def adopt(ports: Ports, facts: Facts) -> Outcome:
         rotation_id=f"{credential.uid[:8]}-{number}",
         trigger=facts.spec.rotation.trigger or "",
     )
+
+
+def _admit(facts: Facts, view: SecretView, shown: int | None) -> None:
+    """Make sure that the Secret can be taken over, before anything of it is.
+
+    Raises:
+        Conflict: somebody took it since it was looked at.
+        Rejected: it cannot be changed, or has not the key that the spec would generate.
+    """
+    if view.owner not in {None, facts.credential.uid}:
+        raise Conflict(f"Secret {view.name} belongs to somebody else now")
+    if view.immutable:
+        text = f"spec.target.adopt: Secret {view.name} is immutable and could never show another version"
+        raise Rejected(Reason.INVALID_SPEC, text)
+    if shown is None:
+        _plain(facts, view, "")
 
 
 async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, prefix: str) -> tuple[Version, Material]:

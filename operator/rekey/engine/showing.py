@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -178,6 +179,8 @@ async def reinstate(ports: Ports, facts: Facts, effect: Reinstate) -> Outcome:
     if material is None:
         raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone: there is nothing to go back to")
     newer = await value(ports, facts, failed)
+    if newer is None and facts.bundle is None:
+        raise Conflict(f"Secret {failed.secret_name} is gone: it is restored before anything is shown")
     previous = (failed.number, newer) if newer is not None else None
     wanted = compose(facts, target_of(facts), (version.number, material), previous)
     ref, after = await show(ports, facts, wanted)
@@ -190,23 +193,32 @@ async def revoke(ports: Ports, facts: Facts, effect: Revoke) -> Outcome:
     now = ports.clock.now()
     ref = facts.status.bundle
     if ref is not None and ref.previous == version.number:
-        wanted = await _without_previous(ports, facts, ref)
-        ref, _ = await show(ports, facts, wanted)
+        ref = await _withdraw(ports, facts, ref)
     if version.handle is not None:
         await ports.secrets.delete(facts.credential.key.namespace, version.secret_name, version.handle)
     return Outcome(now, ports.clock.now(), bundle=ref, history=facts.spec.revision_history_limit)
 
 
-async def _without_previous(ports: Ports, facts: Facts, ref: BundleRef) -> Wanted:
-    """Return the bundle without a version before; without a template that needs no look at any value."""
+async def _withdraw(ports: Ports, facts: Facts, ref: BundleRef) -> BundleRef:
+    """Take what is shown as previous out of the bundle.
+
+    Without a template that needs no look at any value, as long as the bundle is as last written. Otherwise it is
+    written whole: a bundle that somebody deleted or edited must not come back with less than it should show.
+    """
     active, target = ledger.active(facts.status), target_of(facts)
-    number = active.number if active is not None else 0
+    if active is None:
+        raise Rejected(Reason.BACKEND_REFUSED, "there is no current version: nothing is revoked")
     if target.template is None:
         gone = frozenset(key for key in ref.keys if key.startswith(content.PREVIOUS))
         kept = tuple(key for key in ref.keys if key not in gone)
-        labels = naming.bundle_labels(facts.credential, target, number)
-        return Wanted(number, None, target, NOTHING, gone, kept, labels, {})
-    material = await value(ports, facts, active) if active is not None else None
+        labels = naming.bundle_labels(facts.credential, target, active.number)
+        less = Wanted(active.number, None, target, NOTHING, gone, kept, labels, {})
+        with suppress(Conflict, NotFound):
+            return reference(less, await _change(ports, facts, less, ref.uid, ref.resource_version))
+    material = await value(ports, facts, active)
+    if material is None and facts.bundle is None:
+        raise Conflict(f"Secret {active.secret_name} is gone: it is restored before anything is revoked")
     if material is None:
-        raise Rejected(Reason.BACKEND_REFUSED, "the current version's Secret is gone: nothing is revoked")
-    return compose(facts, target, (number, material), None)
+        raise Rejected(Reason.BACKEND_REFUSED, f"Secret {active.secret_name} is gone: nothing is revoked")
+    whole, _ = await show(ports, facts, compose(facts, target, (active.number, material), None))
+    return whole

@@ -24,10 +24,11 @@ def must_redraw(credential: Credential) -> bool:
 
 
 def consumers_may_differ(credential: Credential) -> bool:
-    """Say whether the spec changed while an overlap runs: a consumer that was added then is moved at once."""
-    rotation = credential.status.rotation
-    edited = credential.status.observed_generation != credential.generation
-    return edited and rotation is not None and rotation.step is Step.OVERLAP
+    """Say whether the spec changed while old versions are accepted: a consumer that was added is moved at once."""
+    status = credential.status
+    edited = status.observed_generation != credential.generation
+    calm = status.rotation is None or status.rotation.step is Step.OVERLAP
+    return edited and calm and bool(ledger.retiring(status))
 
 
 def forget(facts: Facts, effect: Effect) -> Facts:
@@ -82,16 +83,17 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
         return BundleState.OURS
     stored = await _stored(ports, facts, active)
     kept = stored is not None and _same(active, stored, view)
-    if not kept and (view is None or shown != active.number):
-        return BundleState.LOST
+    lost = not kept and (view is None or shown != active.number)
     if view is None:
-        return BundleState.MISSING
+        return BundleState.LOST if lost else BundleState.MISSING
     same = view.uid == known.uid
     if view.owner != facts.credential.uid and not same:
         mine = view.owner is None and facts.spec.target.adopt is Adopt.UNOWNED
-        return BundleState.CHANGED if mine else BundleState.FOREIGN
+        return BundleState.CHANGED if mine and not lost else BundleState.FOREIGN
     if shown is not None and shown > active.number and await _is_ours(ports, facts, shown):
         return BundleState.AHEAD
+    if lost:
+        return BundleState.LOST
     intact = same and view.resource_version == known.resource_version
     as_recorded = intact and not must_redraw(facts.credential) and await _versions_intact(ports, facts, active, stored)
     return BundleState.INTACT if as_recorded else BundleState.CHANGED

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
 from http.client import MULTIPLE_CHOICES, OK, UNAUTHORIZED
 from types import TracebackType
@@ -26,6 +27,9 @@ from rekey.kube.refusals import refusal, said
 
 PAGE: Final = 500
 """Objects in one answer to a list: a bound on what is parsed without letting others run."""
+
+# asyncio sets 256 KiB aside for each TLS connection at once: 9 MiB for ours. A record is 16 KiB at most.
+SSLProtocol.max_size = 64 * 1024
 
 Observe = Callable[[str, str, int], None]
 """Told of every answer: verb, resource and HTTP status; status 0 means that none came."""

@@ -3,10 +3,12 @@
 1. The status is replaced as a whole by a JSON patch that also sets the `metadata.resourceVersion` that was
    read: the API server takes it as a precondition. (A merge patch cannot take keys out of pinned parts.)
 2. A spec never changes within a generation, so it is parsed once in a pass; few are kept, at 5 KiB each.
+3. One that is being deleted is needed for little: what cannot be parsed of it must not keep it from its end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -17,12 +19,14 @@ from rekey.core.reasons import Reason
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Status
 from rekey.errors import NotFound, Rejected
+from rekey.kube import farewell
 from rekey.kube.api import CREDENTIALS, EDIT, GET, MERGE
 from rekey.kube.client import Client
 from rekey.kube.objects import instant
 
 FINALIZER: Final = "rekey.dev/finalizer"
 
+Reduce = Callable[[Any], Any]
 _Model = TypeVar("_Model", RotatedCredentialSpec, Status)
 
 
@@ -41,6 +45,9 @@ class Parser:
         """
         metadata = found["metadata"]
         deleting = metadata.get("deletionTimestamp")
+        spec = self._spec(
+            metadata["uid"], metadata["generation"], found.get("spec"), farewell.spec if deleting else None
+        )
         return Credential(
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
@@ -49,25 +56,29 @@ class Parser:
             created=instant(metadata["creationTimestamp"]),
             deleting=instant(deleting) if deleting else None,
             finalizers=tuple(metadata.get("finalizers") or ()),
-            spec=self._spec(metadata["uid"], metadata["generation"], found.get("spec")),
-            status=status or _validated(Status, "status", found.get("status") or {}),
+            spec=spec,
+            status=status
+            or _validated(Status, "status", found.get("status") or {}, farewell.status if deleting else None),
         )
 
-    def _spec(self, uid: str, generation: int, written: object) -> RotatedCredentialSpec:
+    def _spec(self, uid: str, generation: int, written: object, else_: Reduce | None) -> RotatedCredentialSpec:
         known = self._specs.get(uid)
         if known and known[0] == generation:
             return known[1]
-        spec = _validated(RotatedCredentialSpec, "spec", written)
+        spec = _validated(RotatedCredentialSpec, "spec", written, else_)
         if len(self._specs) >= self._remembered and uid not in self._specs:
             del self._specs[next(iter(self._specs))]
         self._specs[uid] = (generation, spec)
         return spec
 
 
-def _validated(model: type[_Model], where: str, written: object) -> _Model:
+def _validated(model: type[_Model], where: str, written: object, else_: Reduce | None) -> _Model:
+    """Return the model of what was written, or else of what it can be reduced to."""
     try:
         return model.model_validate(written)
     except ValidationError as error:
+        if else_ is not None:
+            return _validated(model, where, else_(written), None)
         first: ErrorDetails
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         path = ".".join((where, *map(str, first["loc"])))

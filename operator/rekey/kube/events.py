@@ -1,6 +1,7 @@
 """Events at the API server (port `Announcer`): sent in the background, bounded in every way.
 
 1. An Event's name says what happened to what: the API server refuses a second one (409), and that is success.
+   We remember names to spare it the question, but for less long than it keeps Events: an hour, as a rule.
 2. Too many are dropped and counted, never waited for: there is one bounded queue for all, and for each
    credential a bucket that fills again slowly.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final, Self, TypeVar
 
 from rekey.core.facts import Credential
@@ -29,6 +31,7 @@ _BURST = 60.0
 _PER_SECOND = 0.2
 _TRIES = 5
 _REMEMBERED = 4_096
+_KNOWN_FOR = timedelta(minutes=30)
 _LONGEST_NOTE = 1_024
 _LONGEST_INSTANCE = 128
 
@@ -47,7 +50,7 @@ class KubeAnnouncer:
         self._patience = patience
         self._queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_WAITING)
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._known: dict[str, None] = {}
+        self._known: dict[str, datetime] = {}
         self._senders: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -68,8 +71,10 @@ class KubeAnnouncer:
     def announce(self, credential: Credential, news: News) -> None:
         """Send the Event in the background; a second one of the same name changes nothing. Never raises."""
         name = f"{credential.uid}/{news.name}"
-        if name in self._known:
+        known, now = self._known.get(name), self._clock.now()
+        if known is not None and now - known < _KNOWN_FOR:
             return
+        self._known.pop(name, None)
         if not self._may_send(credential.uid):
             self._dropped("TooMany")
             return
@@ -78,7 +83,7 @@ class KubeAnnouncer:
         except asyncio.QueueFull:
             self._dropped("Full")
             return
-        _remember(self._known, name, None)
+        _remember(self._known, name, now)
 
     def _may_send(self, uid: str) -> bool:
         now = asyncio.get_running_loop().time()

@@ -3,6 +3,8 @@
 1. Every way counts in which the kubelet, or a volume driver on its behalf, reads a Secret for a pod. In doubt
    it is a snapshot: that is the one that holds longer.
 2. Statuses are matched to containers by name; a container without a status has yet to start.
+3. Of a container that does not say when it started (some kubelets do not know) only the bounds are known: not before
+   its pod was made, not after now. So it counts as started at the one, and as about to start.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def view(pod: dict[str, Any]) -> PodView:
     """Return what the gate needs to know of the pod."""
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     owner = controller(metadata)
-    starts: list[str] = []
+    born = metadata.get("creationTimestamp")
+    starts: list[str | None] = []
     pending = False
     for containers, statuses in _LISTS:
         known = {one["name"]: one for one in status.get(statuses) or ()}
@@ -47,19 +50,20 @@ def view(pod: dict[str, Any]) -> PodView:
         labels=metadata.get("labels") or {},
         owner=(owner["kind"], owner["name"]) if owner else None,
         references=frozenset(Reference(secret, how) for secret, how in _references(spec) if secret),
-        starts=tuple(map(instant, starts)),
-        pending=pending,
+        starts=tuple(instant(start or born) for start in starts if start or born),
+        pending=pending or None in starts,
         terminating="deletionTimestamp" in metadata,
-        born=instant(metadata["creationTimestamp"]) if metadata.get("creationTimestamp") else None,
+        born=instant(born) if born else None,
     )
 
 
-def _starts(containers: str, state: dict[str, Any]) -> Iterator[str]:
+def _starts(containers: str, state: dict[str, Any]) -> Iterator[str | None]:
+    """Give when the container started, None if that is not known."""
     if "running" in state:
-        yield state["running"]["startedAt"]
+        yield (state["running"] or {}).get("startedAt")
     # A finished init container may have handed on what it read, through a file in a shared volume.
-    elif containers == "initContainers" and (started := (state.get("terminated") or {}).get("startedAt")):
-        yield started
+    elif containers == "initContainers" and "terminated" in state:
+        yield (state["terminated"] or {}).get("startedAt")
 
 
 def _pending(containers: str, container: dict[str, Any], state: dict[str, Any], spec: dict[str, Any]) -> bool:
@@ -67,7 +71,7 @@ def _pending(containers: str, container: dict[str, Any], state: dict[str, Any], 
         return False
     if "terminated" not in state:
         return True
-    failed = state["terminated"].get("exitCode") != 0
+    failed = (state["terminated"] or {}).get("exitCode") != 0
     match containers:
         case "ephemeralContainers":
             return False
