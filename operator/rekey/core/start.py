@@ -128,8 +128,5 @@ def _in_the_way(facts: Facts) -> Decision | None:
     held = [holder for version in old for holder in gate.holders(version, facts)]
     if not held:
         return None
-    return Hold(
-        facts.now + facts.timing.slowest_poll,
-        Reason.HELD_BY_PODS,
-        f"an older version is still held by {few(held)}",
-    )
+    text = f"the next rotation is due, but an older version is still held by {few(held)}"
+    return Hold(facts.now + facts.timing.slowest_poll, Reason.HELD_BY_PODS, text, stalled=True)
