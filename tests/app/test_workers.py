@@ -92,6 +92,7 @@ def test_what_is_gone_is_forgotten_and_who_waited_for_its_name_is_told() -> None
         await bench.quiet()
         assert bench.done == [(Key("shop", "rival"), False)]
         assert len(bench.cache) == 1
+        assert len(bench.workers.timer) == 1
         bench.queue.add(KEY, Lane.RESYNC)  # the list had it still
         await bench.quiet()
         assert bench.store.reads == [KEY]
@@ -107,10 +108,29 @@ def test_an_end_by_the_engine_is_an_end() -> None:
     async def scene(bench: Bench) -> None:
         bench.hear(manifest())
         await bench.quiet()
+        assert bench.next() is not None
+        bench.turn = gone
+        bench.queue.add(KEY, Lane.DEADLINE)
+        await bench.quiet()
         assert len(bench.cache) == 0
-        assert bench.next() is None
+        assert len(bench.workers.timer) == 0
 
-    played(gone, scene)
+    played(hold, scene)
+
+
+def test_a_success_ends_the_waiting_for_longer_and_longer() -> None:
+    """After a success the next failure waits as short as the first one did."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        await bench.quiet()
+        assert bench.workers.retrying() == 1
+        bench.turn = hold
+        bench.queue.add(KEY, Lane.DEADLINE)
+        await bench.quiet()
+        assert bench.workers.retrying() == 0
+
+    played(failing(Retryable("busy")), scene)
 
 
 FAILURES: dict[str, tuple[Exception, timedelta, str]] = {
@@ -224,8 +244,9 @@ def test_what_one_thread_hears_another_takes_in_order() -> None:
                 inbox.put_later(look(manifest(version=number + 1)))
             inbox.put(Deaf())
             inbox.put_later(Gone(KEY, 60))
+            await eventually(lambda: bench.deaf and not inbox._planned)
             inbox.put_later(Synced())
-            await asyncio.sleep(0.1)
+            await eventually(bench.intake.synced.is_set)
 
         await asyncio.to_thread(lambda: asyncio.run(listen()))
         async with asyncio.timeout(5):

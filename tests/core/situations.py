@@ -103,7 +103,7 @@ def facts(
     status: Status = ONE, now: datetime = NOON, wish: RotatedCredentialSpec | None = None, **fields: Any
 ) -> Facts:
     """Return the facts of a credential that is watched in peace; `fields` are those of the facts or the credential."""
-    own = {key: fields.pop(key) for key in ("deleting", "finalizers", "generation") if key in fields}
+    own: dict[str, Any] = {key: fields.pop(key) for key in ("deleting", "finalizers", "generation") if key in fields}
     given: dict[str, Any] = {"finalizers": (FINALIZER,), "generation": 1, "deleting": None, **own}
     credential = Credential(
         key=Key("orders", "api"),

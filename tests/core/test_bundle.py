@@ -101,7 +101,7 @@ NUMBERS: dict[str, tuple[Keys, tuple[int | None, int | None]]] = {
     "a sign": ({"version": b"-7"}, (None, None)),
     "an end of line": ({"version": b"7\n"}, (None, None)),
     "nothing": ({"version": b""}, (None, None)),
-    "digits of another script": ({"version": "٧".encode()}, (None, None)),
+    "digits of another script": ({"version": "\u0667".encode()}, (None, None)),
 }
 
 

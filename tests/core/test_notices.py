@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -140,7 +141,7 @@ def test_nothing_is_said_twice(situation: str) -> None:
 
 def heard(*statuses: Status) -> list[Notice]:
     """Return what is said from one save to the next."""
-    pairs = zip(statuses, statuses[1:], strict=False)
+    pairs = pairwise(statuses)
     return [notice for before, after in pairs for notice, _, _ in notices.between(before, after)]
 
 

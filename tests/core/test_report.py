@@ -1,4 +1,4 @@
-"""What the status tells a person: conditions that mean something, change when it changes, and cost no write otherwise."""
+"""What the status tells a person: conditions that mean something, and cost no write while nothing changes."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ LAST_WINDOW = DUE - timedelta(hours=10)
 
 FAULTY = (Problem("spec.rotation.schedule", "never"),)
 USERS = frozenset({What.PODS, What.WORKLOADS})
-BYTES = {"generate": {"token": {"bytes": 48}}}
+BYTES: dict[str, Any] = {"generate": {"token": {"bytes": 48}}}
 SEEN = ONE.model_copy(update={"observed_trigger": "a"})
 RESTING = waits(DUE, Reason.ACTIVE)
 
@@ -168,7 +168,7 @@ BEGINS: dict[str, tuple[Facts, Gist]] = {
     "an old version is kept: look for its users": (kept(1), USERS),
     "a kept version is used": (
         *(kept(1, pods=(pod("tool", start=-2 * 86400),), workloads=()),),
-        waits(DUE + 15 * SECOND, Reason.HELD_BY_PODS),
+        waits(DUE + 15 * SECOND, Reason.HELD_BY_PODS, stalled=True),
     ),
     "a kept version is used by nobody": (kept(1, pods=(), workloads=()), begins(Cause.SCHEDULE, 3)),
     "as many old versions as there may be, less one": (

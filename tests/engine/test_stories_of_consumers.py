@@ -1,4 +1,4 @@
-"""Stories of those who use a credential: whoever can hold the old version keeps it alive, and nobody is restarted twice."""
+"""Stories of those who use a credential: whoever can hold the old version keeps it, and nobody is restarted twice."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_consumer_that_joins_during_the_overlap_is_moved_too() -> None:
 
 
 def test_a_consumer_that_leaves_is_waited_for_no_more() -> None:
-    """Taken from the spec while it is stuck, it is said once; its pods still gate, as those of anybody who uses the Secret."""
+    """Taken from the spec while it is stuck, it is said once; its pods still gate, as anybody's who uses the Secret."""
     web = Workload("web", "api")
     jobs = Workload("jobs", "api", manual="paused")
     world = settled(web, jobs, consumers=[WEB, JOBS])

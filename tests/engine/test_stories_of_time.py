@@ -41,7 +41,7 @@ def rotating(**rotation: Any) -> dict[str, Any]:
 def test_a_hold_keeps_what_would_go() -> None:
     """Until the hold ends version 1 stays and a condition says why; then it goes."""
     until = START + 5 * HOUR
-    hold = {"hold": {"until": until.isoformat(), "reason": "audit 7"}}
+    hold: dict[str, Any] = {"hold": {"until": until.isoformat(), "reason": "audit 7"}}
     world = settled(**hold)
     triggered(world, lasts=3 * HOUR + 59 * MINUTE, **hold)
     assert states(world) == MOVED
@@ -66,7 +66,7 @@ def test_a_hold_that_is_set_in_time_counts_and_one_that_is_lifted_does_not() -> 
 
 def test_manual_waits_for_a_person() -> None:
     """The old version stays accepted and a condition asks for a hand; the next rotation goes on all the same."""
-    manual = {"revocationPolicy": "Manual"}
+    manual: dict[str, Any] = {"revocationPolicy": "Manual"}
     world = settled(**manual)
     triggered(world, lasts=5 * DAY, **manual)
     assert states(world) == MOVED
@@ -81,7 +81,7 @@ def test_manual_waits_for_a_person() -> None:
 
 def test_never_through_three_rotations() -> None:
     """Every version stays, the bundle shows the last two, and nothing is said to be blocked."""
-    never = {"revocationPolicy": "Never"}
+    never: dict[str, Any] = {"revocationPolicy": "Never"}
     world = settled(**never)
     for trigger in "abc":
         triggered(world, trigger, DAY, **never)
@@ -93,7 +93,7 @@ def test_never_through_three_rotations() -> None:
 
 def test_never_is_stronger_than_a_deadline() -> None:
     """A pod holds version 1 past the deadline: `Never` keeps it although `atDeadline` is `Revoke`."""
-    wish = {
+    wish: dict[str, Any] = {
         "revocationPolicy": "Never",
         "overlap": {"duration": "10m", "deadline": "1h", "atDeadline": "Revoke"},
         "consumers": [WEB],

@@ -1,4 +1,4 @@
-"""Stories of trouble: drift, lost values, squatted names, failed rollouts, deletions. Nothing of a stranger's is touched."""
+"""Stories of trouble: drift, lost values, squatted names, failures, deletions; no stranger's Secret is touched."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_in_a_namespace_that_ends_nothing_is_created() -> None:
 
 
 def test_a_credential_that_is_retained_can_be_taken_over() -> None:
-    """Deleted under Retain and made again with `adopt: Unowned`: the same values, the same numbers, then it rotates on."""
+    """Deleted under Retain and made again with `adopt: Unowned`: the same values and numbers, then it rotates on."""
     web = Workload("web", "api")
     world = settled(web, consumers=[WEB])
     triggered(world, lasts=HOUR, consumers=[WEB])
@@ -208,8 +208,22 @@ def test_a_credential_that_is_deleted_while_its_consumers_move() -> None:
         assert set(world.secrets) == left
 
 
+@pytest.mark.parametrize("policy", ["Retain", "Revoke"])
+def test_a_deletion_touches_nothing_of_a_strangers(policy: str) -> None:
+    """A Secret that only has the name of our next version stays as it is, and so does a bundle that was replaced."""
+    world = settled(deletionPolicy=policy)
+    squat(world, "api-v2")
+    world.promises.excused = True
+    del world.secrets["api"]
+    squat(world, "api")
+    world.delete("api")
+    world.run(HOUR)
+    assert world.credentials == {}
+    assert set(world.secrets) == {"api", "api-v2"} | ({"api-v1"} if policy == "Retain" else set())
+
+
 def test_a_failed_rollout_under_hold_recovers_when_the_consumer_does() -> None:
-    """Both versions stay accepted and a person is asked; once the pods get ready the rotation goes on, restarting nobody."""
+    """Both versions stay and a person is asked; once the pods get ready the rotation goes on, restarting nobody."""
     wish: dict[str, Any] = {"consumers": [WEB], "rollout": {"onFailure": "Hold"}}
     web = Workload("web", "api", fails_on=frozenset({"2"}))
     world = settled(web, **wish)
@@ -281,7 +295,7 @@ def test_a_faulty_spec_does_not_stop_what_is_under_way() -> None:
 
 
 def test_nothing_is_written_in_peace() -> None:
-    """A settled credential costs no write and no Event in a week, through restarts, checks and a new look at the spec."""
+    """A settled credential costs no write and no Event in a week of restarts and checks."""
     world = settled(Workload("web", "api"), consumers=[WEB])
     writes, said = world.writes.copy(), world.said()
     for _ in range(7):

@@ -3,8 +3,10 @@
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from rekey.kube.api import CREDENTIALS
 from rekey.kube.client import Client
@@ -14,6 +16,8 @@ from tests.cluster.handle import Cluster
 from tests.kube.answering import always, answering, status
 from tests.kube.stage import KubeStage
 from tests.sim.stage import Play, Stage
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_words() -> None:
@@ -30,6 +34,20 @@ def test_needed() -> None:
     assert "*" not in {part for right in everywhere for part in (right.group, right.resource, right.verb)}
     secrets = {right.verb for right in everywhere if right.resource == "secrets"}
     assert secrets == {"get", "create", "patch", "delete"}, "Secrets are never listed or watched"
+
+
+@pytest.mark.parametrize("name", ["examples/operator/rbac.yaml", "tests/e2e/rbac.yaml"])
+def test_a_role_grants_exactly_what_is_needed(name: str) -> None:
+    """The role that people apply, and that of our tests, has every right that is needed and none besides."""
+    role = next(one for one in yaml.safe_load_all((ROOT / name).read_text()) if one["kind"] == "ClusterRole")
+    granted = [
+        Right(group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+    assert sorted(map(str, granted)) == sorted(map(str, needed([])))
 
 
 class Named:

@@ -14,7 +14,7 @@ from rekey.core.status import State, Version, ceil
 from rekey.engine import issuing, naming, showing
 from rekey.errors import Conflict, Rejected, Taken
 from rekey.ports.cluster import Ports
-from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+from rekey.ports.secrets import SecretChange, SecretView
 
 
 async def adopt(ports: Ports, facts: Facts) -> Outcome:
@@ -86,7 +86,7 @@ async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, pr
         name = naming.version_name(facts, free)
         stored = await ports.secrets.read(credential.key.namespace, name)
         if stored is None:
-            stored = await _store(ports, facts, name, free, _plain(facts, view, prefix))
+            stored = await _store(ports, facts, free, _plain(facts, view, prefix))
         elif stored.owner is None and _was_ours(facts, stored, view, prefix):
             change = SecretChange(stored.uid, stored.resource_version, owner=naming.owner(credential))
             stored = await ports.secrets.change(credential.key.namespace, name, change)
@@ -128,16 +128,9 @@ def _plain(facts: Facts, view: SecretView, prefix: str) -> Material:
         raise Rejected(Reason.INVALID_SPEC, text) from None
 
 
-async def _store(ports: Ports, facts: Facts, name: str, number: int, value: Material) -> SecretView:
-    new = NewSecret(
-        name=name,
-        material=value,
-        owner=naming.owner(facts.credential),
-        immutable=True,
-        labels=naming.labels(facts.credential, "version", number),
-        annotations={naming.DIGEST: start.wanted_digest(facts.spec)},
-    )
+async def _store(ports: Ports, facts: Facts, number: int, value: Material) -> SecretView:
+    new = issuing.version_secret(facts, number, value, start.wanted_digest(facts.spec))
     try:
         return await ports.secrets.create(facts.credential.key.namespace, new)
     except Taken:
-        raise Conflict(f"Secret {name} appeared") from None
+        raise Conflict(f"Secret {new.name} appeared") from None

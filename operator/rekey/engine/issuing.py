@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rekey.core import duration, ledger, start
@@ -39,22 +40,26 @@ async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tu
     raise Rejected(Reason.NAME_TAKEN, f"Secret {name} and the {MAX_SKIPPED - 1} after it are not ours: delete them")
 
 
+def version_secret(
+    facts: Facts, number: int, material: Material, digest: str, notes: Mapping[str, str] | None = None
+) -> NewSecret:
+    """Return the immutable Secret that holds one version."""
+    return NewSecret(
+        name=naming.version_name(facts, number),
+        material=material,
+        owner=naming.owner(facts.credential),
+        immutable=True,
+        labels=naming.labels(facts.credential, "version", number),
+        annotations={naming.DIGEST: digest, **(notes or {})},
+    )
+
+
 async def _create(ports: Ports, issuer: Issuer, facts: Facts, name: str, number: int) -> SecretView | None:
     credential = facts.credential
     issued = issuer.issue(facts.spec.generate)
     public = {naming.PUBLIC + key: value for key, value in issued.public.items()}
-    new = NewSecret(
-        name=name,
-        material=issued.material,
-        owner=naming.owner(credential),
-        immutable=True,
-        labels=naming.labels(credential, "version", number),
-        annotations={
-            naming.DIGEST: start.wanted_digest(facts.spec),
-            naming.TRIGGER: facts.spec.rotation.trigger or "",
-            **public,
-        },
-    )
+    notes = {naming.TRIGGER: facts.spec.rotation.trigger or "", **public}
+    new = version_secret(facts, number, issued.material, start.wanted_digest(facts.spec), notes)
     try:
         view = await ports.secrets.create(credential.key.namespace, new)
     except Taken:

@@ -10,10 +10,10 @@ from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec import MergePolicy
 from rekey.core.status import Version
-from rekey.engine import naming, showing
+from rekey.engine import issuing, naming, showing
 from rekey.errors import Rejected, Taken
 from rekey.ports.cluster import Ports
-from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+from rekey.ports.secrets import SecretChange, SecretView
 
 
 async def restore(ports: Ports, facts: Facts) -> Outcome:
@@ -25,8 +25,10 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
         return Outcome(now, now, bundle=facts.status.bundle)
     if view is not None:
         await _own(ports, facts, view)
-    material, active = await _value(ports, facts, active, view, "")
     older = next((item for item in facts.status.versions if _is_previous(facts, item)), None)
+    for version in filter(None, (active, older)):
+        await _reclaim(ports, facts, version)
+    material, active = await _value(ports, facts, active, view, "")
     previous: tuple[int, Material] | None = None
     mended = [active]
     if older is not None:
@@ -68,6 +70,15 @@ async def _own(ports: Ports, facts: Facts, view: SecretView) -> None:
     await ports.secrets.change(facts.credential.key.namespace, view.name, change)
 
 
+async def _reclaim(ports: Ports, facts: Facts, version: Version) -> None:
+    """Put the owner back on a version that lost it: its uid proves that it is the one that was made for us."""
+    namespace = facts.credential.key.namespace
+    stored = await ports.secrets.read(namespace, version.secret_name)
+    if stored is not None and showing.is_disowned(version, stored):
+        change = SecretChange(stored.uid, stored.resource_version, owner=naming.owner(facts.credential))
+        await ports.secrets.change(namespace, version.secret_name, change)
+
+
 async def _value(
     ports: Ports, facts: Facts, version: Version, view: SecretView | None, prefix: str
 ) -> tuple[Material, Version]:
@@ -87,14 +98,7 @@ async def _value(
 
 
 async def _store(ports: Ports, facts: Facts, version: Version, value: Material) -> SecretView:
-    new = NewSecret(
-        name=version.secret_name,
-        material=value,
-        owner=naming.owner(facts.credential),
-        immutable=True,
-        labels=naming.labels(facts.credential, "version", version.number),
-        annotations={naming.DIGEST: version.digest or ""},
-    )
+    new = issuing.version_secret(facts, version.number, value, version.digest or "")
     namespace = facts.credential.key.namespace
     try:
         return await ports.secrets.create(namespace, new)

@@ -52,8 +52,15 @@ def target_of(facts: Facts) -> Target:
 async def value(ports: Ports, facts: Facts, version: Version) -> Material | None:
     """Return the stored value of a version; None if its Secret is gone or not ours."""
     view = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
-    ours = view is not None and view.owner == facts.credential.uid and version.handle in {None, view.uid}
-    return view.material if view is not None and ours else None
+    if view is None:
+        return None
+    owned = view.owner == facts.credential.uid and version.handle in {None, view.uid}
+    return view.material if owned or is_disowned(version, view) else None
+
+
+def is_disowned(version: Version, view: SecretView) -> bool:
+    """Say whether the Secret is that of the version but somebody took our ownership off; the uid proves it."""
+    return view.owner is None and view.uid == version.handle
 
 
 def compose(

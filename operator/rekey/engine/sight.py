@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from rekey.core import bundle as content
 from rekey.core import gate, ledger
-from rekey.core.effects import Activate, Effect, Issue, Reinstate, Restart, Restore, What
+from rekey.core.effects import Activate, Conclude, Effect, Issue, Reinstate, Restart, Restore, What
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
 from rekey.core.status import State, Step, Version
+from rekey.engine import showing
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -40,6 +41,8 @@ def forget(facts: Facts, effect: Effect) -> Facts:
             return replace(facts, check=False, bundle=BundleState.INTACT)
         case Issue():
             return replace(facts, check=False, pending_gone=False)
+        case Conclude() if must_redraw(replace(facts.credential, status=facts.status)):
+            return replace(facts, check=True, bundle=None, bundle_version=None)
         case _:
             return facts
 
@@ -100,20 +103,21 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
 
 
 async def _stored(ports: Ports, facts: Facts, version: Version) -> SecretView | None:
-    """Return the Secret of a version if it is ours."""
+    """Return the Secret of a version if it is ours, or was until somebody took our ownership off."""
     view = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
-    return view if view is not None and view.owner == facts.credential.uid else None
+    ours = view is not None and (view.owner == facts.credential.uid or showing.is_disowned(version, view))
+    return view if ours else None
 
 
 async def _versions_intact(ports: Ports, facts: Facts, active: Version, stored: SecretView | None) -> bool:
     """Say whether the Secrets of the versions that the bundle shows are the ones on record."""
-    if stored is None or active.handle not in {None, stored.uid}:
+    if stored is None or stored.owner is None or active.handle not in {None, stored.uid}:
         return False
     older = next((item for item in facts.status.versions if _shown_before(facts, item)), None)
     if older is None:
         return True
     before = await _stored(ports, facts, older)
-    return before is not None and older.handle in {None, before.uid}
+    return before is not None and before.owner is not None and older.handle in {None, before.uid}
 
 
 def _shown_before(facts: Facts, version: Version) -> bool:
