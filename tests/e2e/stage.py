@@ -180,7 +180,7 @@ def opened(
 ) -> Iterator[Stage]:
     """Give a fresh namespace with an operator that is not started; both go in the end."""
     namespace = f"t-{secrets.token_hex(4)}"
-    kubeconfig = _make(cluster, reader, namespace, directory)
+    kubeconfig = make(cluster, reader, namespace, directory)
     operator = Operator(kubeconfig, [namespace], directory, settings or {}, program)
     stage = Stage(cluster, reader, namespace, operator)
     OPEN.append(stage)
@@ -189,26 +189,30 @@ def opened(
     finally:
         OPEN.remove(stage)
         operator.stop()
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+        cluster.kubectl("-n", "default", "delete", "serviceaccount", f"rekey-{namespace}", "--wait=false")
 
 
-def _make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> Path:
-    """Make the namespace and a login with the rights of rbac.yaml in it; return the login's kubeconfig."""
-    who = {"name": "rekey", "namespace": namespace}
+def make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> Path:
+    """Make the namespace and a login with the rights of rbac.yaml in it; return the login's kubeconfig.
+
+    The account lives elsewhere: in a namespace that is deleted it would go before the credentials do.
+    """
+    account = {"name": f"rekey-{namespace}", "namespace": "default"}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "rekey-e2e"}
     items: list[Manifest] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": who},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": who,
+            "metadata": {"name": "rekey", "namespace": namespace},
             "roleRef": role,
-            "subjects": [{"kind": "ServiceAccount", **who}],
+            "subjects": [{"kind": "ServiceAccount", **account}],
         },
     ]
     cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    token = cluster.kubectl("-n", namespace, "create", "token", "rekey", "--duration=2h").strip()
+    token = cluster.kubectl("-n", "default", "create", "token", account["name"], "--duration=2h").strip()
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -222,6 +226,6 @@ def _make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> 
     path = directory / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
     # No pod can be made before its namespace has a ServiceAccount.
-    account = f"{folder('serviceaccounts', namespace)}/default"
-    until(lambda: reader.get(account), "the ServiceAccount", seconds=PATIENCE)
+    wanted = f"{folder('serviceaccounts', namespace)}/default"
+    until(lambda: reader.get(wanted), "the ServiceAccount", seconds=PATIENCE)
     return path

@@ -112,8 +112,6 @@ class KopfShell:
         async def heard(event: Any, **_: Any) -> None:  # noqa: ANN401  kopf's
             obj = event["object"]
             put(Gone(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else look(obj))
-            if event["type"] is None:
-                progress.handed_over()
 
         return registry
 

@@ -63,7 +63,8 @@ class PodView:
 
     `starts` are the starts of its running containers and of its finished init containers (which may have handed on
     what they read); `pending` is true while a container has yet to start and will read what the bundle shows then;
-    `born` is when the pod was created (None: unknown, taken as long ago).
+    `born` is when the pod was created (None: unknown, taken as long ago). `unclear` is true while a container that has
+    started does not say when: that may have been at any instant since.
     """
 
     name: str
@@ -74,6 +75,7 @@ class PodView:
     pending: bool
     terminating: bool = False
     born: datetime | None = None
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)

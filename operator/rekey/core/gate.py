@@ -100,7 +100,8 @@ def _took(pod: PodView, version: Version, until: datetime, now: datetime) -> boo
     """
     since = version.activated_time
     read = any(start <= until and (since is None or start + SECOND >= since) for start in pod.starts)
-    return read or _will_take(pod, until, now)
+    unclear = pod.unclear and (pod.born is None or pod.born <= until)
+    return read or unclear or _will_take(pod, until, now)
 
 
 def _will_take(pod: PodView, until: datetime, now: datetime) -> bool:

@@ -4,7 +4,7 @@
    it is a snapshot: that is the one that holds longer.
 2. Statuses are matched to containers by name; a container without a status has yet to start.
 3. Of a container that does not say when it started (some kubelets do not know) only the bounds are known: not before
-   its pod was made, not after now. So it counts as started at the one, and as about to start.
+   its pod was made, not after now. So it counts as started at the one, as about to start, and as `unclear`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def view(pod: dict[str, Any]) -> PodView:
         pending=pending or None in starts,
         terminating="deletionTimestamp" in metadata,
         born=instant(born) if born else None,
+        unclear=None in starts,
     )
 
 
