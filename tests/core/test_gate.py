@@ -94,6 +94,16 @@ HOLDING: dict[str, tuple[PodView, float, bool]] = {
     "refresh None, but the pod takes an environment: that counts": (pod("hot-1", start=-60), 3600, True),
     "a pod without any reference that nobody declared": (pod("tool", start=-60, uses=()), 60, False),
     "a pod that has no container that runs or ended": (pod(starts=(), pending=False), 60, False),
+    "an old pod with a container that does not say since when it runs": (
+        pod(starts=(), pending=False, unclear=True, born=after(-86400)),
+        3600,
+        True,
+    ),
+    "such a pod that was made after the caches were clear": (
+        pod(starts=(), pending=False, unclear=True, born=after(3000)),
+        3600,
+        False,
+    ),
 }
 
 

@@ -20,7 +20,8 @@ def must_redraw(credential: Credential) -> bool:
     bundle = credential.status.bundle
     if bundle is None or credential.deleting is not None:
         return False
-    idle = all(version.state is State.ACTIVE or version.state in ledger.ENDED for version in credential.status.versions)
+    rotation = credential.status.rotation
+    idle = rotation is None or rotation.step is Step.ROLLED_BACK
     return idle and bundle.render is not None and bundle.render != ledger.digest(credential.spec.target)
 
 
