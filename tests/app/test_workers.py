@@ -188,6 +188,7 @@ def test_what_was_settled_before_waits_for_what_was_not() -> None:
         bench.hear(settled("a"))
         bench.hear(manifest("b"))
         bench.hear(settled("c", metadata__deletionTimestamp="2026-11-21T09:00:00Z"))
+        bench.intake.take(Synced())
         works = [await bench.queue.take() for _ in range(3)]
         assert [(work.key.name, work.lane) for work in works if work] == [
             ("b", Lane.CHANGE),

@@ -57,7 +57,7 @@ ORDER: dict[str, tuple[Facts, Gist]] = {
         *(moving(60, done("web"), done("jobs"), old("more"), pods=(pod("jobs-1"),)),),
         restart("more"),
     ),
-    "no slot is free": (moving(60, old("web"), slots=0), wait(60)),
+    "no slot is free": (moving(60, old("web"), slots=0), wait(60, reason=Reason.AWAITING_SLOT)),
     "one slot is free": (moving(60, old("web"), slots=1), restart("web")),
     "a slot is free beside one that rolls": (
         *(moving(60, done("web"), rolling("jobs"), old("more"), slots=1, **FIVE),),
@@ -65,7 +65,7 @@ ORDER: dict[str, tuple[Facts, Gist]] = {
     ),
     "no slot is free beside one that rolls": (
         *(moving(60, done("web"), rolling("jobs"), old("more"), slots=0, **FIVE),),
-        wait(60),
+        wait(60, reason=Reason.AWAITING_SLOT),
     ),
     "outside the window": (
         *(moving(7200, old("web"), **NIGHTLY),),

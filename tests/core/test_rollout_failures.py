@@ -51,7 +51,7 @@ FAILS: dict[str, tuple[Facts, Gist]] = {
     ),
     "not restarted yet, however long ago the rotation began": (
         *(moving(11 + LIMIT, old("web"), slots=0, entries=()),),
-        wait(11 + LIMIT, 15),
+        wait(11 + LIMIT, 15, Reason.AWAITING_SLOT),
     ),
     "one that had moved in time and has a pod that is not ready now": (
         moving(
@@ -69,7 +69,7 @@ FAILS: dict[str, tuple[Facts, Gist]] = {
                 11 + LIMIT, workload("web", "1", complete=False), slots=0, entries=[entry("web", 1, 10, moved=True)]
             ),
         ),
-        wait(11 + LIMIT, 15),
+        wait(11 + LIMIT, 15, Reason.AWAITING_SLOT),
     ),
     "another one fails while the first has moved": (
         *(moving(11 + LIMIT, done("web"), rolling("jobs")),),

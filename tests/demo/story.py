@@ -34,8 +34,9 @@ def completed(look: Look) -> int:
 
 
 def is_over(look: Look) -> bool:
-    """Tell whether all rotations of the demo are complete."""
-    return completed(look) >= ROTATIONS and is_settled(look)
+    """Tell whether all rotations of the demo are complete; where pods start slowly the next one follows at once."""
+    another = (look.current or 0) > ROTATIONS + 1
+    return completed(look) >= ROTATIONS and (another or is_settled(look))
 
 
 def doing(look: Look) -> str:

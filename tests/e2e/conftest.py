@@ -11,11 +11,10 @@ import pytest
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.e2e.reader import Reader, reading
-from tests.e2e.stage import OPEN, Stage, opened
+from tests.e2e.stage import OPEN, REMAINS, Stage, opened
 
 HERE = Path(__file__).parent
 CRDS = HERE.parents[1] / "crds"
-SHOWN = 12_000
 Opening = Callable[..., AbstractContextManager[Stage]]
 
 
@@ -83,8 +82,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Show the operators' logs and the credentials' status with every failure."""
     report = yield
     if report.failed:
-        for stage in OPEN:
-            report.sections.append((f"operator of {stage.namespace}", stage.operator.text()[-SHOWN:]))
-            status = [f"{one['metadata']['name']}: {one.get('status')}" for one in stage.all("rotatedcredentials")]
-            report.sections.append((f"credentials of {stage.namespace}", "\n".join(status)[-SHOWN:]))
+        report.sections += [*REMAINS, *(section for stage in OPEN for section in stage.remains())]
+        REMAINS.clear()
     return report

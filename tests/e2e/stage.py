@@ -20,6 +20,9 @@ from tests.e2e.reader import Reader, folder
 _T = TypeVar("_T")
 OPEN: list["Stage"] = []
 """The stages of this process that are open: their logs are shown when a test fails."""
+REMAINS: list[tuple[str, str]] = []
+"""The same of stages that a failing test has closed already."""
+SHOWN = 12_000
 
 
 class Stage:
@@ -131,6 +134,12 @@ class Stage:
         self.until(lambda: len(self.events(name)) >= len(wanted), f"the Events of {name}")
         assert self.events(name) == list(wanted)
 
+    def remains(self) -> list[tuple[str, str]]:
+        """Return what tells why a test failed: titles and texts."""
+        status = [f"{one['metadata']['name']}: {one.get('status')}" for one in self.all("rotatedcredentials")]
+        texts = {"operator": self.operator.text(), "credentials": "\n".join(status)}
+        return [(f"{title} of {self.namespace}", text[-SHOWN:]) for title, text in texts.items()]
+
     def until_ready(self, *pods_of: str) -> None:
         """Wait until the pods of these apps, and at least one of each, are ready."""
 
@@ -186,6 +195,9 @@ def opened(
     OPEN.append(stage)
     try:
         yield stage
+    except BaseException:
+        REMAINS.extend(stage.remains())
+        raise
     finally:
         OPEN.remove(stage)
         operator.stop()

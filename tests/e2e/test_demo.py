@@ -153,6 +153,17 @@ def test_it_is_not_settled_when(name: str) -> None:
     assert not story.is_settled(UNSETTLED[name])
 
 
+def test_the_demo_is_over_after_two_rotations() -> None:
+    """Nothing is under way, or the next rotation began before anybody looked."""
+    versions = (version(1, "Revoked"), version(2, "Revoked"), version(3, "Active"))
+    over = changed(current=3, versions=versions, pods=pods(3, 3))
+    assert story.is_over(over)
+    assert not story.is_over(changed(current=3, versions=versions, pods=pods(3, 2)))
+    begun = (*versions[:2], version(3, "Retiring"), version(4, "Active"))
+    assert story.is_over(changed(current=4, versions=begun, pods=pods(3, 3), step="RollingOut"))
+    assert not story.is_over(changed(current=3, versions=versions, pods=pods(3, 3), step="Revoking"))
+
+
 def test_news_are_told_once() -> None:
     """Whatever differs from the look before is told; the same look again tells nothing."""
     event = Event(T0, "Activated", "version 3 is current", warning=False)

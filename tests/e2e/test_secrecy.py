@@ -71,8 +71,9 @@ def _live(stage: Stage) -> None:
     """Do everything in the course of which something could be said."""
     template = {"data": {"url": "https://user:${token}@host/", "old": "${previous.token}"}}
     handmade = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "found"}, "stringData": {"password": "typed-by-a-person-long-ago"}}
+    # Not by `apply`, which writes what it applied into an annotation, values too.
+    stage.kubectl("create", "-f", "-", stdin=json.dumps(handmade))
     stage.apply(
-        handmade,
         workload("app", "tok"),
         workload("bad", "fails", notes={BAD_VERSION: "fails=2"}, replicas=1),
         credential("tok", consumers=[consumer("app")], target={"template": template}),

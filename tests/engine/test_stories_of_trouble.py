@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rekey.core.material import Material
 from rekey.core.status import Cause
 from tests.engine.scenarios import JOBS, WEB, spec
 from tests.engine.telling import (
@@ -206,6 +207,19 @@ def test_a_credential_that_is_deleted_while_its_consumers_move() -> None:
         world.run(HOUR)
         assert world.credentials == {}
         assert set(world.secrets) == left
+
+
+def test_a_value_that_is_not_stored_as_it_was_sent_is_never_shown() -> None:
+    """Somebody's webhook rewrites Secrets: the version is taken back at once and a person is asked."""
+    world = World()
+    world.webhook = lambda material: Material({key: text + b"!" for key, text in material.reveal().items()})
+    world.apply("api", spec())
+    world.run(HOUR)
+    assert world.secrets == {}
+    assert verdict(world, "Stalled") == ("True", "BackendRefused")
+    world.webhook = lambda material: material
+    world.inspect("api")
+    assert states(world) == {1: "Active"}
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Revoke"])

@@ -127,11 +127,18 @@ class Secrets:
             if new.name in self.world.secrets:
                 raise Taken(new.name)
             view = SecretView(
-                name=new.name, uid=self.world.next_id(), resource_version=self.world.next_id(),
-                created=self.world.time.replace(microsecond=0), material=new.material, owner=new.owner.uid,
-                immutable=new.immutable, type=new.type, labels=new.labels, annotations=new.annotations,
+                name=new.name,
+                uid=self.world.next_id(),
+                resource_version=self.world.next_id(),
+                created=self.world.time.replace(microsecond=0),
+                material=self.world.webhook(new.material),
+                owner=new.owner.uid,
+                immutable=new.immutable,
+                type=new.type,
+                labels=new.labels,
+                annotations=new.annotations,
                 written=self.world.time,
-            )  # fmt: skip
+            )
             self.world.secrets[new.name] = view
             self.world.promises.created(view)
             self.world.show(new.name)

@@ -84,6 +84,7 @@ class World:
         self.started = START
         self.problems: tuple[Any, ...] = ()
         self.skew = timedelta(0)
+        self.webhook: Callable[[Material], Material] = lambda material: material
         self.promises = Promises(self)
         self.engine = self._engine()
         self.wake: dict[str, datetime | None] = {}

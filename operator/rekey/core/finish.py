@@ -110,7 +110,9 @@ def _move(facts: Facts, old: Version, since: datetime) -> Decision:
         return Act(Commit(old.number, forced=True), "overlap.deadline passed and atDeadline is Revoke")
     blocked = facts.now >= retire.deadline_of(old, facts)
     stuck = rollout.stuck(facts, late)
-    reason = Reason.HELD_BY_PODS if stuck else Reason.AWAITING_ROLLOUT
+    queued = facts.slots == 0 and any(item.restartable and not item.at_version for item in late)
+    waits = Reason.AWAITING_SLOT if queued else Reason.AWAITING_ROLLOUT
+    reason = Reason.HELD_BY_PODS if stuck else waits
     reason = Reason.DEADLINE_PASSED if blocked else reason
     return Hold(retire.poll(facts, since), reason, _waiting(late), stalled=stuck, blocked=blocked)
 

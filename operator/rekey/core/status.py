@@ -63,7 +63,6 @@ class Cause(StrEnum):
     """Why a version was made."""
 
     FIRST_ISSUE = "FirstIssue"
-    ADOPTED = "Adopted"
     REBUILT = "Rebuilt"
     SCHEDULE = "Schedule"
     TRIGGER = "Trigger"
