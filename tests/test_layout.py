@@ -62,11 +62,7 @@ def tracked() -> list[File]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     paths = [ROOT / path for path in sorted(set(listed.split("\0"))) if path]
-    return [
-        File(str(path.relative_to(ROOT)), path.read_text("utf-8", "replace"))
-        for path in paths
-        if path.is_file()
-    ]
+    return [File(str(path.relative_to(ROOT)), path.read_text("utf-8", "replace")) for path in paths if path.is_file()]
 
 
 FILES = tracked()
@@ -138,9 +134,7 @@ def strangers(file: File) -> Iterator[str]:
     """No file names a package registry, or a path that exists on one machine only."""
     for number, line in file.lines:
         for name in (*HOSTS, *PATHS):
-            if re.search(
-                rf"(?<![\w./]){re.escape(name)}" if name in PATHS else rf"\b{re.escape(name)}\b", line
-            ):
+            if re.search(rf"(?<![\w./]){re.escape(name)}" if name in PATHS else rf"\b{re.escape(name)}\b", line):
                 yield f"line {number}: names {name}"
 
 
@@ -217,17 +211,13 @@ def test_the_same_dependencies_are_declared_and_locked() -> None:
     for lock in ("run.txt", "dev.txt"):
         text = (ROOT / "requirements" / lock).read_text()
         assert declared <= set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
-        assert all(
-            "--hash=sha256:" in part for part in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
-        )
+        assert all("--hash=sha256:" in part for part in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:])
 
 
 def test_development_runs_what_the_image_runs() -> None:
     """Every package of run.txt and build.txt has the same version in dev.txt."""
     pins = {
-        name: set(
-            re.findall(r"^[a-z0-9-]+==\S+", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE)
-        )
+        name: set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
         for name in ("run", "build", "dev")
     }
     assert pins["run"] <= pins["dev"]

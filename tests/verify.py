@@ -54,9 +54,7 @@ class Step:
 def check(name: str, command: Sequence[str]) -> Step:
     """Run a check, silent unless it fails."""
     start = time.monotonic()
-    done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     step = Step(name, done.returncode != 0, time.monotonic() - start)
     if step.failed:
         print(f"--- {name}: {' '.join(command)}\n{done.stdout}", flush=True)

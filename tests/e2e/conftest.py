@@ -1,7 +1,7 @@
 """What the tests of the whole operator take: `stage`, with a running operator, and `opening` for special ones."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def opening(prepared: Cluster, reader: Reader, tmp_path_factory: pytest.TempPath
     """Give the way to open a stage of one's own: the settings are REKEY_ variables."""
 
     @contextmanager
-    def open_one(**options: Any) -> Iterator[Stage]:  # noqa: ANN401  passed on
+    def open_one(**options: Any) -> Iterator[Stage]:
         running = options.pop("running", True)
         with opened(prepared, reader, tmp_path_factory.mktemp("operator"), **options) as stage:
             if running:
@@ -78,7 +78,9 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the operators' logs and the credentials' status with every failure."""
     report = yield
     if report.failed:

@@ -13,7 +13,7 @@ ROTATED = {1: "Revoked", 2: "Active"}
 Change = Callable[[Stage, list[str]], None]
 
 
-def patch_all(stage: Stage, names: list[str], **spec: Any) -> None:  # noqa: ANN401  JSON
+def patch_all(stage: Stage, names: list[str], **spec: Any) -> None:
     """Merge changes into the spec of several credentials."""
     stage.kubectl("patch", "rcred", *names, "--type=merge", "-p", json.dumps({"spec": spec}))
 
@@ -32,20 +32,22 @@ class Scenario:
     begin: Callable[[Stage, str], list[Manifest]]
     then: Change = trigger
     templates: tuple[str | None, ...] = (None, "2")
-    made: dict[int, int] = field(default_factory=lambda: TWO)
+    made: dict[int, int] = field(default_factory=lambda: {1: 1, 2: 1})
     kept: tuple[str, ...] = ("{name}", "{name}-v2")
 
     def cases(self) -> dict[str, list[str]]:
         """Return the plan: a credential for each effect and each side of it."""
         points = [(effect, when) for effect in self.effects for when in ("before", "after")]
-        return {f"c{number:02}": [effect.format(name=f"c{number:02}"), when] for number, (effect, when) in enumerate(points)}
+        return {
+            f"c{number:02}": [effect.format(name=f"c{number:02}"), when] for number, (effect, when) in enumerate(points)
+        }
 
 
-def _plain(**spec: Any) -> Callable[[Stage, str], list[Manifest]]:  # noqa: ANN401  JSON
-    return lambda stage, name: [credential(name, **spec)]
+def _plain(**spec: Any) -> Callable[[Stage, str], list[Manifest]]:
+    return lambda _, name: [credential(name, **spec)]
 
 
-def _consumed(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, str], list[Manifest]]:  # noqa: ANN401
+def _consumed(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, str], list[Manifest]]:
     def begin(stage: Stage, name: str) -> list[Manifest]:
         app = workload(name, name, notes=notes, replicas=1)
         return [app, credential(name, consumers=[consumer(name)], **spec)]
@@ -54,7 +56,12 @@ def _consumed(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Sta
 
 
 def _by_hand(stage: Stage, name: str) -> list[Manifest]:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"token": f"typed-{name}"}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "stringData": {"token": f"typed-{name}"},
+    }
     return [secret, credential(name, target={"adopt": "Unowned"})]
 
 
@@ -79,7 +86,9 @@ def _leave_a_version(stage: Stage, names: list[str]) -> None:
         assert found is not None
         old = {key: found["metadata"][key] for key in ("labels", "ownerReferences")}
         meta = {"name": f"{name}-v2", "annotations": {"rekey.dev/generate-digest": "older"}, **old}
-        stage.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "immutable": True, "stringData": {"token": "left"}})
+        stage.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "immutable": True, "stringData": {"token": "left"}}
+        )
     trigger(stage, names)
 
 
@@ -91,10 +100,10 @@ def _delete(stage: Stage, names: list[str]) -> None:
     stage.kubectl("delete", "rcred", "--all", "--wait=false")
 
 
-ROTATION = ("Finalize", "Issue 1", "Activate 1", "Issue 2", "Activate 2", "Restart {name} 2")
-ROTATION += ("StartOverlap 1", "Commit 1", "Revoke 1", "Conclude")
+TO_ACTIVE = ("Finalize", "Issue 1", "Activate 1", "Issue 2", "Activate 2", "Restart {name} 2")
+ROTATION = (*TO_ACTIVE, "StartOverlap 1", "Commit 1", "Revoke 1", "Conclude")
 ROLLBACK = ("Condemn 2", "Reinstate 1", "Restart {name} None", "StartOverlap 2", "Commit 2", "Revoke 2")
-ONE, TWO, THREE = {1: 1}, {1: 1, 2: 1}, {1: 1, 2: 1, 3: 1}
+ONE, THREE = {1: 1}, {1: 1, 2: 1, 3: 1}
 FIRST = ("{name}", "{name}-v1")
 SCENARIOS: dict[str, Scenario] = {
     "a rotation": Scenario(ROTATION, ROTATED, _consumed()),
@@ -118,8 +127,12 @@ SCENARIOS: dict[str, Scenario] = {
         made=THREE,
         kept=("{name}", "{name}-v3"),
     ),
-    "a bundle that somebody deletes": Scenario(("Restore",), {1: "Active"}, _plain(), _tamper, templates=(), made=ONE, kept=FIRST),
-    "a credential that is released": Scenario(("Release", "LetGo"), {}, _plain(), _delete, templates=(), made=ONE, kept=FIRST),
+    "a bundle that somebody deletes": Scenario(
+        ("Restore",), {1: "Active"}, _plain(), _tamper, templates=(), made=ONE, kept=FIRST
+    ),
+    "a credential that is released": Scenario(
+        ("Release", "LetGo"), {}, _plain(), _delete, templates=(), made=ONE, kept=FIRST
+    ),
     "a credential that is destroyed": Scenario(
         ("Destroy", "LetGo"), {}, _plain(deletionPolicy="Revoke"), _delete, templates=(), made=ONE, kept=()
     ),

@@ -60,7 +60,7 @@ class Crashes:
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._done = {line["credential"] for line in read(log) if line["what"] == "crash"}
 
-    def note(self, **line: Any) -> None:  # noqa: ANN401  JSON
+    def note(self, **line: Any) -> None:
         """Write a line that a crash cannot take back."""
         os.write(self._log, json.dumps(line).encode() + b"\n")
 

@@ -74,7 +74,9 @@ class Recorder:
         return all(self._knows(resource) for resource in WATCHED)
 
     def _knows(self, resource: str) -> bool:
-        there = {item["metadata"]["resourceVersion"] for item in self._reader.get(folder(resource, self._namespace))["items"]}
+        there = {
+            item["metadata"]["resourceVersion"] for item in self._reader.get(folder(resource, self._namespace))["items"]
+        }
         last = {one.name: one for one in sorted(self._changes, key=_order) if one.resource == resource}
         return there == {one.body["metadata"]["resourceVersion"] for one in last.values() if not one.gone}
 
@@ -146,7 +148,11 @@ class History:
         """Return how many ReplicaSets a Deployment ever had."""
         owned = [change for change in self.changes if change.resource == "replicasets"]
         return len(
-            {one.body["metadata"]["uid"] for one in owned if one.body["metadata"]["ownerReferences"][0]["name"] == deployment}
+            {
+                one.body["metadata"]["uid"]
+                for one in owned
+                if one.body["metadata"]["ownerReferences"][0]["name"] == deployment
+            }
         )
 
     def locked_out(self, bundle: str) -> list[str]:

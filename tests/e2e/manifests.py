@@ -10,7 +10,7 @@ BAD_VERSION = "test.rekey.dev/failing-on-version"
 Manifest = dict[str, Any]
 
 
-def credential(name: str, **spec: Any) -> Manifest:  # noqa: ANN401  JSON
+def credential(name: str, **spec: Any) -> Manifest:
     """Return a token with an overlap of a second; `rotation` and `overlap` are merged, other parts replaced."""
     rotation = {"interval": "720h", "jitterPercent": 0} | spec.pop("rotation", {})
     overlap = {"duration": "1s"} | spec.pop("overlap", {})
@@ -23,12 +23,12 @@ def credential(name: str, **spec: Any) -> Manifest:  # noqa: ANN401  JSON
     }
 
 
-def consumer(name: str, kind: str = "Deployment", **more: Any) -> Manifest:  # noqa: ANN401  JSON
+def consumer(name: str, kind: str = "Deployment", **more: Any) -> Manifest:
     """Return an entry of `spec.consumers`."""
     return {"kind": kind, "name": name, **more}
 
 
-def pod_spec(*bundles: str, key: str = "token", **more: Any) -> Manifest:  # noqa: ANN401  JSON
+def pod_spec(*bundles: str, key: str = "token", **more: Any) -> Manifest:
     """Return the spec of a pod that takes a variable from each of these Secrets."""
     env = [
         {"name": f"VALUE_{number}", "valueFrom": {"secretKeyRef": {"name": bundle, "key": key}}}
@@ -55,7 +55,7 @@ def workload(
     kind: str = "Deployment",
     notes: dict[str, str] | None = None,
     labels: dict[str, str] | None = None,
-    **spec: Any,  # noqa: ANN401  JSON
+    **spec: Any,
 ) -> Manifest:
     """Return a Deployment, StatefulSet or DaemonSet; `notes` are annotations of its pods."""
     template = {"metadata": {"labels": {"app": name}, "annotations": notes or {}}, "spec": pod_spec(*bundles)}

@@ -45,7 +45,7 @@ class Stage:
         """Merge the patch into an object."""
         self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch))
 
-    def change(self, name: str, **spec: Any) -> None:  # noqa: ANN401  JSON
+    def change(self, name: str, **spec: Any) -> None:
         """Merge changes into the spec of a credential."""
         self.patch("rcred", name, {"spec": spec})
 
@@ -146,7 +146,8 @@ class Stage:
         def ready() -> bool:
             pods = self.all("pods")
             return all(
-                (own := [pod for pod in pods if app in {pod["metadata"]["name"], _app(pod)}]) and all(map(is_ready, own))
+                (own := [pod for pod in pods if app in {pod["metadata"]["name"], _app(pod)}])
+                and all(map(is_ready, own))
                 for app in pods_of
             )
 
@@ -176,7 +177,9 @@ def is_ready(pod: Manifest) -> bool:
 def started(pod: Manifest) -> datetime | None:
     """Return when the first of its running containers was started."""
     states = [one["state"] for one in pod["status"].get("containerStatuses", [])]
-    return min((datetime.fromisoformat(one["running"]["startedAt"]) for one in states if "running" in one), default=None)
+    return min(
+        (datetime.fromisoformat(one["running"]["startedAt"]) for one in states if "running" in one), default=None
+    )
 
 
 @contextmanager

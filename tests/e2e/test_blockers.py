@@ -26,7 +26,7 @@ class Blocker:
     users: Callable[[str], list[Manifest]]
     says: str
     goes: Callable[[Stage, str], None]
-    consumers: Callable[[str], list[Manifest]] = lambda name: []
+    consumers: Callable[[str], list[Manifest]] = lambda _: []
     reason: str = "HeldByPods"
     overlap: Any = None
 
@@ -49,7 +49,11 @@ def _delete_pods(stage: Stage, name: str) -> None:
     stage.kubectl("delete", "pod", f"-lapp={name}", "--wait=false")
 
 
-def _by_itself(kind: str, **more: Any) -> Callable[[str], list[Manifest]]:  # noqa: ANN401  JSON
+def _delete_pod(stage: Stage, name: str) -> None:
+    stage.kubectl("delete", "pod", name, "--wait=false")
+
+
+def _by_itself(kind: str, **more: Any) -> Callable[[str], list[Manifest]]:
     return lambda name: [consumer(name, kind, **more)]
 
 
@@ -82,7 +86,7 @@ BLOCKERS = {
     "an undeclared bare pod": Blocker(
         users=lambda name: [pod(name, name)],
         says="pod {name} (undeclared)",
-        goes=lambda stage, name: stage.kubectl("delete", "pod", name, "--wait=false") and None,
+        goes=_delete_pod,
     ),
     "an undeclared Job that runs": Blocker(
         users=lambda name: [job(name, name, notes=RUNNING)],

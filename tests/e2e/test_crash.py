@@ -64,8 +64,11 @@ class Run:
         return self.recorder.history()
 
     def is_tidy(self) -> bool:
-        """Tell whether what is left is the bundle and the current version, owned, or what the deletion policy leaves."""
-        left = {item["metadata"]["name"]: bool(item["metadata"].get("ownerReferences")) for item in self.stage.all("secrets")}
+        """Tell whether bundle and current version are left, and owned, or what the deletion policy leaves."""
+        left = {
+            item["metadata"]["name"]: bool(item["metadata"].get("ownerReferences"))
+            for item in self.stage.all("secrets")
+        }
         kept = self.scenario.kept
         return left == {name.format(name=case): bool(self.scenario.ends) for case in self.cases for name in kept}
 

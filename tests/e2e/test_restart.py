@@ -47,7 +47,11 @@ def counted(cluster: Cluster, verbs: set[str]) -> Counter[tuple[str, str]]:
 
 def versions(stage: Stage) -> dict[str, str]:
     """Return the resourceVersion of all that Rekey could have written."""
-    items = [(kind, item["metadata"]) for kind in ("rotatedcredentials", "secrets", "events", "deployments") for item in stage.all(kind)]
+    items = [
+        (kind, item["metadata"])
+        for kind in ("rotatedcredentials", "secrets", "events", "deployments")
+        for item in stage.all(kind)
+    ]
     return {f"{kind}/{meta['name']}": meta["resourceVersion"] for kind, meta in items}
 
 
@@ -55,7 +59,10 @@ def test_a_restart_with_100_settled_credentials_writes_nothing(own_cluster: Clus
     """The API server counts no write of ours, no Secret is read, and nothing has another resourceVersion."""
     names = [f"c{number:03}" for number in range(100)]
     with reading(own_cluster) as reader, opened(own_cluster, reader, tmp_path) as stage:
-        stage.apply(workload("web", "c000", replicas=1), *[credential(name, consumers=[consumer("web")] if name == "c000" else []) for name in names])
+        stage.apply(
+            workload("web", "c000", replicas=1),
+            *[credential(name, consumers=[consumer("web")] if name == "c000" else []) for name in names],
+        )
         stage.operator.start()
         stage.until(lambda: _settled(stage) == 100, "100 credentials to be ready")
         stage.trigger("c000")
@@ -81,7 +88,11 @@ def _settled(stage: Stage) -> int:
 def _reconciled(stage: Stage) -> int:
     """Return how many turns the workers of this process have had."""
     text = stage.operator.metrics()
-    return int(sum(float(value) for value in re.findall(r"^rekey_reconcile_seconds_count(?:\{.*\})? (.*)$", text, re.MULTILINE)))
+    return int(
+        sum(
+            float(value) for value in re.findall(r"^rekey_reconcile_seconds_count(?:\{.*\})? (.*)$", text, re.MULTILINE)
+        )
+    )
 
 
 def test_a_credential_is_deleted_and_made_again(stage: Stage) -> None:

@@ -23,8 +23,9 @@ def when(text: str) -> datetime:
 
 def test_a_whole_rotation(stage: Stage) -> None:
     """Version 2 follows a trigger; version 1 goes only after its overlap, when no pod can hold it."""
+    app = workload("checkout", "orders")
     with recording(stage.reader, stage.namespace) as recorder:
-        stage.apply(workload("checkout", "orders"), credential("orders", consumers=[consumer("checkout")], overlap={"duration": "5s"}))
+        stage.apply(app, credential("orders", consumers=[consumer("checkout")], overlap={"duration": "5s"}))
         stage.until_states("orders", {1: "Active"})
         first = stage.held("orders")
         assert first.keys() == {"token", "version"}
@@ -34,16 +35,7 @@ def test_a_whole_rotation(stage: Stage) -> None:
 
         stage.trigger("orders")
         stage.until(lambda: stage.states("orders") == {1: "Retiring", 2: "Active"}, "version 2")
-        both = stage.held("orders")
-        assert both.keys() == {"token", "version", "previous.token", "previous.version"}
-        assert (both["version"], both["previous.version"]) == (b"2", b"1")
-        assert both["previous.token"] == first["token"] == stage.held("orders-v1")["token"]
-        assert both["token"] == stage.held("orders-v2")["token"] != first["token"]
-        for name in ("orders-v1", "orders-v2"):
-            found = stage.get("secrets", name)
-            assert found is not None
-            assert found["immutable"] is True
-            assert found["metadata"]["ownerReferences"][0]["controller"] is True
+        _compare_both(stage, first)
         stage.until(lambda: stage.named("deployments", "checkout", "orders") == "2", "the template to name 2")
         stage.until(lambda: stage.status("orders").get("overlapEndTime"), "the end of the overlap to be known")
         end = when(stage.status("orders")["overlapEndTime"])
@@ -52,8 +44,25 @@ def test_a_whole_rotation(stage: Stage) -> None:
         assert stage.data("orders-v1") is None
         assert stage.held("orders") == {**stage.held("orders-v2"), "version": b"2"}
         stage.until_events("orders", SUCCESS)
-        history = recorder.history()
+        _judge_the_end(recorder.history(), end)
 
+
+def _compare_both(stage: Stage, first: dict[str, bytes]) -> None:
+    """Compare the bundle, which shows both versions, with their Secrets."""
+    both = stage.held("orders")
+    assert both.keys() == {"token", "version", "previous.token", "previous.version"}
+    assert (both["version"], both["previous.version"]) == (b"2", b"1")
+    assert both["previous.token"] == first["token"] == stage.held("orders-v1")["token"]
+    assert both["token"] == stage.held("orders-v2")["token"] != first["token"]
+    for name in ("orders-v1", "orders-v2"):
+        found = stage.get("secrets", name)
+        assert found is not None
+        assert found["immutable"] is True
+        assert found["metadata"]["ownerReferences"][0]["controller"] is True
+
+
+def _judge_the_end(history: History, end: datetime) -> None:
+    """Compare what the servers wrote down: the commit comes after the overlap and after the last pod that was there."""
     assert history.locked_out("orders") == []
     assert history.made("orders") == {1: 1, 2: 1}
     assert history.rolled("checkout") == 2
@@ -61,7 +70,8 @@ def test_a_whole_rotation(stage: Stage) -> None:
     gone = next(one for one in history.of("secrets", "orders-v1") if one.gone)
     assert written(commit.body) >= end
     assert commit.version < gone.version
-    old = {one.name for one in history.changes if one.resource == "pods" and one.version < _began(history, "orders-v2")}
+    began = history.of("secrets", "orders-v2")[0].version
+    old = {one.name for one in history.changes if one.resource == "pods" and one.version < began}
     ends = [one.version for one in history.changes if one.name in old and one.gone]
     assert len(ends) == len(old) == 2
     assert max(ends) < commit.version
@@ -70,10 +80,6 @@ def test_a_whole_rotation(stage: Stage) -> None:
 def _state(change: Change, number: int) -> str | None:
     versions = change.body.get("status", {}).get("versions", ())
     return next((one["state"] for one in versions if one["number"] == number), None)
-
-
-def _began(history: History, secret: str) -> int:
-    return int(history.of("secrets", secret)[0].version)
 
 
 def test_a_rollout_that_fails_is_taken_back(stage: Stage) -> None:

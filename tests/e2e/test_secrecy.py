@@ -70,7 +70,12 @@ def test_no_value_leaves_its_secrets(talkative: Stage) -> None:
 def _live(stage: Stage) -> None:
     """Do everything in the course of which something could be said."""
     template = {"data": {"url": "https://user:${token}@host/", "old": "${previous.token}"}}
-    handmade = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "found"}, "stringData": {"password": "typed-by-a-person-long-ago"}}
+    handmade = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "found"},
+        "stringData": {"password": "typed-by-a-person-long-ago"},
+    }
     # Not by `apply`, which writes what it applied into an annotation, values too.
     stage.kubectl("create", "-f", "-", stdin=json.dumps(handmade))
     stage.apply(
@@ -104,15 +109,15 @@ def _live(stage: Stage) -> None:
 
 def issued(history: History) -> set[bytes]:
     """Return every value that ever stood in a Secret of ours under a secret key."""
-
-
     data = [change.body.get("data") or {} for change in history.changes if change.resource == "secrets"]
     return {b64decode(one[key]) for one in data for key in (*KEYS, "previous.token") if one.get(key)}
 
 
 def past(history: History) -> dict[str, str]:
     """Return everything as it ever was, without what Secrets are for."""
-    return {f"{one.resource}/{one.name}@{one.version}": json.dumps({**one.body, "data": None}) for one in history.changes}
+    return {
+        f"{one.resource}/{one.name}@{one.version}": json.dumps({**one.body, "data": None}) for one in history.changes
+    }
 
 
 def everywhere(stage: Stage) -> dict[str, str]:

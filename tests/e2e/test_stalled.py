@@ -30,7 +30,7 @@ class Bad:
     says: str
     mend: Manifest
     reason: str = "InvalidSpec"
-    before: Callable[[str], list[Manifest]] = lambda name: []
+    before: Callable[[str], list[Manifest]] = lambda _: []
     keeps: tuple[str, ...] = field(default=())
 
 
@@ -71,7 +71,9 @@ def test_a_spec_that_cannot_be_carried_out_stalls(stage: Stage, name: str) -> No
 
     assert bad.says in message
     assert stage.condition(name, "Ready")[:2] == ("False", bad.reason)
-    assert {item["metadata"]["name"] for item in stage.all("secrets") if item["metadata"]["name"] in {name, f"{name}-v1"}} == set(bad.keeps)
+    assert {
+        item["metadata"]["name"] for item in stage.all("secrets") if item["metadata"]["name"] in {name, f"{name}-v1"}
+    } == set(bad.keeps)
     assert stage.states(name) == {}
     stage.until_events(name, ["Stalled"])
 

@@ -82,9 +82,7 @@ CLASSES = st.lists(st.sampled_from(CharacterClass), min_size=1, unique=True).map
 @given(CLASSES, st.integers(43, 256), st.text("Il1O0!abcXYZ", max_size=8))
 def test_a_password_keeps_its_rules(classes: tuple[CharacterClass, ...], length: int, exclude: str) -> None:
     """It has its length, only allowed characters, none excluded, and at least one of each class."""
-    generate = Generate.model_validate(
-        {"password": {"length": length, "classes": classes, "exclude": exclude}}
-    )
+    generate = Generate.model_validate({"password": {"length": length, "classes": classes, "exclude": exclude}})
     assert generate.password is not None
     alphabets = generate.password.alphabets()
     text = Generated().issue(generate).material.reveal()["password"].decode()
@@ -169,9 +167,7 @@ def test_a_class_of_one_character_always_appears() -> None:
 def test_a_class_that_must_appear_stands_at_no_special_place() -> None:
     """A class with one character left appears at every place alike, not at the first or the last."""
     rules = {"length": 40, "classes": ["Lower", "Digit"], "exclude": "123456789"}
-    places = Counter(
-        place for _ in range(4000) for place, sign in enumerate(value("password", **rules)) if sign == "0"
-    )
+    places = Counter(place for _ in range(4000) for place, sign in enumerate(value("password", **rules)) if sign == "0")
     assert set(places) == set(range(40))
     expected = sum(places.values()) / 40
     assert max(abs(count - expected) for count in places.values()) < 6 * expected**0.5

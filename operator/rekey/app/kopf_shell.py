@@ -5,7 +5,7 @@
 2. kopf ends when a watch reports an error it does not know; then it is started again, later each time. Queue, cache and
    workers live outside and do not notice.
 3. What is heard is handed over in batches: one wake-up of the main loop for however many events came meanwhile.
-4. What is listed is taken out of the answers (`listening`); the first list is over when kopf has begun to watch everywhere.
+4. What is listed is taken out of the answers (`listening`); the first list is over when kopf watches everywhere.
 """
 
 import asyncio
