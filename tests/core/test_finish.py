@@ -79,7 +79,14 @@ RETIRES: dict[str, tuple[Facts, Gist]] = {
     "while the overlap runs nobody looks": (facts(OVERLAPPING, END - SECOND), open_until(END)),
     "pods alone are not enough": (facts(OVERLAPPING, END, pods=()), USERS),
     "workloads alone are not enough": (facts(OVERLAPPING, END, workloads=()), USERS),
-    "a longer overlap counts at once": (over(END, overlap={"duration": "20m"}), open_until(END + OVERLAP)),
+    "a longer overlap counts at once": (
+        *(over(END, before=pinned("10m"), overlap={"duration": "20m"}),),
+        open_until(END + OVERLAP),
+    ),
+    "what the rotation pinned is not known: the overlap is what the spec says": (
+        *(over(END, overlap={"duration": "20m"}),),
+        open_until(END + OVERLAP),
+    ),
     "a shorter overlap counts from the next rotation on": (
         *(over(END, before=pinned("20m"), overlap={"duration": "1m"}),),
         open_until(END + OVERLAP),

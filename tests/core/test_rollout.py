@@ -162,6 +162,15 @@ STILL: dict[str, tuple[Facts, Gist]] = {
         ),
         wait(60),
     ),
+    "a Job that was deleted while a pod of it ends: the gate waits for that, not the rollout": (
+        moving(
+            60,
+            workload("import", kind="Job", restartable=False, exists=False),
+            pods=(pod("import-x", owner=("Job", "import"), terminating=True),),
+            consumers=[{"kind": "Job", "name": "import", "refresh": "None"}],
+        ),
+        StartOverlap(1, after(60)),
+    ),
     "a Job of which nothing runs has moved": (
         moving(
             60,
