@@ -14,6 +14,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/reference.md": crd_docs.render,
     "docs/states.md": state_docs.states,
     "docs/events.md": state_docs.events,
+    "docs/settings.md": state_docs.settings,
 }
 
 

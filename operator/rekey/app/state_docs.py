@@ -1,7 +1,8 @@
-"""The pages on states and Events, written from the tables that the program itself goes by."""
+"""The pages on states, Events and settings, written from the tables that the program itself goes by."""
 
 from __future__ import annotations
 
+from rekey.app.settings import table
 from rekey.core.edges import drawing
 from rekey.core.reasons import NOTICES, Reason
 
@@ -47,6 +48,15 @@ The usual sequences:
 The closed list: {reasons}.
 """
 
+_SETTINGS = """# Settings of `rekey run`
+
+Each is a variable and a flag (`REKEY_WORKERS`, `--workers`); a flag wins. A variable that is none of these is refused.
+
+| variable | default | meaning |
+| --- | --- | --- |
+{rows}
+"""
+
 
 def states() -> str:
     """Return docs/states.md."""
@@ -60,3 +70,9 @@ def events() -> str:
         for notice, kind in NOTICES.items()
     )
     return _EVENTS.format(events=rows, reasons=", ".join(f"`{reason}`" for reason in Reason))
+
+
+def settings() -> str:
+    """Return docs/settings.md."""
+    rows = "\n".join(f"| `{name}` | {default or '–'} | {meaning} |" for name, default, meaning in table())
+    return _SETTINGS.format(rows=rows)
