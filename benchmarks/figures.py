@@ -18,6 +18,7 @@ class Figures:
     to_active: float = 0.0
     rate: float = 0.0
     rate_middle: float = 0.0
+    rate_after: float = 0.0
     calls: float = 0.0
     events: float = 0.0
     requests: dict[str, float] = field(default_factory=dict)

@@ -7,6 +7,7 @@ overlap so long that nothing but the way to `Active` is measured; a smaller numb
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -47,8 +48,8 @@ async def _first_issue(stand: Stand, client: Client, figures: Figures) -> None:
         say("the first version of each is issued")
         controller = stand.controller()
         try:
-            await asyncio.to_thread(controller.until_ready)
             began = time.perf_counter()
+            await asyncio.to_thread(controller.until_ready)
             moments = await progress.complete(60 + figures.count / 20)
             figures.first_issue_rate = round(figures.count / (moments[-1] - began), 1)
             await asyncio.to_thread(controller.until_quiet)
@@ -94,6 +95,9 @@ async def _to_active(stand: Stand, client: Client, controller: Controller, figur
     figures.rate = round(number / figures.to_active, 1)
     first, last = moments[number // 10], moments[number * 9 // 10]
     figures.rate_middle = round(0.8 * number / (last - first), 1)
+    asked_for = began + figures.triggers_done
+    left = sum(moment > asked_for for moment in moments)
+    figures.rate_after = round(left / (moments[-1] - asked_for), 1) if left else 0.0
     spent.pop("others")
     figures.cpu_ms_by_process = {name: round(1000 * seconds / number, 3) for name, seconds in spent.items()}
     figures.others_share = round(others / figures.to_active / (os.cpu_count() or 1), 3)
@@ -153,6 +157,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--keep", action="store_true", help="leave the clusters running")
     parser.add_argument("--profile", type=Path, help="write a profile of the rotation (cProfile, main thread)")
     chosen = parser.parse_args(argv)
+    # Told to end: as if interrupted, so that the servers and the operator end too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     runs = []
     for count in chosen.count or [1_000, 10_000]:
         say("a fresh cluster is started")

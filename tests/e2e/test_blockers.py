@@ -115,14 +115,15 @@ def scene(opening: Opening) -> Iterator[tuple[Stage, Recorder]]:
     with opening() as stage, recording(stage.reader, stage.namespace) as recorder:
         cases = {name_of(title): blocker for title, blocker in BLOCKERS.items()}
         stage.apply(
-            *[thing for name, blocker in cases.items() for thing in blocker.users(name)],
             *[
                 credential(name, consumers=blocker.consumers(name), overlap=blocker.overlap or {})
                 for name, blocker in cases.items()
-            ],
+            ]
         )
         for name in cases:
             stage.until_states(name, {1: "Active"})
+        # Only now: what starts before a version is shown cannot hold it.
+        stage.apply(*[thing for name, blocker in cases.items() for thing in blocker.users(name)])
         stage.until_ready(*cases)
         stage.patch("deployment", name_of("a paused Deployment"), {"spec": {"paused": True}})
         patch = json.dumps({"spec": {"rotation": {"trigger": "a"}}})

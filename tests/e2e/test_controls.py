@@ -15,9 +15,11 @@ BOTH = {1: "Retiring", 2: "Active"}
 
 
 def settle(stage: Stage, name: str, *others: Manifest, **spec: object) -> None:
-    """Apply a credential, and whatever else, and wait for version 1."""
-    stage.apply(*others, credential(name, **spec))
+    """Apply a credential, wait for version 1, and apply those who use it: what starts before cannot hold it."""
+    stage.apply(credential(name, **spec))
     stage.until_states(name, {1: "Active"})
+    if others:
+        stage.apply(*others)
 
 
 def until_both(stage: Stage, name: str) -> None:

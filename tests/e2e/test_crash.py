@@ -23,7 +23,7 @@ pytestmark = pytest.mark.kube
 LAUNCHER = ("-m", "tests.e2e.crashing")
 # With one worker a crash at one credential's effect never cuts off the effect that another is to be crashed at.
 SETTINGS = {"REKEY_DRIFT_INTERVAL": "3s", "REKEY_WORKERS": "1", "REKEY_MAX_ROLLOUTS_PER_NAMESPACE": "50"}
-PATIENCE = 200.0
+PATIENCE = 400.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,7 @@ def judge(run: Run, history: History) -> None:
             assert history.of("deployments", name)[-1].body["metadata"]["generation"] == len(scenario.templates)
 
 
+@pytest.mark.timeout(600)
 def test_a_crash_at_any_effect_breaks_no_promise(
     opening: Opening,
     stack: ExitStack,

@@ -152,6 +152,7 @@ def test_consumers_move_one_after_the_other() -> None:
     assert (web.restarts, jobs.restarts) == (["2"], [])
     world.run(HOUR)
     assert (web.restarts, jobs.restarts) == (["2"], ["2"])
+    assert world.plug.calls.count("workloads.restart") == 2, "nothing is written from an old look"
     assert states(world) == DONE
 
 

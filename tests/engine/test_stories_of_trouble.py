@@ -336,6 +336,19 @@ def test_a_lost_status_in_peace() -> None:
     assert web.restarts == ["2", "3"]
 
 
+def test_a_status_that_is_lost_before_anybody_was_moved() -> None:
+    """The ledger is rebuilt with both versions and saved before the consumer is restarted, once."""
+    web = Workload("web", "api")
+    world = settled(web, consumers=[WEB])
+    triggered(world, lasts=3 * SECOND, consumers=[WEB])
+    assert (states(world), web.restarts) == (MOVED, [])
+    world.lose_status("api")
+    world.restart(MINUTE)
+    world.run(HOUR)
+    assert states(world) == DONE
+    assert web.restarts == ["2"]
+
+
 def test_a_template_that_changes_is_rendered_without_a_rotation() -> None:
     """The bundle gets its new key and loses the old one; no version is made, nothing restarts, nobody cries drift."""
     web = Workload("web", "api")

@@ -83,7 +83,7 @@ class Pass:
         self.saved = credential.status
         self.bench = perform.Bench(engine.ports, engine.issuer, credential)
         found = (*problems(credential.spec), *engine.claims.others(credential))
-        redraw = sight.must_redraw(credential) or sight.consumers_may_differ(credential)
+        redraw = sight.must_redraw(credential, credential.status) or sight.consumers_may_differ(credential)
         self.facts = Facts(
             now=engine.ports.clock.now(),
             started=engine.started,

@@ -9,18 +9,17 @@ from rekey.core import gate, ledger
 from rekey.core.effects import Activate, Conclude, Effect, Issue, Reinstate, Restart, Restore, What
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
-from rekey.core.status import State, Step, Version
+from rekey.core.status import State, Status, Step, Version
 from rekey.engine import showing
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
 
-def must_redraw(credential: Credential) -> bool:
+def must_redraw(credential: Credential, status: Status) -> bool:
     """Say whether the template changed since the bundle was written; a rotation under way keeps its pinned one."""
-    bundle = credential.status.bundle
+    bundle, rotation = status.bundle, status.rotation
     if bundle is None or credential.deleting is not None:
         return False
-    rotation = credential.status.rotation
     idle = rotation is None or rotation.step is Step.ROLLED_BACK
     return idle and bundle.render is not None and bundle.render != ledger.digest(credential.spec.target)
 
@@ -42,7 +41,7 @@ def forget(facts: Facts, effect: Effect) -> Facts:
             return replace(facts, check=False, bundle=BundleState.INTACT)
         case Issue():
             return replace(facts, check=False, pending_gone=False)
-        case Conclude() if must_redraw(replace(facts.credential, status=facts.status)):
+        case Conclude() if must_redraw(facts.credential, facts.status):
             return replace(facts, check=True, bundle=None, bundle_version=None)
         case _:
             return facts
@@ -99,7 +98,11 @@ async def _known(ports: Ports, facts: Facts, view: SecretView | None, shown: int
     if lost:
         return BundleState.LOST
     intact = same and view.resource_version == known.resource_version
-    as_recorded = intact and not must_redraw(facts.credential) and await _versions_intact(ports, facts, active, stored)
+    as_recorded = (
+        intact
+        and not must_redraw(facts.credential, facts.status)
+        and await _versions_intact(ports, facts, active, stored)
+    )
     return BundleState.INTACT if as_recorded else BundleState.CHANGED
 
 
