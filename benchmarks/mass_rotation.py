@@ -76,7 +76,7 @@ async def _start(stand: Stand, figures: Figures, profile: Path | None) -> Contro
     return controller
 
 
-async def _to_active(stand: Stand, client: Client, controller: Controller, figures: Figures) -> None:
+async def _to_active(stand: Stand, client: Client, controller: Controller, figures: Figures) -> None:  # noqa: PLR0915  one measured sequence
     """Have all rotate, with an overlap that does not end meanwhile."""
     say("all are rotated")
     number = figures.count

@@ -86,8 +86,8 @@ def _behind(run: Figures) -> list[str]:
     whole = ", ".join(f"{number:g} {what}" for what, number in run.whole_requests.items())
     return [
         f"\n{run.count:,} credentials: {run.rate:.0f}/s from the first trigger to the last Active",
-        f"  {run.rate_middle:.0f}/s over the middle 80 %; all were asked for after {run.triggers_done:.1f} s, "
-        f"the rest came at {run.rate_after:.0f}/s",
+        f"  {run.rate_middle:.0f}/s over the middle 80 %; all were asked for after {run.triggers_done:.1f} s",
+        f"  the rest came at {run.rate_after:.0f}/s",
         f"  the same API server alone, 64 in flight, a second: {raw}",
         f"  CPU of one, ms: {shares}; others used {run.others_share:.0%} of the machine meanwhile",
         f"  requests to Active: {requests}",
