@@ -76,7 +76,7 @@ async def _start(stand: Stand, figures: Figures, profile: Path | None) -> Contro
     return controller
 
 
-async def _to_active(stand: Stand, client: Client, controller: Controller, figures: Figures) -> None:  # noqa: PLR0915  one measured sequence
+async def _to_active(stand: Stand, client: Client, controller: Controller, figures: Figures) -> None:
     """Have all rotate, with an overlap that does not end meanwhile."""
     say("all are rotated")
     number = figures.count
@@ -91,13 +91,7 @@ async def _to_active(stand: Stand, client: Client, controller: Controller, figur
         others = cpu.spent(used, cpu.by_process(pids))["others"]
         await asyncio.to_thread(controller.until_quiet)
     spent = cpu.spent(used, cpu.by_process(pids))
-    figures.to_active = round(moments[-1] - began, 3)
-    figures.rate = round(number / figures.to_active, 1)
-    first, last = moments[number // 10], moments[number * 9 // 10]
-    figures.rate_middle = round(0.8 * number / (last - first), 1)
-    asked_for = began + figures.triggers_done
-    left = sum(moment > asked_for for moment in moments)
-    figures.rate_after = round(left / (moments[-1] - asked_for), 1) if left else 0.0
+    _rates(figures, began, moments)
     spent.pop("others")
     figures.cpu_ms_by_process = {name: round(1000 * seconds / number, 3) for name, seconds in spent.items()}
     figures.others_share = round(others / figures.to_active / (os.cpu_count() or 1), 3)
@@ -108,6 +102,17 @@ async def _to_active(stand: Stand, client: Client, controller: Controller, figur
     figures.requests = counts.shown(asked, number)
     figures.events = round(counts.events(asked) / number, 3)
     figures.calls = round((asked.total() - counts.events(asked)) / number, 3)
+
+
+def _rates(figures: Figures, began: float, moments: list[float]) -> None:
+    """Work out the rates from the moments at which each was seen to be there."""
+    figures.to_active = round(moments[-1] - began, 3)
+    figures.rate = round(figures.count / figures.to_active, 1)
+    first, last = moments[figures.count // 10], moments[figures.count * 9 // 10]
+    figures.rate_middle = round(0.8 * figures.count / (last - first), 1)
+    asked_for = began + figures.triggers_done
+    left = sum(moment > asked_for for moment in moments)
+    figures.rate_after = round(left / (moments[-1] - asked_for), 1) if left else 0.0
 
 
 async def _idle(stand: Stand, controller: Controller, figures: Figures) -> None:
