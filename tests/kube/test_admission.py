@@ -62,7 +62,9 @@ def api(cluster: Cluster) -> Iterator[Api]:
     """Install the CRD and give its API."""
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
     name = f"crd/{crd.PLURAL}.{crd.GROUP}"
-    cluster.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
+    # Not `kubectl wait`: it fails on a CRD that is so new that it has no conditions.
+    path = '-o=jsonpath={.status.conditions[?(@.type=="Established")].status}'
+    until(lambda: cluster.kubectl("get", name, path).strip() == "True", "the CRD", seconds=60)
     client: ApiClient = new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
     yield Api(CustomObjectsApi(client))
     client.rest_client.pool_manager.clear()
