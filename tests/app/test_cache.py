@@ -179,6 +179,11 @@ def claimed(name: str, created: str, secret: str | None = None) -> dict[str, Any
     return manifest(name, **changes)
 
 
+def held(name: str, created: str, secret: str) -> dict[str, Any]:
+    """Return the same of one that has versions."""
+    return claimed(name, created, secret) | {"status": settled(name)["status"]}
+
+
 CLAIMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str | None]] = {
     "nobody else wants the name": ([claimed("a", "08")], claimed("b", "09"), None),
     "an older one has the name by its own": ([claimed("a", "08")], claimed("b", "09", "a"), "a"),
@@ -186,13 +191,16 @@ CLAIMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str | None]] = {
     "an older one wants the name of this one": ([claimed("a", "08", "b")], claimed("b", "09"), "a"),
     "a younger one wants it too: the older one keeps it": ([claimed("a", "10", "b")], claimed("b", "09"), None),
     "of two of the same second one wins by uid": ([claimed("a", "09", "x")], claimed("b", "09", "x"), "a"),
+    "a younger one that has its versions was there first": ([held("z", "09", "x")], claimed("b", "09", "x"), "z"),
+    "one that has its versions keeps the name": ([claimed("a", "09", "x")], held("b", "09", "x"), None),
+    "of two that have versions the older one": ([held("a", "08", "x")], held("b", "09", "x"), "a"),
     "one that has moved its own name away": ([claimed("a", "08", "y")], claimed("b", "09", "a"), None),
 }
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_two_credentials_with_one_secret(name: str) -> None:
-    """The older one keeps the name, and the younger one is told by whom it is used."""
+    """Whoever was there first keeps the name, and the younger one is told by whom it is used."""
     others, mine, rival = CLAIMS[name]
     kept = cache()
     for found in [*others, mine]:

@@ -109,13 +109,13 @@ class Cache:
         return {key: max(seen.known, seen.version) for key, seen in self._entries.items()}
 
     def others(self, credential: Credential) -> tuple[Problem, ...]:
-        """Return a problem for each older credential whose target has the same name."""
+        """Return a problem for each credential whose target has the same name and that was there first."""
         name = credential.spec.target.secret_name or credential.key.name
-        mine = (credential.created, credential.uid)
+        mine = (not credential.status.versions, credential.created, credential.uid)
         return tuple(
             Problem("spec.target.secretName", f"{name} is already used by RotatedCredential {rival.name}")
             for rival in self._claimants(credential.key.namespace, name)
-            if rival != credential.key and self._age(rival) < mine
+            if rival != credential.key and self._rank(rival) < mine
         )
 
     def free(self, credential: Credential) -> int:
@@ -158,7 +158,11 @@ class Cache:
             yield namesake.key
         yield from sorted(self._claims.get((namespace, name), ()), key=str)
 
-    def _age(self, key: Key) -> tuple[datetime, str]:
-        """Return what decides who was first; one whose spec cannot be parsed counts all the same."""
-        metadata = unpack(self._entries[key])["metadata"]
-        return instant(metadata["creationTimestamp"]), metadata["uid"]
+    def _rank(self, key: Key) -> tuple[bool, datetime, str]:
+        """Return who was first: whoever has versions, for ages are known in seconds only; then the older one.
+
+        One whose spec cannot be parsed counts all the same.
+        """
+        found = unpack(self._entries[key])
+        metadata = found["metadata"]
+        return not found["status"].get("versions"), instant(metadata["creationTimestamp"]), metadata["uid"]
