@@ -327,10 +327,10 @@ MOVES: dict[str, tuple[Facts, Gist]] = {
         StartOverlap(1, NOON + 90 * SECOND),
     ),
     "caches may still lag": (
-        *(facts(MOVING, after(5), spec(consumers=[WEB])),),
+        *(facts(MOVING, after(5.9), spec(consumers=[WEB])),),
         waits(after(6), Reason.AWAITING_CACHES),
     ),
-    "caches are clear: look": (facts(MOVING, after(5.1), spec(consumers=[WEB])), USERS),
+    "caches are clear: look": (facts(MOVING, after(6), spec(consumers=[WEB])), USERS),
     "a version that was superseded before its own overlap had begun is left too": (
         *(facts(status(retiring(1, NOON - HOUR), retiring(2, overlap_start_time=NOON), active(3)), after(60)),),
         StartOverlap(1, NOON - HOUR),

@@ -275,10 +275,11 @@ def test_undeclared_pods_are_those_that_use_a_secret_of_ours_and_belong_to_nobod
 
 
 def test_caches_are_clear_only_after_the_lag() -> None:
-    """Exactly at the end of the lag a starting pod may still read the old version; one second later none can."""
+    """A pod that starts in the second after the lag tells the end of the lag as its start: that second is waited for."""
     lag = timedelta(seconds=LAG)
     assert not gate.clear_of_caches(OLD, after(LAG), lag)
-    assert gate.clear_of_caches(OLD, after(LAG + 0.001), lag)
+    assert not gate.clear_of_caches(OLD, after(LAG + 0.999), lag)
+    assert gate.clear_of_caches(OLD, after(LAG + 1), lag)
     current = OLD.model_copy(update={"retire_time": None})
     assert not gate.clear_of_caches(current, after(3600), lag)
 

@@ -145,5 +145,8 @@ def undeclared(facts: Facts) -> tuple[str, ...]:
 
 
 def clear_of_caches(version: Version, now: datetime, lag: timedelta) -> bool:
-    """Say whether no container that starts now can read the version any more."""
-    return version.retire_time is not None and now > version.retire_time + lag
+    """Say whether a container that starts now cannot have read the version, also by its start as pods tell it.
+
+    Pods tell the start in whole seconds, rounded down: one more second passes, or the start would say that it may have.
+    """
+    return version.retire_time is not None and now >= version.retire_time + lag + SECOND
