@@ -275,7 +275,7 @@ def test_undeclared_pods_are_those_that_use_a_secret_of_ours_and_belong_to_nobod
 
 
 def test_caches_are_clear_only_after_the_lag() -> None:
-    """A pod that starts in the second after the lag tells the end of the lag as its start: that second is waited for."""
+    """A pod that starts in the second after the lag tells the end of the lag as its start: that second has to pass."""
     lag = timedelta(seconds=LAG)
     assert not gate.clear_of_caches(OLD, after(LAG), lag)
     assert not gate.clear_of_caches(OLD, after(LAG + 0.999), lag)

@@ -102,6 +102,41 @@ class SecretsConformance:
 
         play(scene)
 
+    def test_copied(self, play: Play) -> None:
+        """A value is copied inside the Secret as it was before; all else that the change says happens after that."""
+
+        async def scene(stage: Stage) -> None:
+            made = await stage.ports.secrets.create(
+                stage.namespace, new_secret(await owner(stage), a=b"\x00\xff", c=b"3")
+            )
+            change = replace(
+                change_of(made),
+                copy={"previous.a": "a", "b": "c"},
+                material=Material({"a": b"new"}),
+                drop=frozenset({"c"}),
+                labels={"rekey.dev/role": "other", "team": "shop"},
+                annotations={"note": None},
+            )
+            view = await stage.ports.secrets.change(stage.namespace, "db", change)
+            assert await stage.ports.secrets.read(stage.namespace, "db") == view
+            assert view.material == Material({"a": b"new", "previous.a": b"\x00\xff", "b": b"3"})
+            assert view.labels == {"rekey.dev/role": "other", "team": "shop"}
+            assert view.annotations == {}
+
+        play(scene)
+
+    def test_copied_and_dropped(self, play: Play) -> None:
+        """A change that copies, and drops what is not there, was decided on another Secret and changes nothing."""
+
+        async def scene(stage: Stage) -> None:
+            made = await stage.ports.secrets.create(stage.namespace, new_secret(await owner(stage), a=b"1"))
+            wish = replace(change_of(made), copy={"b": "a"}, drop=frozenset({"never-was"}))
+            with pytest.raises(Conflict):
+                await stage.ports.secrets.change(stage.namespace, "db", wish)
+            assert await stage.ports.secrets.read(stage.namespace, "db") == made
+
+        play(scene)
+
     @pytest.mark.parametrize("stale", ["resource version", "uid"])
     def test_stale_change(self, play: Play, stale: str) -> None:
         """A change that was decided on another state of the Secret, or on another Secret, changes nothing."""
@@ -115,6 +150,7 @@ class SecretsConformance:
             for wish in (
                 replace(change_of(old), material=Material({"password": b"two"})),
                 replace(change_of(old), owner=heir, release=us.uid),
+                replace(change_of(old), copy={"old": "password"}),
             ):
                 with pytest.raises(Conflict):
                     await stage.ports.secrets.change(stage.namespace, "db", wish)

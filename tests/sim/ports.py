@@ -156,7 +156,12 @@ class Secrets:
                 raise NotFound(name)
             if (old.uid, old.resource_version) != (change.uid, change.resource_version):
                 raise Conflict(name)
-            values = {key: value for key, value in old.material.reveal().items() if key not in change.drop}
+            values = dict(old.material.reveal())
+            assert set(change.copy.values()) <= set(values)
+            if change.copy and not change.drop <= set(values):
+                raise Conflict(name)
+            values |= {new: values[key] for new, key in change.copy.items()}
+            values = {key: value for key, value in values.items() if key not in change.drop}
             values |= dict(change.material.reveal())
             assert not old.immutable or values == old.material.reveal()
             owner = change.owner.uid if change.owner else None if change.release == old.owner else old.owner

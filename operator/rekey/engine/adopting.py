@@ -11,7 +11,7 @@ from rekey.core.reasons import Reason
 from rekey.core.spec import MergePolicy
 from rekey.core.spec_generate import plain_key
 from rekey.core.status import State, Version, ceil
-from rekey.engine import issuing, naming, showing
+from rekey.engine import composing, issuing, naming, showing
 from rekey.errors import Conflict, Rejected, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
@@ -41,12 +41,12 @@ async def adopt(ports: Ports, facts: Facts) -> Outcome:
         failed = {"rolled_back": True, "activated_time": before.issued_time} if before.number > number else {}
         versions.append(before.model_copy(update=retiring | failed))
         previous = (before.number, its_value)
-    wanted = showing.compose(facts, facts.spec.target, (number, value), previous)
+    wanted = composing.compose(facts, facts.spec.target, (number, value), previous)
     if view.owner is None:
         change = SecretChange(view.uid, view.resource_version, owner=naming.owner(credential))
         view = await ports.secrets.change(credential.key.namespace, name, change)
-    if showing.says(view, wanted):
-        ref = showing.reference(wanted, view)
+    if composing.says(view, wanted):
+        ref = composing.reference(wanted, view)
     else:
         ref, _ = await showing.show(ports, facts, wanted)
     return Outcome(

@@ -10,7 +10,7 @@ from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec import MergePolicy
 from rekey.core.status import Version
-from rekey.engine import issuing, naming, showing
+from rekey.engine import composing, issuing, naming, showing
 from rekey.errors import Rejected, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
@@ -37,9 +37,9 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
             value, older = await _value(ports, facts, older, view, content.PREVIOUS)
             mended.append(older)
         previous = (older.number, value) if value is not None else None
-    wanted = showing.compose(facts, showing.target_of(facts), (active.number, material), previous)
-    if view is not None and _intact(facts, view) and showing.says(view, wanted):
-        ref = showing.reference(wanted, view)
+    wanted = composing.compose(facts, composing.target_of(facts), (active.number, material), previous)
+    if view is not None and _intact(facts, view) and composing.says(view, wanted):
+        ref = composing.reference(wanted, view)
     else:
         ref, _ = await showing.show(ports, facts, wanted)
     return Outcome(now, ports.clock.now(), bundle=ref, versions=tuple(mended))
@@ -86,12 +86,12 @@ async def _value(
     stored = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
     if stored is not None and stored.owner == facts.credential.uid:
         return stored.material, version.model_copy(update={"handle": stored.uid})
-    template = showing.target_of(facts).template
+    template = composing.target_of(facts).template
     plain = template is None or template.merge_policy is MergePolicy.MERGE
     shown = content.shown_versions(view.material) if view is not None else (None, None)
     if view is None or not plain or version.number != shown[bool(prefix)]:
         raise Rejected(Reason.BACKEND_REFUSED, f"Secret {version.secret_name} is gone and no copy of its value is left")
-    names = content.plain_names(view.material, showing.target_of(facts), prefix)
+    names = content.plain_names(view.material, composing.target_of(facts), prefix)
     value = content.pick(view.material, names, prefix)
     made = await _store(ports, facts, version, value)
     return value, version.model_copy(update={"handle": made.uid})

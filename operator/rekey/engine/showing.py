@@ -2,14 +2,13 @@
 
 1. A change applies only to the bundle as last written (uid and resourceVersion); otherwise it is read, and written
    again only if it is ours.
-2. Nothing is read on the way unless it is needed: the value of a version comes from its own immutable Secret.
+2. Nothing is read on the way unless it is needed: what was current becomes `previous.` by a copy inside the bundle;
+   otherwise the value of a version comes from its own immutable Secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from rekey.core import bundle as content
@@ -22,31 +21,12 @@ from rekey.core.reasons import Reason
 from rekey.core.spec import Target
 from rekey.core.status import BundleRef, Version
 from rekey.engine import naming
+from rekey.engine.composing import Wanted, compose, over, reference, target_of
 from rekey.errors import Conflict, NotFound, Rejected, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import NewSecret, SecretChange, SecretView
 
 NOTHING = Material({})
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the bundle is to show. `material` is written, `drop` names keys to remove; `keys` are ours afterwards."""
-
-    number: int
-    previous: int | None
-    target: Target
-    material: Material
-    drop: frozenset[str]
-    keys: tuple[str, ...]
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-
-
-def target_of(facts: Facts) -> Target:
-    """Return the target as pinned by the rotation under way, else as it is."""
-    pinned = facts.status.rotation.spec if facts.status.rotation else None
-    return Target.model_validate(pinned["target"]) if pinned and "target" in pinned else facts.spec.target
 
 
 async def value(ports: Ports, facts: Facts, version: Version) -> Material | None:
@@ -61,26 +41,6 @@ async def value(ports: Ports, facts: Facts, version: Version) -> Material | None
 def is_disowned(version: Version, view: SecretView) -> bool:
     """Say whether the Secret is that of the version but somebody took our ownership off; the uid proves it."""
     return view.owner is None and view.uid == version.handle
-
-
-def compose(
-    facts: Facts, target: Target, current: tuple[int, Material], previous: tuple[int, Material] | None
-) -> Wanted:
-    """Return what the bundle is to show for these versions; keys we wrote before and need no more are dropped."""
-    material = content.render(target, current, previous)
-    known = facts.status.bundle.keys if facts.status.bundle else ()
-    drop = frozenset(known) - frozenset(material.keys())
-    labels = naming.bundle_labels(facts.credential, target, current[0])
-    notes = naming.bundle_annotations(target)
-    return Wanted(current[0], previous and previous[0], target, material, drop, material.keys(), labels, notes)
-
-
-def says(view: SecretView, wanted: Wanted) -> bool:
-    """Say whether the bundle says what it should, so that nothing need be written."""
-    values = content.contains(view.material, wanted.material)
-    labels = all(view.labels.get(key) == value for key, value in wanted.labels.items())
-    notes = all(view.annotations.get(key) == value for key, value in wanted.annotations.items())
-    return values and labels and notes and not wanted.drop & set(view.material.keys())
 
 
 async def show(ports: Ports, facts: Facts, wanted: Wanted) -> tuple[BundleRef, datetime]:
@@ -109,22 +69,12 @@ async def _still_decided(ports: Ports, facts: Facts) -> None:
         raise Conflict(f"{facts.credential.key} was changed since it was looked at")
 
 
-def reference(wanted: Wanted, view: SecretView) -> BundleRef:
-    """Return what the status remembers of the bundle when it shows what is wanted."""
-    return BundleRef(
-        uid=view.uid,
-        resource_version=view.resource_version,
-        render=ledger.digest(wanted.target),
-        previous=wanted.previous,
-        keys=wanted.keys,
-    )
-
-
 async def _change(ports: Ports, facts: Facts, wanted: Wanted, uid: str, resource_version: str) -> SecretView:
     credential = facts.credential
     change = SecretChange(
         uid=uid,
         resource_version=resource_version,
+        copy=wanted.copy,
         material=wanted.material,
         drop=wanted.drop,
         labels=wanted.labels,
@@ -167,13 +117,29 @@ async def activate(ports: Ports, facts: Facts, effect: Activate, made: Material 
     material = made or await value(ports, facts, version)
     if material is None:
         raise Conflict(f"Secret {version.secret_name} vanished before it was shown")
+    target = target_of(facts)
+    if old is not None and (done := await _over(ports, facts, target, (version.number, material), old)):
+        return Outcome(before, max(ports.clock.now(), done[1]), bundle=done[0])
     older = await value(ports, facts, old) if old is not None else None
     if old is not None and older is None and facts.bundle is None:
         raise Conflict(f"Secret {old.secret_name} is gone: it is restored before anything is shown")
     previous = (old.number, older) if old is not None and older is not None else None
-    wanted = compose(facts, target_of(facts), (version.number, material), previous)
+    wanted = compose(facts, target, (version.number, material), previous)
     ref, after = await show(ports, facts, wanted)
     return Outcome(before, after, bundle=ref)
+
+
+async def _over(
+    ports: Ports, facts: Facts, target: Target, current: tuple[int, Material], old: Version
+) -> tuple[BundleRef, datetime] | None:
+    """Show a version over the one that is shown without reading that; None if the bundle is not as last written."""
+    ref, wish = facts.status.bundle, over(facts, target, current, old.number)
+    if ref is None or wish is None:
+        return None
+    with suppress(Conflict, NotFound):
+        view = await _change(ports, facts, wish, ref.uid, ref.resource_version)
+        return reference(wish, view), view.written or ports.clock.now()
+    return None
 
 
 async def reinstate(ports: Ports, facts: Facts, effect: Reinstate) -> Outcome:

@@ -1,6 +1,7 @@
 """Secrets at the API server (port `Secrets`): where the bytes of a Material leave the process, and come back.
 
-1. A change is one merge patch with uid and resourceVersion: it applies to what was read, or not at all.
+1. A change is one patch with uid and resourceVersion: it applies to what was read, or not at all. It is a merge patch,
+   or, where a value is copied inside the Secret without being read, a JSON patch (RFC 6902).
 2. Errors about Secrets say names and codes only; see `rekey.kube.refusals`.
 """
 
@@ -10,8 +11,8 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 from rekey.core.material import Material
-from rekey.errors import Conflict, NotFound
-from rekey.kube.api import CREATE, CREDENTIALS, DELETE, GET, MERGE, SECRETS
+from rekey.errors import Conflict, NotFound, Rejected
+from rekey.kube.api import CREATE, CREDENTIALS, DELETE, EDIT, GET, MERGE, SECRETS, Path
 from rekey.kube.client import Client
 from rekey.kube.objects import controller, instant
 from rekey.ports.secrets import NewSecret, Owner, SecretChange, SecretView
@@ -50,6 +51,8 @@ class KubeSecrets:
     async def change(self, namespace: str, name: str, change: SecretChange) -> SecretView:
         """Apply the change and return the Secret as stored."""
         path = SECRETS.one(namespace, name)
+        if change.copy:
+            return await self._copy(path, change)
         metadata: dict[str, Any] = {"uid": change.uid, "resourceVersion": change.resource_version}
         if change.labels:
             metadata["labels"] = dict(change.labels)
@@ -65,6 +68,13 @@ class KubeSecrets:
         if data:
             body["data"] = data
         return _view(await self._client.request(MERGE, path, body=body))
+
+    async def _copy(self, path: Path, change: SecretChange) -> SecretView:
+        try:
+            return _view(await self._client.request(EDIT, path, body=_edits(change)))
+        except Rejected as refused:
+            # An operation that does not fit what is there; if it is something else, the next look will tell.
+            raise Conflict(f"{refused}: it is not as it was written") from None
 
     async def delete(self, namespace: str, name: str, uid: str) -> None:
         """Delete it if it still has that uid; if it is gone, or has another uid, there is nothing to do."""
@@ -102,6 +112,28 @@ def _view(found: dict[str, Any]) -> SecretView:
 def _encoded(material: Material) -> dict[str, str]:
     # Sent to the API server and nowhere else: this is what a Secret is.
     return {key: b64encode(value).decode() for key, value in material.reveal().items()}
+
+
+def _edits(change: SecretChange) -> list[dict[str, str]]:
+    """Return the operations of a JSON patch; a map that is not there makes it fail."""
+    copied = [{"op": "copy", "from": f"/data/{old}", "path": f"/data/{new}"} for new, old in change.copy.items()]
+    dropped = [{"op": "remove", "path": f"/data/{key}"} for key in change.drop]
+    notes = {"labels": change.labels, "annotations": change.annotations}
+    noted = [(f"/metadata/{kind}/{_escaped(key)}", value) for kind, new in notes.items() for key, value in new.items()]
+    return [
+        {"op": "replace", "path": "/metadata/uid", "value": change.uid},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": change.resource_version},
+        *copied,
+        *dropped,
+        *({"op": "add", "path": f"/data/{key}", "value": value} for key, value in _encoded(change.material).items()),
+        *({"op": "remove", "path": place} for place, value in noted if value is None),
+        *({"op": "add", "path": place, "value": value} for place, value in noted if value is not None),
+    ]
+
+
+def _escaped(key: str) -> str:
+    """Return a key as a part of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _reference(owner: Owner) -> dict[str, Any]:
