@@ -55,7 +55,7 @@ class Cache:
             return True
         if seen.version <= old.version:
             return False
-        seen.known, seen.key, seen.reason = old.known, old.key, intern(seen.reason)
+        seen.known, seen.looked, seen.key, seen.reason = old.known, old.looked, old.key, intern(seen.reason)
         self._leave(old)
         self._enter(seen)
         return seen.version > seen.known
@@ -93,6 +93,12 @@ class Cache:
         """Return whether that version, or a newer one, has been acted on; from any thread."""
         seen = self._entries.get(key)
         return seen is not None and seen.known >= version
+
+    def looked(self, key: Key, now: datetime) -> None:
+        """Note that a worker takes the credential up."""
+        seen = self._entries.get(key)
+        if seen is not None:
+            seen.looked = int(now.timestamp())
 
     def has_news(self, key: Key) -> bool:
         """Return whether somebody else changed it since it was last acted on."""

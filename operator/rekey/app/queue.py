@@ -92,6 +92,7 @@ class Queue:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._turn = 0
         self._closed = False
+        self._ended = seconds()
 
     def add(self, key: Key, lane: Lane, *, check: bool = False) -> None:
         """Have the key worked on: now if nobody does, else again right after."""
@@ -126,6 +127,7 @@ class Queue:
     def done(self, key: Key) -> None:
         """End the work on a key that `take` handed out."""
         del self._working[key]
+        self._ended = self._seconds()
         wish = self._again.pop(key, None)
         if wish is not None:
             self._enter(key, wish)
@@ -150,6 +152,10 @@ class Queue:
         for wish in self._waiting.values():
             ages[wish.lane] = max(ages[wish.lane], now - wish.since)
         return ages
+
+    def since_done(self) -> float:
+        """Return for how many seconds no work has ended."""
+        return self._seconds() - self._ended
 
     def longest_work(self) -> float:
         """Return for how many seconds the slowest work of this moment has been going on."""

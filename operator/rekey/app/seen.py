@@ -80,6 +80,7 @@ class Seen:
     next: int
     last: int
     overlap: int
+    looked: int = 0
 
 
 def key_of(obj: Mapping[str, Any]) -> Key:
@@ -110,7 +111,7 @@ def look(obj: Mapping[str, Any]) -> Seen:
         settled="deletionTimestamp" not in metadata and status.get("observedGeneration") == metadata.get("generation"),
         standing=standing,
         reason=reason,
-        next=_seconds(status.get("nextRotationTime")),
+        next=0 if spec.get("suspend") else _seconds(status.get("nextRotationTime")),
         last=_seconds(status.get("lastRotationTime")),
         overlap=_seconds(status.get("overlapEndTime")),
     )

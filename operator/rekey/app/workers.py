@@ -126,6 +126,7 @@ class Workers:
         key = work.key
         if work.only_change and not work.check and self._is_echo(key):
             return  # we wrote it ourselves, and have looked since
+        self._cache.looked(key, self._clock.now())
         try:
             credential = await self._current(key)
             result = None if credential is None else await self._engine.reconcile(credential, check=work.check)
