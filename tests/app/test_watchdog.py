@@ -44,6 +44,9 @@ class Clock:
     def now(self) -> datetime:
         return self.at
 
+    def seconds(self) -> float:
+        return self.at.timestamp()
+
 
 class Scene:
     """A cache, a queue and a watchdog that looks at them; it acts since START."""
@@ -51,7 +54,7 @@ class Scene:
     def __init__(self, acting: datetime | None = START) -> None:
         self.clock = Clock()
         self.cache = Cache(Parser().parse, 5, 5)
-        self.queue = Queue(lambda: self.clock.at.timestamp())
+        self.queue = Queue(self.clock.seconds)
         self.dog = Watchdog(self.cache, self.queue, self.clock, lambda: acting)
 
 

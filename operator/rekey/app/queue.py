@@ -142,6 +142,11 @@ class Queue:
         """Return whether somebody works on the key; from any thread."""
         return key in self._working
 
+    def lane_of(self, key: Key) -> Lane | None:
+        """Return the lane the key waits in, None if it waits in none."""
+        wish = self._waiting.get(key) or self._again.get(key)
+        return None if wish is None else wish.lane
+
     def depth(self) -> Counter[Lane]:
         """Return how many keys wait in each lane, counting those to be worked on again."""
         return Counter(wish.lane for wishes in (self._waiting, self._again) for wish in wishes.values())

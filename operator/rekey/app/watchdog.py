@@ -28,9 +28,7 @@ def overdue(seen: Seen, now: int) -> int:
 class Watchdog:
     """Judges, whenever it is asked. `acting_since` returns since when this process acts, None while it does not."""
 
-    def __init__(
-        self, cache: Cache, queue: Queue, clock: Clock, acting_since: Callable[[], datetime | None]
-    ) -> None:
+    def __init__(self, cache: Cache, queue: Queue, clock: Clock, acting_since: Callable[[], datetime | None]) -> None:
         self._cache = cache
         self._queue = queue
         self._clock = clock

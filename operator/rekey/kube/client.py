@@ -4,13 +4,14 @@
 2. Nothing is followed, guessed from the environment or remembered: no redirects, proxies or cookies.
 3. Nothing is tried again here: a lost reply is the engine's business, which looks before it acts again.
    (aiohttp itself repeats a read or a deletion once if a kept connection turns out to be closed.)
+4. While the API server says that it is busy fewer requests are under way at once (`rekey.kube.pressure`).
 """
 
 from __future__ import annotations
 
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
-from http.client import MULTIPLE_CHOICES, OK, UNAUTHORIZED
+from http.client import MULTIPLE_CHOICES, OK, TOO_MANY_REQUESTS, UNAUTHORIZED
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from rekey import __version__
 from rekey.errors import Retryable
 from rekey.kube.api import LIST, Json, Path, Verb
 from rekey.kube.config import Access
+from rekey.kube.pressure import Pressure
 from rekey.kube.refusals import refusal, said
 
 PAGE: Final = 500
@@ -48,6 +50,7 @@ class Client:
     ) -> None:
         self.access = access
         self._observe = observe
+        self._seconds = timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=10.0)
         self._connector = aiohttp.TCPConnector(
             limit=limit,
@@ -56,6 +59,7 @@ class Client:
             keepalive_timeout=60,
         )
         self._session = self._open()
+        self._pressure = Pressure(limit)
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,11 +94,15 @@ class Client:
         data = None if body is None else orjson.dumps(body)
         code = 0
         try:
-            async with self._session.request(
-                verb.method, url, data=data, headers=headers, allow_redirects=False
-            ) as answer:
-                payload = await answer.read()
-                code = answer.status
+            await self._pressure.enter(self._seconds)
+            try:
+                async with self._session.request(
+                    verb.method, url, data=data, headers=headers, allow_redirects=False
+                ) as answer:
+                    payload = await answer.read()
+                    code = answer.status
+            finally:
+                self._pressure.leave()
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
             raise Retryable(f"{said(verb, path)}: no answer ({type(error).__name__})") from error
         finally:
@@ -105,7 +113,10 @@ class Client:
         if not OK <= answer.status < MULTIPLE_CHOICES:
             if answer.status == UNAUTHORIZED and self.access.login is not None:
                 self.access.login.refused()
-            raise refusal(verb, path, answer.status, answer.headers, payload)
+            refused = refusal(verb, path, answer.status, answer.headers, payload)
+            if answer.status == TOO_MANY_REQUESTS:
+                self._pressure.refused(refused.retry_after if isinstance(refused, Retryable) else None)
+            raise refused
         try:
             return orjson.loads(payload)
         except orjson.JSONDecodeError:

@@ -1,9 +1,9 @@
 """How many requests are under way at once: fewer while the API server says that it is busy.
 
 1. An answer 429 halves the number and holds everything for as long as the server asked (API Priority and Fairness says
-   `Retry-After`); each success brings back a little: additive increase, multiplicative decrease.
+   `Retry-After`); each answer brings back a little: additive increase, multiplicative decrease.
 2. Who was refused fails and looks again later, by its own back-off; here only the others are held.
-3. First come, first served, and none waits longer than its request's own time.
+3. First come, first served, and none waits longer than it has time.
 """
 
 from __future__ import annotations
@@ -35,20 +35,25 @@ class Pressure:
         """Return how many requests may be under way now."""
         return int(self._limit)
 
-    async def enter(self) -> None:
-        """Wait until another request may be sent; each `enter` is followed by one `leave`."""
-        if self._waiting or not self._is_open():
-            turn: asyncio.Future[None] = self._loop.create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._under_way -= 1  # it was let in and will not go
-                    self._let_in()
-                raise
-        else:
+    async def enter(self, within: float) -> None:
+        """Wait until another request may be sent; each `enter` that returns is followed by one `leave`.
+
+        Raises:
+            TimeoutError: it was not its turn within that many seconds.
+        """
+        if not self._waiting and self._is_open():
             self._under_way += 1
+            return
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(within):
+                await turn
+        except (asyncio.CancelledError, TimeoutError):
+            if turn.done() and not turn.cancelled():
+                self._under_way -= 1  # it was let in and will not go
+                self._let_in()
+            raise
 
     def leave(self) -> None:
         """Make room for another."""
