@@ -70,7 +70,7 @@ class Bench:
         self.cache = Cache(Parser().parse, 5, 20)
         self.queue = Queue(asyncio.get_running_loop().time)
         self.credentials = Observed(
-            self.store, self.cache, lambda _, after: self.saved.append(after), self.store.refuse
+            self.store, self.cache, [lambda _, after: self.saved.append(after)], self.store.refuse
         )
         self.workers = Workers(self.queue, self.cache, self.credentials, self, Clock(), self)
         check = timedelta(hours=1)

@@ -1,7 +1,7 @@
 """The credentials' port with an observer: what the engine saves is known to the cache, counted and logged."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from rekey.app.cache import Cache
 from rekey.app.seen import look, written
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Observed:
     """The port `Credentials`: it does what the inner one does, and takes note."""
 
-    def __init__(self, inner: Credentials, cache: Cache, saved: Saved, refuse: Refuse) -> None:
+    def __init__(self, inner: Credentials, cache: Cache, saved: Sequence[Saved], refuse: Refuse) -> None:
         self._inner = inner
         self._cache = cache
         self._saved = saved
@@ -39,7 +39,8 @@ class Observed:
         """Replace its status; the watch event that this causes is no news."""
         stored = await self._inner.save(credential, status)
         self._cache.learn(stored.key, int(stored.resource_version))
-        self._saved(credential.status, status)
+        for saved in self._saved:
+            saved(credential.status, status)
         if status.current_version != credential.status.current_version:
             cause = status.rotation.cause.value if status.rotation is not None else None
             log.info(

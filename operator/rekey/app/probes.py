@@ -1,7 +1,7 @@
 """What others ask over HTTP: /livez (restart me?), /readyz (do I work?) and /metrics.
 
-1. Alive is a process whose loop turns, whose workers live, whose ear is open, and where nothing has been worked on for
-   ten minutes. A missing API server is no reason to restart.
+1. Alive is a process whose loop turns, whose workers live, whose ear is open, where nothing has been worked on for ten
+   minutes, and nothing due is left lying (`watchdog`). A missing API server is no reason to restart.
 2. Ready is one that has seen every credential.
 """
 

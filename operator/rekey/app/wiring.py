@@ -15,9 +15,11 @@ from rekey.app.intake import Intake
 from rekey.app.kopf_shell import KopfShell
 from rekey.app.metrics import Gauges, Metrics
 from rekey.app.observed import Observed
+from rekey.app.progress import Progress
 from rekey.app.queue import Lane, Queue
 from rekey.app.resync import Resync
 from rekey.app.settings import Settings
+from rekey.app.watchdog import Watchdog
 from rekey.app.workers import Workers
 from rekey.core.facts import Key, Timing
 from rekey.engine.reconcile import Engine
@@ -61,11 +63,13 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
         dropped=metrics.event_dropped,
     ) as (client, bare):
         unreadable = Unreadable(client, parser, bare.announcer, clock)
-        observed = Observed(bare.credentials, cache, metrics.saved, unreadable.refuse)
         queue = Queue(asyncio.get_running_loop().time)
+        progress = Progress(cache, queue, asyncio.get_running_loop().time)
+        observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
         engine = _engine(settings, replace(bare, credentials=observed), cache)
         workers = Workers(queue, cache, observed, engine, clock, metrics)
         metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
+        metrics.registry.register(progress)
         yield _put_together(settings, client, cache, queue, workers, metrics)
 
 
@@ -85,7 +89,7 @@ def _put_together(
         lambda key, version: queue.is_working(key) or cache.knows(key, version),
     )
     heartbeat = probes.Heartbeat()
-    checks = alive(workers, queue, shell, heartbeat)
+    checks = alive(workers, queue, shell, heartbeat) | moving(cache, queue)
     return Operator(
         client=client,
         cache=cache,
@@ -120,7 +124,14 @@ def ready(intake: Intake) -> Mapping[str, probes.Check]:
     return {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"}
 
 
-def alive(workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat) -> Mapping[str, probes.Check]:
+def moving(cache: Cache, queue: Queue) -> Mapping[str, probes.Check]:
+    """Return what the work is judged by."""
+    started = SystemClock().now()
+    dog = Watchdog(cache, queue, SystemClock(), lambda: started)
+    return {"nothing is forgotten": dog.nothing_is_forgotten, "work gets done": dog.work_gets_done}
+
+
+def alive(workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat) -> dict[str, probes.Check]:
     """Return what the process is judged alive by."""
 
     def lag() -> str | None:
