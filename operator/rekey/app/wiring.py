@@ -124,7 +124,7 @@ def ready(intake: Intake) -> Mapping[str, probes.Check]:
     return {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"}
 
 
-def moving(cache: Cache, queue: Queue) -> Mapping[str, probes.Check]:
+def moving(cache: Cache, queue: Queue) -> dict[str, probes.Check]:
     """Return what the work is judged by."""
     started = SystemClock().now()
     dog = Watchdog(cache, queue, SystemClock(), lambda: started)
