@@ -20,6 +20,8 @@ from tests.cluster.waiting import until
 
 pytestmark = pytest.mark.kube
 
+METRICS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+DOCUMENTED = set(re.findall(r"^\| `(rekey_\w+?)`", METRICS, re.MULTILINE))
 CREDENTIAL = """
 apiVersion: rekey.dev/v1alpha1
 kind: RotatedCredential
@@ -135,6 +137,7 @@ def test_from_start_to_stop(start: Start, served: Cluster, namespace: str) -> No
     assert process.lines()[-1]["message"] == "stopped"
     token = json.loads(served.kubectl("-n", namespace, "get", "secret", "orders", "-o", "json"))["data"]["token"]
     assert token not in process.log.read_text() + metrics
+    assert set(re.findall(r"^# TYPE (rekey_\w+(?<!_created)) ", metrics, re.MULTILINE)) == DOCUMENTED
 
 
 def test_a_settled_credential_is_left_alone_after_a_restart(start: Start, served: Cluster, namespace: str) -> None:
