@@ -31,6 +31,10 @@ class Taken(RekeyError):
     """Leave it alone and take another name: what carries this one is not ours."""
 
 
+class NotLeading(RekeyError):
+    """Stop without a word: another process acts now, or nobody; whoever leads next looks at it anew."""
+
+
 class NamespaceTerminating(RekeyError):
     """Create nothing more here: the namespace is being deleted."""
 

@@ -17,6 +17,7 @@ from rekey.core.facts import Credential, Key, Problem
 from rekey.core.reasons import Reason
 from rekey.core.status import Status
 from rekey.engine.reconcile import Result
+from rekey.errors import NotLeading
 from rekey.kube.credentials import Parser
 from tests.app.credentials import manifest
 from tests.app.eventually import eventually
@@ -62,6 +63,7 @@ class Bench:
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
+        self.leads = True
         self.done: list[tuple[Key, bool]] = []
         self.failures: list[str] = []
         self.saved: list[Status] = []
@@ -72,7 +74,7 @@ class Bench:
         self.credentials = Observed(
             self.store, self.cache, [lambda _, after: self.saved.append(after)], self.store.refuse
         )
-        self.workers = Workers(self.queue, self.cache, self.credentials, self, Clock(), self)
+        self.workers = Workers(self.queue, self.cache, self.credentials, self, Clock(), self, self)
         check = timedelta(hours=1)
         self.drift = Drift(Clock(), check, 50, lambda key: self.queue.add(key, Lane.RESYNC, check=True))
         self.deaf = 0
@@ -82,6 +84,10 @@ class Bench:
     async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
         self.done.append((credential.key, check))
         return await self.turn(self, credential)
+
+    def begin(self, namespace: str) -> None:
+        if not self.leads:
+            raise NotLeading("another process acts")
 
     def worked(self, lane: Lane, waited: float, seconds: float) -> None:
         pass

@@ -50,7 +50,7 @@ def test_everything_that_is_missing_is_named_and_waited_for(caplog: pytest.LogCa
     async def play() -> None:
         async with answering(answer) as server, Client(server.access()) as client:
             async with asyncio.timeout(30):
-                await preflight.pass_all(client, ("shop",))
+                await preflight.pass_all(client, needed(("shop",)))
 
     with caplog.at_level(logging.INFO):
         asyncio.run(play())
@@ -73,7 +73,7 @@ def test_a_server_that_is_not_there_is_named(caplog: pytest.LogCaptureFixture, u
     async def play() -> None:
         access = Access(f"http://127.0.0.1:{unused_tcp_port}", None, None, "shop")
         async with Client(access) as client:
-            waiting = asyncio.create_task(preflight.pass_all(client, ()))
+            waiting = asyncio.create_task(preflight.pass_all(client, needed(())))
             await eventually(lambda: len(caplog.records) >= 3)
             waiting.cancel()
 

@@ -46,6 +46,7 @@ rules:
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets], verbs: [get, list, patch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list]}
 - {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, update, create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -101,7 +102,8 @@ def start(tmp_path: Path, served: Cluster) -> Iterator[Start]:
 
     def begin(namespace: str, kubeconfig: Path | None = None) -> Process:
         log = tmp_path / f"log{len(started)}"
-        started.append(Process(log, kubeconfig or served.kubeconfig, "--namespace", namespace))
+        where = ("--namespace", namespace, "--lease-namespace", namespace)
+        started.append(Process(log, kubeconfig or served.kubeconfig, *where))
         return started[-1]
 
     yield begin

@@ -82,7 +82,7 @@ def _operator(cluster: Cluster, namespace: str, directory: Path) -> Iterator[Ser
     others = [f"--unset={name}" for name in os.environ if name.startswith("REKEY_")]
     guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     run = [sys.executable, "-m", "rekey", "run", "--kubeconfig", str(cluster.kubeconfig)]
-    flags = ["--namespace", namespace, "--http-port", "0", "--log-format", "json"]
+    flags = ["--namespace", namespace, "--http-port", "0", "--log-format", "json", "--leader-election=false"]
     operator = processes.start("operator", ["env", *others, *guard, *run, *flags], directory)
     try:
         yield operator

@@ -193,7 +193,8 @@ def opened(
     """Give a fresh namespace with an operator that is not started; both go in the end."""
     namespace = f"t-{secrets.token_hex(4)}"
     kubeconfig = make(cluster, reader, namespace, directory)
-    operator = Operator(kubeconfig, [namespace], directory, settings or {}, program)
+    lease = {"REKEY_LEASE_NAME": f"rekey-{namespace}", "REKEY_LEASE_NAMESPACE": "default"}
+    operator = Operator(kubeconfig, [namespace], directory, {**lease, **(settings or {})}, program)
     stage = Stage(cluster, reader, namespace, operator)
     OPEN.append(stage)
     try:
@@ -205,7 +206,8 @@ def opened(
         OPEN.remove(stage)
         operator.stop()
         cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
-        cluster.kubectl("-n", "default", "delete", "serviceaccount", f"rekey-{namespace}", "--wait=false")
+        own = [f"{kind}/rekey-{namespace}" for kind in ("serviceaccount", "rolebinding", "lease")]
+        cluster.kubectl("-n", "default", "delete", *own, "--wait=false", "--ignore-not-found")
 
 
 def make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> Path:
@@ -223,6 +225,13 @@ def make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> P
             "kind": "RoleBinding",
             "metadata": {"name": "rekey", "namespace": namespace},
             "roleRef": role,
+            "subjects": [{"kind": "ServiceAccount", **account}],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": account["name"], "namespace": "default"},
+            "roleRef": {**role, "kind": "Role", "name": "rekey-e2e-lease"},
             "subjects": [{"kind": "ServiceAccount", **account}],
         },
     ]

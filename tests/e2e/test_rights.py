@@ -9,7 +9,8 @@ from rekey.kube import rights
 
 def test_the_role_is_exact() -> None:
     """Every right that is needed is granted, and no other."""
-    role = yaml.safe_load((Path(__file__).parent / "rbac.yaml").read_text())
+    manifests = yaml.safe_load_all((Path(__file__).parent / "rbac.yaml").read_text())
+    role = next(one for one in manifests if one["kind"] == "ClusterRole")
     granted = {
         rights.Right(group, resource, verb)
         for rule in role["rules"]

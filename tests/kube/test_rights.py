@@ -4,14 +4,16 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from rekey.app.settings import Settings
 from rekey.kube.api import CREDENTIALS
 from rekey.kube.client import Client
 from rekey.kube.config import Access
-from rekey.kube.rights import Right, is_served, missing, needed
+from rekey.kube.rights import Right, for_lease, is_served, missing, needed
 from tests.cluster.handle import Cluster
 from tests.kube.answering import always, answering, status
 from tests.kube.stage import KubeStage
@@ -24,6 +26,8 @@ def test_words() -> None:
     """A right is said as one would grant it."""
     assert str(Right("", "secrets", "get", "shop")) == "get secrets in namespace shop"
     assert str(Right("apps", "deployments", "patch")) == "patch deployments.apps in all namespaces"
+    named = Right("coordination.k8s.io", "leases", "get", "rekey-system", "rekey")
+    assert str(named) == "get leases.coordination.k8s.io 'rekey' in namespace rekey-system"
 
 
 def test_needed() -> None:
@@ -39,15 +43,29 @@ def test_needed() -> None:
 @pytest.mark.parametrize("name", ["examples/operator/rbac.yaml", "tests/e2e/rbac.yaml"])
 def test_a_role_grants_exactly_what_is_needed(name: str) -> None:
     """The role that people apply, and that of our tests, has every right that is needed and none besides."""
-    role = next(one for one in yaml.safe_load_all((ROOT / name).read_text()) if one["kind"] == "ClusterRole")
-    granted = [
-        Right(group, resource, verb)
+    manifests = list(yaml.safe_load_all((ROOT / name).read_text()))
+    role = next(one for one in manifests if one["kind"] == "ClusterRole")
+    assert sorted(map(str, granted(role))) == sorted(map(str, needed([])))
+
+
+def test_a_role_grants_the_lease_and_no_other() -> None:
+    """The role that people apply lets the operator read and renew the Lease of the default name, and make one."""
+    manifests = list(yaml.safe_load_all((ROOT / "examples/operator/rbac.yaml").read_text()))
+    role = next(one for one in manifests if one["kind"] == "Role")
+    wanted = for_lease("rekey-system", Settings().lease_name)
+    assert sorted(map(str, granted(role))) == sorted(map(str, wanted))
+
+
+def granted(role: dict[str, Any]) -> list[Right]:
+    """Return what a role grants, right by right."""
+    return [
+        Right(group, resource, verb, role["metadata"].get("namespace", ""), name)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
     ]
-    assert sorted(map(str, granted)) == sorted(map(str, needed([])))
 
 
 class Named:

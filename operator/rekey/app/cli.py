@@ -36,6 +36,10 @@ def run(  # noqa: PLR0913, PLR0917  one flag each
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Credentials that are worked on at once.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")] = None,
+    leader_election: Annotated[
+        str | None, typer.Option(help="true, or false where there is only one replica.", metavar="BOOL")
+    ] = None,
+    lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the Lease. Default: the pod's own.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="json, text or auto.")] = None,
     kubeconfig: Kubeconfig = None,
@@ -48,6 +52,8 @@ def run(  # noqa: PLR0913, PLR0917  one flag each
         "namespaces": namespace,
         "workers": workers,
         "http_port": http_port,
+        "leader_election": leader_election,
+        "lease_namespace": lease_namespace,
         "log_level": log_level,
         "log_format": log_format,
     }

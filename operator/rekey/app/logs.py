@@ -25,7 +25,7 @@ from rekey.errors import RekeyError
 FIELDS: Final = (
     *("credential", "namespace", "uid", "version", "reason", "message_text", "cause", "step", "lane", "stalled"),
     *("until", "seconds", "attempt", "count", "port", "server", "right", "verb", "resource", "code", "error"),
-    *("signal", "workers", "namespaces", "release"),
+    *("signal", "workers", "namespaces", "release", "lease", "holder", "term"),
 )
 LIBRARIES: Final = ("kopf", "aiohttp", "urllib3", "asyncio", "kubernetes")
 _OURS: Final = str(Path(rekey.__file__).parent)

@@ -15,6 +15,7 @@ from rekey.app.backoff import delay
 from rekey.errors import Forbidden, Rejected, RekeyError, Retryable
 from rekey.kube import rights
 from rekey.kube.client import Client
+from rekey.kube.rights import Right
 
 LONGEST: Final = timedelta(seconds=30)
 log = logging.getLogger(__name__)
@@ -28,10 +29,10 @@ class Obstacle(RekeyError):
         self.lines = lines
 
 
-async def pass_all(client: Client, namespaces: tuple[str, ...]) -> None:
+async def pass_all(client: Client, needed: tuple[Right, ...]) -> None:
     """Return when everything is there, however long it takes."""
     await _until_passed(lambda: _server_and_crd(client))
-    await _until_passed(lambda: _rights(client, namespaces))
+    await _until_passed(lambda: _rights(client, needed))
 
 
 async def _until_passed(look: Callable[[], Awaitable[None]]) -> None:
@@ -62,9 +63,9 @@ async def _server_and_crd(client: Client) -> None:
         )
 
 
-async def _rights(client: Client, namespaces: tuple[str, ...]) -> None:
+async def _rights(client: Client, needed: tuple[Right, ...]) -> None:
     try:
-        missing = await rights.missing(client, rights.needed(namespaces))
+        missing = await rights.missing(client, needed)
     except RekeyError as error:
         raise Obstacle(f"our rights cannot be checked: {error}; waiting") from error
     if missing:

@@ -27,14 +27,19 @@ class Heartbeat:
         self._loop = asyncio.get_running_loop()
         self._due = self._loop.time() + _BEAT
         self.lag = 0.0
+        self.last = self._loop.time()
         self._handle = self._loop.call_at(self._due, self._beat)
+
+    def silence(self) -> float:
+        """Return for how many seconds the loop has not turned; from any thread."""
+        return self._loop.time() - self.last
 
     def stop(self) -> None:
         """Measure no more."""
         self._handle.cancel()
 
     def _beat(self) -> None:
-        now = self._loop.time()
+        self.last = now = self._loop.time()
         self.lag = now - self._due
         self._due = now + _BEAT
         self._handle = self._loop.call_at(self._due, self._beat)

@@ -1,6 +1,7 @@
 """The life of the operator: start in order, work until told to stop, stop in order.
 
-1. SIGTERM or SIGINT: nothing new is begun, the work in hand ends (within the grace), Events that wait are sent.
+1. SIGTERM or SIGINT: nothing new is begun, the work in hand ends (within the grace), Events that wait are sent, and
+   the Lease is given back, so that another replica goes on at once.
    A second signal ends the process at once; that is safe at any moment, as a crash is.
 2. The probes answer from the first moment: a process that waits for its CRD is alive and not ready.
 """
@@ -14,7 +15,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import rekey
-from rekey.app import preflight
+from rekey.app import electing, preflight
 from rekey.app.settings import Settings
 from rekey.app.wiring import Operator, wired
 from rekey.errors import RekeyError
@@ -55,7 +56,7 @@ async def _run(settings: Settings, access: Access) -> None:
     async with wired(settings, access) as operator:
         await _serve(operator, settings)
         try:
-            if await _unless(stop, preflight.pass_all(operator.client, settings.namespaces)):
+            if await _unless(stop, preflight.pass_all(operator.client, electing.rights(settings, access))):
                 await _work(operator, settings, stop)
         finally:
             operator.heartbeat.stop()
@@ -75,6 +76,7 @@ async def _serve(operator: Operator, settings: Settings) -> None:
 
 async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
     operator.workers.start(settings.workers)
+    await operator.lead.start(operator.takeover)
     operator.shell.start()
     resync = asyncio.create_task(operator.resync.run(), name="resync")
     log.info("working", extra={"workers": settings.workers})

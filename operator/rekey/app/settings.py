@@ -3,6 +3,7 @@
 1. Every setting has a default, an environment variable `REKEY_<NAME>` and a sentence; `docs/reference.md` shows them.
 2. A flag of the command line wins over the variable, the variable over the default.
 3. Durations are written as in manifests: `90s`, `1h30m`.
+   POD_NAME and POD_NAMESPACE, as a manifest takes them from the pod, are defaults of who and where we are.
 4. Kubernetes gives every pod variables about the Services of its namespace, and one may be called rekey: those are
    not ours, every other unknown name is a mistake.
 """
@@ -12,14 +13,15 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rekey.core.shape import Duration
 from rekey.errors import RekeyError
 
 PREFIX: Final = "REKEY_"
+_OF_THE_POD: Final = {"POD_NAME": "identity", "POD_NAMESPACE": "lease_namespace"}
 _SERVICE_LINK: Final = re.compile(
     r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)|PORT(_.*)?"
 )
@@ -89,6 +91,28 @@ class Settings(BaseModel):
         le=100_000,
         description="Credentials that have time series of their own; the most urgent ones.",
     )
+    leader_election: bool = Field(
+        default=True, description="Whether several replicas agree by a Lease on who acts; false: there is only one."
+    )
+    identity: str = Field(
+        default="",
+        description="Our name in the Lease: the pod's. Default: POD_NAME, else the host's and a random part.",
+    )
+    lease_name: str = Field(default="rekey", description="Name of the Lease.")
+    lease_namespace: str = Field(
+        default="",
+        description="Namespace of the Lease. Default: POD_NAMESPACE, else the ServiceAccount's or kubeconfig's.",
+    )
+    lease_duration: Duration = Field(
+        default=timedelta(seconds=15), description="After how long without a renewal another replica takes the Lease."
+    )
+    lease_renew_deadline: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How long after a renewal its sender acts; shorter than the duration.",
+    )
+    lease_retry: Duration = Field(
+        default=timedelta(seconds=2), description="How often the Lease is renewed, or looked at by those who stand by."
+    )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="json, text, or auto: text on a terminal, else json."
@@ -105,6 +129,19 @@ class Settings(BaseModel):
                 raise ValueError(f"{name!r} is not the name of a namespace")
         return tuple(dict.fromkeys(names))
 
+    @field_validator("lease_name", "lease_namespace")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if name and not _NAMESPACE.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a name")
+        return name
+
+    @model_validator(mode="after")
+    def _terms_do_not_overlap(self) -> Self:
+        if not timedelta() < self.lease_retry < self.lease_renew_deadline < self.lease_duration:
+            raise ValueError("REKEY_LEASE_RETRY < REKEY_LEASE_RENEW_DEADLINE < REKEY_LEASE_DURATION must hold")
+        return self
+
     @field_validator("drift_interval", "resync_interval")
     @classmethod
     def _is_not_a_loop(cls, length: timedelta) -> timedelta:
@@ -119,9 +156,10 @@ def read(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
     Raises:
         BadSettings: one of them cannot be used, or `REKEY_…` names none.
     """
-    variables = {
+    around = environ if environ is not None else environment()
+    variables = {setting: around[name] for name, setting in _OF_THE_POD.items() if name in around} | {
         name.removeprefix(PREFIX).lower(): value
-        for name, value in (environ if environ is not None else environment()).items()
+        for name, value in around.items()
         if name.startswith(PREFIX) and not _is_service_link(name.removeprefix(PREFIX), value)
     }
     given = {name: value for name, value in flags.items() if value not in (None, (), [])}
@@ -141,8 +179,9 @@ def table() -> list[tuple[str, str, str]]:
     plain = Settings().model_dump(mode="json")
     rows = []
     for name, field in Settings.model_fields.items():
-        default = plain[name]
-        rows.append((f"{PREFIX}{name.upper()}", "" if default == [] else str(default), field.description or ""))
+        default = "" if plain[name] == [] else str(plain[name])
+        shown = default.lower() if isinstance(plain[name], bool) else default
+        rows.append((f"{PREFIX}{name.upper()}", shown, field.description or ""))
     return rows
 
 
@@ -155,6 +194,9 @@ def _is_service_link(name: str, value: str) -> bool:
 def _explained(error: ValidationError, given: Mapping[str, Any]) -> str:
     lines = []
     for fault in error.errors(include_url=False, include_context=False):
+        if not fault["loc"]:  # about several of them: it names them itself
+            lines.append(fault["msg"])
+            continue
         name = str(fault["loc"][0])
         source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
         unknown = fault["type"] == "extra_forbidden"

@@ -10,15 +10,18 @@ from rekey.app import probes
 from rekey.app.cache import Cache
 from rekey.app.clock import SystemClock
 from rekey.app.drift import Drift
+from rekey.app.electing import elected
 from rekey.app.heard import Inbox
 from rekey.app.intake import Intake
 from rekey.app.kopf_shell import KopfShell
+from rekey.app.lead import Leading
 from rekey.app.metrics import Gauges, Metrics
 from rekey.app.observed import Observed
 from rekey.app.progress import Progress
 from rekey.app.queue import Lane, Queue
-from rekey.app.resync import Resync
+from rekey.app.resync import Resync, Take
 from rekey.app.settings import Settings
+from rekey.app.takeover import Takeover
 from rekey.app.watchdog import Watchdog
 from rekey.app.workers import Workers
 from rekey.core.facts import Key, Timing
@@ -46,14 +49,17 @@ class Operator:
     shell: KopfShell
     server: probes.Probes
     heartbeat: probes.Heartbeat
+    lead: Leading
+    takeover: Takeover
 
 
 @asynccontextmanager
 async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     """Give the operator, put together and not yet started; Events that wait at the end are still sent."""
-    clock, parser = SystemClock(), Parser()
+    clock, parser, heartbeat = SystemClock(), Parser(), probes.Heartbeat()
     metrics = Metrics(clock)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
+    lead = elected(settings, access, metrics, heartbeat.silence)
     async with connected(
         access,
         clock,
@@ -61,16 +67,17 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
         instance=socket.gethostname(),
         observe=metrics.requested,
         dropped=metrics.event_dropped,
+        lead=lead,
     ) as (client, bare):
         unreadable = Unreadable(client, parser, bare.announcer, clock)
         queue = Queue(asyncio.get_running_loop().time)
         progress = Progress(cache, queue, asyncio.get_running_loop().time)
         observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
         engine = _engine(settings, replace(bare, credentials=observed), cache)
-        workers = Workers(queue, cache, observed, engine, clock, metrics)
+        workers = Workers(queue, cache, observed, engine, clock, metrics, lead)
         metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
         metrics.registry.register(progress)
-        yield _put_together(settings, client, cache, queue, workers, metrics)
+        yield _put_together(settings, _Parts(client, cache, queue, workers, metrics, heartbeat, lead))
 
 
 def _engine(settings: Settings, ports: Ports, cache: Cache) -> Engine:
@@ -78,28 +85,44 @@ def _engine(settings: Settings, ports: Ports, cache: Cache) -> Engine:
     return Engine(ports, Generated(), cache, cache, ports.clock.now(), timing)
 
 
-def _put_together(
-    settings: Settings, client: Client, cache: Cache, queue: Queue, workers: Workers, metrics: Metrics
-) -> Operator:
-    intake = Intake(cache, queue, workers.timer, metrics.deafened)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    client: Client
+    cache: Cache
+    queue: Queue
+    workers: Workers
+    metrics: Metrics
+    heartbeat: probes.Heartbeat
+    lead: Leading
+
+
+def _put_together(settings: Settings, parts: _Parts) -> Operator:
+    client, cache, queue, workers = parts.client, parts.cache, parts.queue, parts.workers
+    intake = Intake(cache, queue, workers.timer, parts.metrics.deafened)
     shell = KopfShell(
         client.access,
         settings.namespaces,
         Inbox(intake.take),
         lambda key, version: queue.is_working(key) or cache.knows(key, version),
     )
-    heartbeat = probes.Heartbeat()
-    checks = alive(workers, queue, shell, heartbeat) | moving(cache, queue)
+    checks = (
+        alive(workers, queue, shell, parts.heartbeat)
+        | moving(cache, queue, parts.lead)
+        | {"the election goes on": lambda: None if parts.lead.is_well() else "its thread has ended"}
+    )
+    take = _census(settings, client)
     return Operator(
         client=client,
         cache=cache,
         workers=workers,
         drift=_drift(settings, cache, queue),
-        resync=_resync(settings, client, cache, queue),
+        resync=Resync(take, cache, queue, settings.resync_interval, seed=socket.gethostname()),
         intake=intake,
         shell=shell,
-        server=probes.Probes(checks, ready(intake), metrics.text),
-        heartbeat=heartbeat,
+        server=probes.Probes(checks, ready(intake), parts.metrics.text),
+        heartbeat=parts.heartbeat,
+        lead=parts.lead,
+        takeover=Takeover(take, cache, queue, SystemClock(), intake.synced),
     )
 
 
@@ -112,11 +135,11 @@ def _drift(settings: Settings, cache: Cache, queue: Queue) -> Drift:
     return drift
 
 
-def _resync(settings: Settings, client: Client, cache: Cache, queue: Queue) -> Resync:
+def _census(settings: Settings, client: Client) -> Take:
     async def take() -> tuple[census.Census, ...]:
         return await census.take(client, settings.namespaces)
 
-    return Resync(take, cache, queue, settings.resync_interval, seed=socket.gethostname())
+    return take
 
 
 def ready(intake: Intake) -> Mapping[str, probes.Check]:
@@ -124,10 +147,9 @@ def ready(intake: Intake) -> Mapping[str, probes.Check]:
     return {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"}
 
 
-def moving(cache: Cache, queue: Queue) -> dict[str, probes.Check]:
+def moving(cache: Cache, queue: Queue, lead: Leading) -> dict[str, probes.Check]:
     """Return what the work is judged by."""
-    started = SystemClock().now()
-    dog = Watchdog(cache, queue, SystemClock(), lambda: started)
+    dog = Watchdog(cache, queue, SystemClock(), lead.acting_since)
     return {"nothing is forgotten": dog.nothing_is_forgotten, "work gets done": dog.work_gets_done}
 
 

@@ -3,7 +3,9 @@
 1. A credential is acted on as the cache has it, or read anew where the cache is known to be behind.
 2. Every failure waits longer than the one before, per credential; no credential delays another.
 3. An error that nobody foresaw is logged without anything it may quote, counted, and treated the same.
-4. One that cannot be parsed says so in its status, and is tried like after any other failure.
+4. Before a key is worked on it is asked whether we lead there. If not, or no longer, the turn ends quietly: whoever
+   leads looks at every key, and so do we when we lead again.
+5. One that cannot be parsed says so in its status, and is tried like after any other failure.
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from rekey.app.logs import describe
 from rekey.app.queue import Lane, Queue, Work
 from rekey.core.facts import Credential, Key
 from rekey.engine.reconcile import Result
-from rekey.errors import Forbidden, Rejected, RekeyError, Retryable
+from rekey.errors import Forbidden, NotLeading, Rejected, RekeyError, Retryable
 from rekey.ports.cluster import Clock
 
 STUCK: Final = 3
@@ -48,6 +50,14 @@ class Store(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """Who knows whether we lead."""
+
+    def begin(self, namespace: str) -> None:
+        """Begin work on a credential there; `NotLeading` if it is not ours."""
+        ...
+
+
 class Tally(Protocol):
     """Who wants to know how the work goes."""
 
@@ -63,7 +73,7 @@ class Tally(Protocol):
 class Workers:
     """A number of workers on one queue."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  one each
         self,
         queue: Queue,
         cache: Cache,
@@ -71,6 +81,7 @@ class Workers:
         engine: Reconciler,
         clock: Clock,
         tally: Tally,
+        gate: Gate,
     ) -> None:
         self._queue = queue
         self._cache = cache
@@ -78,6 +89,7 @@ class Workers:
         self._engine = engine
         self._clock = clock
         self._tally = tally
+        self._gate = gate
         self._backoff = Backoff()
         self._seconds: Callable[[], float] = asyncio.get_running_loop().time
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,10 +127,14 @@ class Workers:
         while (work := await self._queue.take()) is not None:
             began = self._seconds()
             try:
+                self._gate.begin(work.key.namespace)
                 await self._turn(work)
+            except NotLeading as lost:
+                log.debug("left to who leads", extra={"credential": str(work.key), "error": str(lost)})
+            else:
+                self._tally.worked(work.lane, work.waited, self._seconds() - began)
             finally:
                 self._queue.done(work.key)
-                self._tally.worked(work.lane, work.waited, self._seconds() - began)
             # A turn that had nothing to wait for has let nobody else run; ten thousand of them would take seconds.
             await asyncio.sleep(0)
 
@@ -130,6 +146,8 @@ class Workers:
         try:
             credential = await self._current(key)
             result = None if credential is None else await self._engine.reconcile(credential, check=work.check)
+        except NotLeading:
+            raise
         except Exception as error:  # noqa: BLE001  one credential's failure, whatever it is, is no other's
             self._again(key, error)
             return

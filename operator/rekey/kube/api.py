@@ -33,6 +33,7 @@ class Verb:
 GET: Final = Verb("get", "GET")
 LIST: Final = Verb("list", "GET")
 CREATE: Final = Verb("create", "POST")
+UPDATE: Final = Verb("update", "PUT")
 DELETE: Final = Verb("delete", "DELETE")
 MERGE: Final = Verb("patch", "PATCH", "application/merge-patch+json")
 EDIT: Final = Verb("patch", "PATCH", "application/json-patch+json")
@@ -83,6 +84,7 @@ CREDENTIALS: Final = Resource("rekey.dev", "v1alpha1", "rotatedcredentials", "Ro
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 PODS: Final = Resource("", "v1", "pods", "Pod")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 WORKLOADS: Final = {
     resource.kind: resource
     for resource in (

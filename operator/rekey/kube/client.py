@@ -5,6 +5,7 @@
 3. Nothing is tried again here: a lost reply is the engine's business, which looks before it acts again.
    (aiohttp itself repeats a read or a deletion once if a kept connection turns out to be closed.)
 4. While the API server says that it is busy fewer requests are under way at once (`rekey.kube.pressure`).
+5. What changes an object in a namespace is sent only by who leads there (`rekey.kube.permit`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from rekey import __version__
 from rekey.errors import Retryable
 from rekey.kube.api import LIST, Json, Path, Verb
 from rekey.kube.config import Access
+from rekey.kube.permit import Permit, Request, within
 from rekey.kube.pressure import Pressure
 from rekey.kube.refusals import refusal, said
+from rekey.ports.lead import Lead
 
 PAGE: Final = 500
 """Objects in one answer to a list: a bound on what is parsed without letting others run."""
@@ -45,13 +48,14 @@ class Client:
         access: Access,
         *,
         observe: Observe = lambda _verb, _resource, _code: None,
+        lead: Lead | None = None,
         limit: int = 64,
         timeout: float = 30.0,
     ) -> None:
         self.access = access
         self._observe = observe
-        self._seconds = timeout
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=10.0)
+        self._permit = Permit(lead, timeout)
+        self._timeout = within(timeout)
         self._connector = aiohttp.TCPConnector(
             limit=limit,
             ssl=access.tls if access.tls is not None else True,
@@ -82,6 +86,7 @@ class Client:
         """Send one request and return the parsed answer; `accept` asks for another form than plain JSON.
 
         Raises:
+            NotLeading: it is a write where we do not lead, or no longer: it was not sent, or no answer waited for.
             RekeyError: the answer was a refusal (see `rekey.kube.refusals`), or none came (Retryable).
         """
         # A URL made of checked names needs no quoting, which would cost more than all else here.
@@ -92,18 +97,21 @@ class Client:
         if self.access.login is not None and (login := await self.access.login.header()):
             headers["Authorization"] = login
         data = None if body is None else orjson.dumps(body)
+        self._permit.ask(verb, path)
         code = 0
         try:
-            await self._pressure.enter(self._seconds)
+            await self._pressure.enter(self._permit.ask(verb, path))
             try:
+                timeout = within(self._permit.ask(verb, path))
                 async with self._session.request(
-                    verb.method, url, data=data, headers=headers, allow_redirects=False
+                    verb.method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
                 ) as answer:
                     payload = await answer.read()
                     code = answer.status
             finally:
                 self._pressure.leave()
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
+            self._permit.ask(verb, path)
             raise Retryable(f"{said(verb, path)}: no answer ({type(error).__name__})") from error
         finally:
             self._observe(verb.name, path.resource, code)
@@ -163,6 +171,7 @@ class Client:
         response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
     ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
+            request_class=Request,
             response_class=response_class,
             connector=self._connector,
             connector_owner=False,

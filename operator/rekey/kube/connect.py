@@ -13,18 +13,27 @@ from rekey.kube.pods import KubePods
 from rekey.kube.secrets import KubeSecrets
 from rekey.kube.workloads import KubeWorkloads
 from rekey.ports.cluster import Clock, Ports
+from rekey.ports.lead import Lead
 
 
 @asynccontextmanager
-async def connected(
-    access: Access, clock: Clock, parser: Parser, *, instance: str, observe: Observe, dropped: Drop
+async def connected(  # noqa: PLR0913  what the parts take
+    access: Access,
+    clock: Clock,
+    parser: Parser,
+    *,
+    instance: str,
+    observe: Observe,
+    dropped: Drop,
+    lead: Lead | None = None,
 ) -> AsyncIterator[tuple[Client, Ports]]:
     """Give the client and the ports; Events that wait at the end are still sent, for a few seconds.
 
-    `instance` is the name of this process in Events (the pod's). Must be entered in the loop that uses it.
+    `instance` is the name of this process in Events (the pod's); who leads is asked before every write, if anybody is
+    named. Must be entered in the loop that uses it.
     """
     async with (
-        Client(access, observe=observe) as client,
+        Client(access, observe=observe, lead=lead) as client,
         KubeAnnouncer(client, clock, instance, dropped) as announcer,
     ):
         ports = Ports(

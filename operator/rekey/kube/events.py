@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 
 from rekey.core.facts import Credential
 from rekey.core.reasons import NOTICES
-from rekey.errors import RekeyError, Retryable, Taken
+from rekey.errors import NotLeading, RekeyError, Retryable, Taken
 from rekey.kube.api import CREATE, CREDENTIALS, EVENTS
 from rekey.kube.client import Client
 from rekey.ports.cluster import Clock, News
@@ -36,7 +36,7 @@ _LONGEST_NOTE = 1_024
 _LONGEST_INSTANCE = 128
 
 Drop = Callable[[str], None]
-"""Told why an Event was dropped: `Full`, `TooMany`, `Refused` or `Stopped`."""
+"""Told why an Event was dropped: `Full`, `TooMany`, `Refused`, `Stopped` or `NotLeading`."""
 
 
 class KubeAnnouncer:
@@ -112,6 +112,9 @@ class KubeAnnouncer:
             except Retryable as error:
                 if attempt + 1 < _TRIES:
                     await asyncio.sleep(max(2.0**attempt, min(error.retry_after or 0.0, 30.0)))
+            except NotLeading:
+                self._dropped("NotLeading")
+                return
             except RekeyError:
                 break
             else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rekey.errors import NotFound
-from rekey.kube.api import CREATE, CREDENTIALS, GET, Path
+from rekey.kube.api import CREATE, CREDENTIALS, GET, LEASES, Path
 from rekey.kube.client import Client
 
 _REVIEWS: Final = Path("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "selfsubjectaccessreviews")
@@ -21,18 +21,19 @@ _KINDS: Final = Path(f"/apis/{CREDENTIALS.api_version}", "apis")
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One verb on one resource, in one namespace or (empty) in all."""
+    """One verb on one resource, in one namespace or (empty) in all; on one object only where `name` says so."""
 
     group: str
     resource: str
     verb: str
     namespace: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         """Return it as in `patch deployments.apps in namespace shop`."""
         name = f"{self.resource}.{self.group}" if self.group else self.resource
         where = f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
-        return f"{self.verb} {name} {where}"
+        return f"{self.verb} {name}{f' {self.name!r}' if self.name else ''} {where}"
 
 
 _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -59,6 +60,12 @@ def needed(namespaces: Iterable[str]) -> tuple[Right, ...]:
     )
 
 
+def for_lease(namespace: str, name: str) -> tuple[Right, ...]:
+    """Return the rights to take part in an election by this Lease. A right to create cannot be bound to a name."""
+    one = tuple(Right(LEASES.group, LEASES.plural, verb, namespace, name) for verb in ("get", "update"))
+    return (*one, Right(LEASES.group, LEASES.plural, "create", namespace))
+
+
 async def missing(client: Client, rights: Iterable[Right]) -> tuple[Right, ...]:
     """Return those of the rights that we do not have."""
     asked = tuple(rights)
@@ -72,7 +79,7 @@ async def _allowed(client: Client, right: Right) -> bool:
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {**attributes, "namespace": right.namespace}},
+        "spec": {"resourceAttributes": {**attributes, "namespace": right.namespace, "name": right.name}},
     }
     answer = await client.request(CREATE, _REVIEWS, body=body)
     return bool(answer["status"].get("allowed"))

@@ -1,0 +1,46 @@
+"""What is done when a term begins: learn what others did before, then look at every credential."""
+
+import asyncio
+from collections.abc import Iterable
+
+from rekey.app.cache import Cache
+from rekey.app.queue import Lane, Queue
+from rekey.app.resync import Take, differences
+from rekey.app.seen import Seen, Standing
+from rekey.core.facts import Key
+from rekey.ports.cluster import Clock
+
+
+class Takeover:
+    """What the leader before us wrote is known by its version only; workers read it where it has not arrived yet."""
+
+    def __init__(self, take: Take, cache: Cache, queue: Queue, clock: Clock, synced: asyncio.Event) -> None:
+        self._synced = synced
+        self._take = take
+        self._cache = cache
+        self._queue = queue
+        self._clock = clock
+
+    async def learn(self) -> tuple[Key, ...]:
+        """Have the cache know how far behind it is; return the credentials it has never heard of, too.
+
+        Raises:
+            RekeyError: that could not be found out.
+        """
+        await self._synced.wait()
+        behind = [pair for census in await self._take() for pair in differences(census, self._cache)]
+        for key, version in behind:
+            self._cache.learn(key, version)
+        return tuple(key for key, _ in behind)
+
+    def enqueue(self, behind: Iterable[Key]) -> None:
+        """Have every credential looked at, those with something to do first."""
+        now = self._clock.now().timestamp()
+        for key in behind:
+            self._queue.add(key, Lane.DEADLINE)
+        for seen in self._cache:
+            self._queue.add(seen.key, Lane.RESYNC if _rests(seen, now) else Lane.DEADLINE)
+
+
+def _rests(seen: Seen, now: float) -> bool:
+    return seen.settled and seen.standing is Standing.READY and seen.next > now
