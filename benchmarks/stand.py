@@ -23,7 +23,8 @@ from tests.cluster.handle import Cluster
 from tests.cluster.options import Options, User
 from tests.cluster.waiting import until
 
-ACCOUNT = "system:serviceaccount:rekey-system:rekey"
+HOME = "rekey-system"
+ACCOUNT = f"system:serviceaccount:{HOME}:rekey"
 NAMESPACES = ("mass", "whole", "raw")
 _USER = User(ACCOUNT, ("system:serviceaccounts", "system:serviceaccounts:rekey-system"))
 _FOLLOWED = re.compile(
@@ -107,7 +108,7 @@ def _role() -> list[dict[str, Any]]:
     """Return exactly the rights that Rekey says it needs, as a role and its binding."""
     rules = [
         {"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb]}
-        for right in rights.needed(())
+        for right in (*rights.needed(()), *rights.for_lease(HOME, ""))
     ]
     group = "rbac.authorization.k8s.io"
     role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": "rekey"}, "rules": rules}
@@ -118,7 +119,8 @@ def _role() -> list[dict[str, Any]]:
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "rekey"},
         "subjects": [{"apiGroup": group, "kind": "User", "name": ACCOUNT}],
     }
-    return [role, binding]
+    home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}
+    return [home, role, binding]
 
 
 def _account(cluster: Cluster) -> Path:
@@ -128,6 +130,6 @@ def _account(cluster: Cluster) -> Path:
     lines = (cluster.directory / "tokens.csv").read_text().splitlines()
     token = next(line.partition(",")[0] for line in lines if ACCOUNT in line)
     (folder / "token").write_text(token)
-    (folder / "namespace").write_text("rekey-system")
+    (folder / "namespace").write_text(HOME)
     (folder / "ca.crt").write_bytes(cluster.ca_file.read_bytes())
     return folder

@@ -60,24 +60,27 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     metrics = Metrics(clock)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     lead = elected(settings, access, metrics, heartbeat.silence)
-    async with connected(
-        access,
-        clock,
-        parser,
-        instance=socket.gethostname(),
-        observe=metrics.requested,
-        dropped=metrics.event_dropped,
-        lead=lead,
-    ) as (client, bare):
-        unreadable = Unreadable(client, parser, bare.announcer, clock)
-        queue = Queue(asyncio.get_running_loop().time)
-        progress = Progress(cache, queue, asyncio.get_running_loop().time)
-        observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
-        engine = _engine(settings, replace(bare, credentials=observed), cache)
-        workers = Workers(queue, cache, observed, engine, clock, metrics, lead)
-        metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
-        metrics.registry.register(progress)
-        yield _put_together(settings, _Parts(client, cache, queue, workers, metrics, heartbeat, lead))
+    try:
+        async with connected(
+            access,
+            clock,
+            parser,
+            instance=socket.gethostname(),
+            observe=metrics.requested,
+            dropped=metrics.event_dropped,
+            lead=lead,
+        ) as (client, bare):
+            unreadable = Unreadable(client, parser, bare.announcer, clock)
+            queue = Queue(asyncio.get_running_loop().time)
+            progress = Progress(cache, queue, asyncio.get_running_loop().time)
+            observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
+            engine = _engine(settings, replace(bare, credentials=observed), cache)
+            workers = Workers(queue, cache, observed, engine, clock, metrics, lead)
+            metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
+            metrics.registry.register(progress)
+            yield _put_together(settings, _Parts(client, cache, queue, workers, metrics, heartbeat, lead))
+    finally:
+        await lead.stop()  # last, so that Events that waited were still sent by who led
 
 
 def _engine(settings: Settings, ports: Ports, cache: Cache) -> Engine:

@@ -3,8 +3,9 @@
 1. Time is a monotonic clock's, our own; what others write about time is compared for equality only.
 2. A term of ours ends `deadline` after the moment before the request that renewed it was sent. Another may take the
    Lease `duration` after it last saw it change, which is later: no two terms overlap, whatever the clocks say.
-3. What somebody deleted or edited by hand is treated as a holder that went silent. Only the mark that a holder leaves
-   when it gives the Lease back (`RELEASED`) makes it free at once.
+3. What somebody deleted or edited by hand is treated as a holder that went silent at that moment. Only the mark that a
+   holder leaves when it gives the Lease back (`RELEASED`) makes it free at once. (Who sees it missing at his very first
+   look takes it: that is how the first Lease is made.)
 4. `transitions` numbers the terms. A Lease in our name but of another term belongs to an earlier life of ours.
 """
 
@@ -77,7 +78,7 @@ class Move(StrEnum):
 def seen(sight: Sight, me: str, record: Record | None, now: float) -> Sight:
     """Return what is known after a look; a Lease that is not of our term any more ends the term."""
     if record is None:
-        return replace(sight, gone=True)
+        return replace(sight, gone=True, since=sight.since if sight.gone else now)
     changed = sight.gone or record != sight.record
     ours = record.holder == me and record.transitions == sight.term.number
     return Sight(record, now if changed else sight.since, term=sight.term if ours else NO_TERM)

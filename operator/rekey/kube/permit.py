@@ -1,8 +1,8 @@
 """Whether a write may be sent, and how long its answer is waited for: asked of who knows who leads.
 
 1. It is asked before anything is done, and again when the connection is there: between the two may lie seconds.
-2. No answer is waited for longer than the lead lasts. A write that arrives later all the same carries a resourceVersion,
-   and the fencing policy refuses it.
+2. No answer is waited for longer than the lead lasts. A write that arrives later all the same carries a
+   resourceVersion, and the API server's fencing policy refuses it.
 """
 
 from __future__ import annotations
