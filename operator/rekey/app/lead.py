@@ -108,7 +108,7 @@ class Leadership:
         self._clock = clock
         self._since = clock.now()
         self._loop = asyncio.get_running_loop()
-        self._acting = 0
+        self._known = self._acting = 0
         self._listens = False
         self._entering: asyncio.Task[None] | None = None
         campaign.tell(self._changed)
@@ -156,8 +156,9 @@ class Leadership:
 
     def _look(self) -> None:
         number = self.campaign.term.number
-        if number == self._acting:
+        if number == self._known:
             return
+        self._known = number
         if self._entering is not None:
             self._entering.cancel()
         self._acting = 0

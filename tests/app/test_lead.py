@@ -1,0 +1,335 @@
+"""What a term means inside the process: when it is acted in, by whom, and what is looked at when it begins."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rekey.app.cache import Cache
+from rekey.app.campaign import Campaign
+from rekey.app.elector import Elector
+from rekey.app.lead import Alone, Leadership
+from rekey.app.metrics_of_leading import LeadGauges
+from rekey.app.queue import Lane, Queue
+from rekey.app.seen import look
+from rekey.app.takeover import Takeover
+from rekey.core.election import NO_TERM, Pace, Term
+from rekey.core.facts import Key
+from rekey.errors import NotLeading, Retryable
+from rekey.kube.census import Census
+from rekey.kube.credentials import Parser
+from tests.app.bench import KEY, Bench, failing, hold, played
+from tests.app.credentials import manifest, settled
+from tests.app.eventually import eventually
+
+PACE = Pace(3, 2, 0.5)
+
+
+class Ticks:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class Still(Elector):
+    """A thread that is never started."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def is_well(self) -> bool:
+        return True
+
+
+class Entry:
+    """What is done when a term begins: as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.goes_on = asyncio.Event()
+        self.troubles: list[Exception] = []
+        self.entered: list[tuple[Key, ...]] = []
+
+    async def learn(self) -> tuple[Key, ...]:
+        if self.troubles:
+            raise self.troubles.pop()
+        await self.goes_on.wait()
+        return (KEY,)
+
+    def enqueue(self, behind: Iterable[Key]) -> None:
+        self.entered.append(tuple(behind))
+
+
+class Scene:
+    """A leadership whose terms the test makes."""
+
+    def __init__(self) -> None:
+        self.ticks = Ticks()
+        self.campaign = Campaign("rekey", "a", PACE, self.ticks, lambda: True)
+        self.lead = Leadership(self.campaign, Still(), self.ticks)
+        self.entry = Entry()
+
+    async def term(self, number: int) -> None:
+        """Begin a term of two seconds, or end it (0)."""
+        self.campaign.term = Term(number, self.ticks.time + 2) if number else NO_TERM
+        self.lead._changed()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    def acts(self) -> bool:
+        """Tell whether work may begin."""
+        try:
+            self.lead.begin("shop")
+        except NotLeading:
+            return False
+        return True
+
+
+def play(scene: Callable[[Scene], Awaitable[None]]) -> None:
+    """Play a scene."""
+
+    async def show() -> None:
+        async with asyncio.timeout(20):
+            await scene(Scene())
+
+    asyncio.run(show())
+
+
+def test_who_was_never_elected_does_not_act() -> None:
+    """Nothing begins and nothing remains."""
+
+    async def scene(here: Scene) -> None:
+        await here.lead.start(here.entry)
+        assert not here.acts()
+        assert here.lead.remaining("shop") <= 0
+
+    play(scene)
+
+
+def test_who_is_elected_before_it_listens_acts_at_once() -> None:
+    """What it will hear is newer than its election."""
+
+    async def scene(here: Scene) -> None:
+        await here.term(1)
+        assert here.acts()
+        assert here.lead.remaining("shop") == 2
+        assert here.entry.entered == []
+
+    play(scene)
+
+
+def test_who_is_elected_later_learns_first() -> None:
+    """It acts when it knows what others did, also if that cannot be found out at once; then all is looked at."""
+
+    async def scene(here: Scene) -> None:
+        await here.lead.start(here.entry)
+        here.entry.troubles.append(Retryable("busy"))
+        await here.term(4)
+        assert not here.acts()
+        here.entry.goes_on.set()
+        await eventually(here.acts)
+        assert here.entry.entered == [(KEY,)]
+
+    play(scene)
+
+
+def test_a_term_that_ends_while_it_learns_is_not_acted_in() -> None:
+    """The next term learns anew."""
+
+    async def scene(here: Scene) -> None:
+        await here.lead.start(here.entry)
+        await here.term(4)
+        await here.term(0)
+        here.entry.goes_on.set()
+        await asyncio.sleep(0.01)
+        assert not here.acts()
+        assert here.entry.entered == []
+        await here.term(6)
+        await eventually(here.acts)
+
+    play(scene)
+
+
+def test_the_clock_ends_a_term_although_nobody_says_so() -> None:
+    """A process that was stopped finds its lead over at the first question."""
+
+    async def scene(here: Scene) -> None:
+        await here.term(1)
+        assert here.acts()
+        here.ticks.time += 60
+        assert here.lead.remaining("shop") < 0
+        assert not here.acts()
+
+    play(scene)
+
+
+def test_work_of_one_term_does_nothing_in_the_next() -> None:
+    """A pass that hung through a whole other reign may not act on what it saw before; others may."""
+
+    async def scene(here: Scene) -> None:
+        await here.term(1)
+        goes_on = asyncio.Event()
+
+        async def work() -> float:
+            here.lead.begin("shop")
+            await goes_on.wait()
+            return here.lead.remaining("shop")
+
+        old = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        await here.term(0)
+        await here.term(3)
+        goes_on.set()
+        assert await old == 0
+        assert await asyncio.create_task(work()) == 2
+
+    play(scene)
+
+
+def test_without_an_election_there_is_no_end() -> None:
+    """The one that is alone acts for ever."""
+
+    async def scene(here: Scene) -> None:
+        alone = Alone()
+        await alone.start(here.entry)
+        alone.begin("shop")
+        assert alone.remaining("shop") > 1e9
+        await alone.stop()
+        assert alone.is_well()
+
+    play(scene)
+
+
+def test_the_figures_say_who_leads() -> None:
+    """A standby shows 0 and no age; the leader 1 and the age of its last renewal."""
+
+    async def scene(here: Scene) -> None:
+        gauges = LeadGauges([here.campaign], here.ticks)
+
+        def shown() -> dict[str, list[float]]:
+            return {family.name: [sample.value for sample in family.samples] for family in gauges.collect()}
+
+        assert shown() == {"rekey_leader": [0], "rekey_leader_transitions": [0], "rekey_lease_renewal_age_seconds": []}
+        await here.term(1)
+        here.campaign.renewed = here.ticks.time
+        here.ticks.time += 1
+        assert shown() == {
+            "rekey_leader": [1],
+            "rekey_leader_transitions": [0],
+            "rekey_lease_renewal_age_seconds": [1],
+        }
+
+    play(scene)
+
+
+def test_a_standby_keeps_its_cache_and_does_nothing() -> None:
+    """It hears and takes note; no turn, no failure, no deadline. What is added when it leads is worked on."""
+
+    async def scene(bench: Bench) -> None:
+        bench.leads = False
+        bench.hear(manifest())
+        await bench.quiet()
+        assert KEY in bench.cache
+        assert (bench.done, bench.failures, bench.next()) == ([], [], None)
+        bench.leads = True
+        bench.queue.add(KEY, Lane.RESYNC)
+        await bench.quiet()
+        assert bench.done == [(KEY, False)]
+
+    played(hold, scene)
+
+
+def test_a_lead_that_is_lost_in_the_middle_is_no_failure() -> None:
+    """The turn ends without a count, a wait or a line that alarms."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        await bench.quiet()
+        assert bench.done == [(KEY, False)]
+        assert (bench.failures, bench.workers.retrying(), bench.next()) == ([], 0, None)
+
+    played(failing(NotLeading("patch secrets: another process acts there now")), scene)
+
+
+DUE = datetime(2026, 12, 31, tzinfo=UTC)
+TAKEN: dict[str, tuple[dict[str, Any], Census, list[tuple[str, Lane]], set[str]]] = {
+    "one that rests is looked at among the last": (
+        settled(version=10, status__conditions=[{"type": "Ready", "status": "True"}]),
+        Census(None, 50, {KEY: 10}),
+        [("orders", Lane.RESYNC)],
+        set(),
+    ),
+    "one that is in the middle of something goes first": (
+        settled(version=10),
+        Census(None, 50, {KEY: 10}),
+        [("orders", Lane.DEADLINE)],
+        set(),
+    ),
+    "one that another wrote meanwhile is read anew": (
+        settled(version=10),
+        Census(None, 50, {KEY: 12}),
+        [("orders", Lane.DEADLINE)],
+        {"orders"},
+    ),
+    "one that is gone is read anew": (
+        settled(version=10),
+        Census(None, 50, {}),
+        [("orders", Lane.DEADLINE)],
+        {"orders"},
+    ),
+    "one that was never heard of is read": (
+        settled(version=10),
+        Census(None, 50, {KEY: 10, Key("shop", "new"): 40}),
+        [("new", Lane.DEADLINE), ("orders", Lane.DEADLINE)],
+        {"new"},
+    ),
+}
+
+
+class Then:
+    """A clock before the next rotation."""
+
+    def now(self) -> datetime:
+        return DUE - timedelta(days=20)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_looked_at_when_a_term_begins(name: str) -> None:
+    """Everything, in this order, and these are read anew first."""
+    known, census, wanted, behind = TAKEN[name]
+
+    async def show() -> None:
+        cache, queue, synced = Cache(Parser().parse, 5, 20), Queue(lambda: 0.0), asyncio.Event()
+
+        async def take() -> tuple[Census, ...]:
+            return (census,)
+
+        takeover = Takeover(take, cache, queue, Then(), synced)
+        learning = asyncio.create_task(takeover.learn())
+        await asyncio.sleep(0)
+        assert not learning.done(), "the first list comes first"
+        cache.put(look(known))
+        synced.set()
+        takeover.enqueue(await learning)
+        found = []
+        while queue.depth():
+            work = await queue.take()
+            assert work is not None
+            found.append((work.key.name, work.lane))
+            assert cache.is_behind(work.key) == (work.key.name in behind)
+            assert not work.only_change, "a change of our own would be skipped"
+            queue.done(work.key)
+        assert sorted(found) == wanted
+
+    asyncio.run(show())
