@@ -1,5 +1,6 @@
 """The operator as a process: started, stopped, killed, and what it logged and measured."""
 
+import copy
 import json
 import os
 import shutil
@@ -38,10 +39,36 @@ class Operator:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("REKEY_")}
         where = {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}"}
         self._environment = {**clean, **where, **QUICK, **settings}
+        self.kubeconfig = kubeconfig
         self._log = directory / "operator.log"
         self._log.touch()
         self._process: subprocess.Popen[bytes] | None = None
         self._from = 0
+
+    def another(self, name: str, program: Sequence[str] | None = None, **variables: str) -> "Operator":
+        """Return one more of the same with a log of its own, not started; these variables are different."""
+        twin = copy.copy(self)
+        twin._environment = {**self._environment, **variables}
+        twin._log = self._log.with_name(f"{name}.log")
+        twin._log.touch()
+        twin._process, twin._from = None, 0
+        if program is not None:
+            place = self._argv.index("run")
+            twin._argv = [*self._argv[: self._argv.index(sys.executable) + 1], *program, *self._argv[place:]]
+        return twin
+
+    def vary(self, **variables: str) -> None:
+        """Have its next life see these variables."""
+        self._environment = {**self._environment, **variables}
+
+    def send(self, what: signal.Signals) -> None:
+        """Send a signal to the running process."""
+        assert self._process
+        self._process.send_signal(what)
+
+    def said(self, message: str) -> int:
+        """Return how often it logged this message in all of its lives."""
+        return sum(line.get("message") == message for line in self.lines())
 
     def start(self) -> None:
         """Start it and wait until it knows all credentials."""

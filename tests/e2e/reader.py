@@ -25,6 +25,7 @@ FOLDERS = {
     "statefulsets": "apis/apps/v1",
     "daemonsets": "apis/apps/v1",
     "jobs": "apis/batch/v1",
+    "leases": "apis/coordination.k8s.io/v1",
 }
 
 
