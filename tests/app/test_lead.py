@@ -27,6 +27,16 @@ from tests.app.eventually import eventually
 PACE = Pace(3, 2, 0.5)
 
 
+DUE = datetime(2026, 12, 31, tzinfo=UTC)
+
+
+class Then:
+    """A clock before the next rotation."""
+
+    def now(self) -> datetime:
+        return DUE - timedelta(days=20)
+
+
 class Ticks:
     """A clock that a test turns."""
 
@@ -77,7 +87,7 @@ class Scene:
     def __init__(self) -> None:
         self.ticks = Ticks()
         self.campaign = Campaign("rekey", "a", PACE, self.ticks, lambda: True)
-        self.lead = Leadership(self.campaign, Still(), self.ticks)
+        self.lead = Leadership(self.campaign, Still(), self.ticks, Then())
         self.entry = Entry()
 
     async def term(self, number: int) -> None:
@@ -137,8 +147,10 @@ def test_who_is_elected_later_learns_first() -> None:
         here.entry.troubles.append(Retryable("busy"))
         await here.term(4)
         assert not here.acts()
+        assert here.lead.acting_since() is None
         here.entry.goes_on.set()
         await eventually(here.acts)
+        assert here.lead.acting_since() == Then().now()
         assert here.entry.entered == [(KEY,)]
 
     play(scene)
@@ -201,12 +213,13 @@ def test_without_an_election_there_is_no_end() -> None:
     """The one that is alone acts for ever."""
 
     async def scene(here: Scene) -> None:
-        alone = Alone()
+        alone = Alone(DUE)
         await alone.start(here.entry)
         alone.begin("shop")
         assert alone.remaining("shop") > 1e9
         await alone.stop()
         assert alone.is_well()
+        assert alone.acting_since() == DUE
 
     play(scene)
 
@@ -262,7 +275,6 @@ def test_a_lead_that_is_lost_in_the_middle_is_no_failure() -> None:
     played(failing(NotLeading("patch secrets: another process acts there now")), scene)
 
 
-DUE = datetime(2026, 12, 31, tzinfo=UTC)
 TAKEN: dict[str, tuple[dict[str, Any], Census, list[tuple[str, Lane]], set[str]]] = {
     "one that rests is looked at among the last": (
         settled(version=10, status__conditions=[{"type": "Ready", "status": "True"}]),
@@ -295,13 +307,6 @@ TAKEN: dict[str, tuple[dict[str, Any], Census, list[tuple[str, Lane]], set[str]]
         {"new"},
     ),
 }
-
-
-class Then:
-    """A clock before the next rotation."""
-
-    def now(self) -> datetime:
-        return DUE - timedelta(days=20)
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -15,6 +15,13 @@ GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
         {"namespaces": ("a", "b")},
     ),
     "names of a repeated flag": ({"namespaces": ["a", "b"]}, {"REKEY_NAMESPACES": "c"}, {"namespaces": ("a", "b")}),
+    "what a manifest takes from the pod says who and where we are": (
+        {},
+        {"POD_NAME": "rekey-7d9f-x", "POD_NAMESPACE": "rekey-system"},
+        {"identity": "rekey-7d9f-x", "lease_namespace": "rekey-system"},
+    ),
+    "our own variables win over the pod's": ({}, {"POD_NAME": "a", "REKEY_IDENTITY": "b"}, {"identity": "b"}),
+    "no election, by a flag": ({"leader_election": "false"}, {}, {"leader_election": False}),
     "variables of others": ({}, {"KUBECONFIG": "x", "REKEYED": "y"}, {"workers": 32}),
     "what Kubernetes says of a Service called rekey": (
         {},
@@ -41,6 +48,13 @@ BAD: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
     "no namespace": ({}, {"REKEY_NAMESPACES": "a,B"}, "'B' is not the name of a namespace"),
     "no duration": ({}, {"REKEY_SHUTDOWN_GRACE": "20"}, "is not a duration"),
     "a loop": ({}, {"REKEY_RESYNC_INTERVAL": "1ms"}, "must be at least 1s"),
+    "a deadline that is longer than the duration: two might lead": (
+        {},
+        {"REKEY_LEASE_RENEW_DEADLINE": "20s"},
+        "REKEY_LEASE_RETRY < REKEY_LEASE_RENEW_DEADLINE < REKEY_LEASE_DURATION must hold",
+    ),
+    "a retry that is no time": ({}, {"REKEY_LEASE_RETRY": "0s"}, "must hold"),
+    "no name of a Lease": ({}, {"REKEY_LEASE_NAME": "Rekey!"}, "REKEY_LEASE_NAME: "),
     "no level": ({"log_level": "loud"}, {}, "--log-level: "),
 }
 
