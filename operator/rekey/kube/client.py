@@ -91,11 +91,7 @@ class Client:
         """
         # A URL made of checked names needs no quoting, which would cost more than all else here.
         url = URL(f"{self.access.server}{path.url}{f'?{urlencode(query)}' if query else ''}", encoded=True)
-        headers = {"Content-Type": verb.content_type}
-        if accept is not None:
-            headers["Accept"] = accept
-        if self.access.login is not None and (login := await self.access.login.header()):
-            headers["Authorization"] = login
+        headers = await self._headers(verb, accept)
         data = None if body is None else orjson.dumps(body)
         self._permit.ask(verb, path)
         code = 0
@@ -116,6 +112,14 @@ class Client:
         finally:
             self._observe(verb.name, path.resource, code)
         return self._parsed(verb, path, answer, payload)
+
+    async def _headers(self, verb: Verb, accept: str | None) -> dict[str, str]:
+        headers = {"Content-Type": verb.content_type}
+        if accept is not None:
+            headers["Accept"] = accept
+        if self.access.login is not None and (login := await self.access.login.header()):
+            headers["Authorization"] = login
+        return headers
 
     def _parsed(self, verb: Verb, path: Path, answer: aiohttp.ClientResponse, payload: bytes) -> Json:
         if not OK <= answer.status < MULTIPLE_CHOICES:
