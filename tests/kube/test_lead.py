@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from rekey.errors import NotLeading
 from rekey.kube.api import APPLY, CREATE, DELETE, GET, LIST, MERGE, PODS, SECRETS, Path, Verb
 from rekey.kube.client import Client
-from tests.kube.answering import Answer, Answering, always, answering, never
+from tests.kube.answering import Answer, Answering, Asked, always, answering, never
 
 DB = SECRETS.one("shop", "db")
 
@@ -22,6 +23,9 @@ class Lead:
         self._answers: Iterator[float] = iter(seconds)
         self._last = 0.0
         self.asked: list[str] = []
+
+    def end(self) -> None:
+        self._answers, self._last = iter(()), 0.0
 
     def remaining(self, namespace: str) -> float:
         self.asked.append(namespace)
@@ -94,12 +98,16 @@ def test_a_lead_that_ends_while_the_connection_is_made_sends_nothing() -> None:
             await client.request(CREATE, SECRETS.all("shop"), body={})
         assert server.asked == []
 
-    play(Lead(9.0, 9.0, 0.0), scene, always(201, {}))
+    play(Lead(*[9.0] * 6, 0.0), scene, always(201, {}))
 
 
 def test_an_answer_is_waited_for_no_longer_than_the_lead_lasts() -> None:
-    """A server that hangs ends the work with the lead, and is no failure of ours."""
-    lead = Lead(0.2, 0.2, 0.2, 0.0)
+    """A server that takes the request and hangs ends the work with the lead, and is no failure of ours."""
+    lead = Lead(3.0)
+
+    async def hang(asked: Asked) -> web.StreamResponse:
+        lead.end()
+        return await never(asked)
 
     async def scene(client: Client, server: Answering) -> None:
         async with asyncio.timeout(20):
@@ -107,7 +115,7 @@ def test_an_answer_is_waited_for_no_longer_than_the_lead_lasts() -> None:
                 await client.request(MERGE, DB, body={})
         assert len(server.asked) == 1
 
-    play(lead, scene, never)
+    play(lead, scene, hang)
 
 
 def test_a_write_of_who_leads_is_a_write() -> None:
