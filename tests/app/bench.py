@@ -1,7 +1,7 @@
 """Everything between the ear and the engine, with an engine that a test writes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,6 +58,22 @@ class Store:
         return 12
 
 
+class NobodyAsks:
+    """Nobody keeps requests."""
+
+    def heard(self, found: Mapping[str, Any]) -> None:
+        raise AssertionError("there are no requests here")
+
+    def withdrawn(self, key: Key, version: int) -> None:
+        raise AssertionError("there are no requests here")
+
+    def touched(self, key: Key) -> None:
+        pass
+
+    def synced(self) -> None:
+        pass
+
+
 class Bench:
     """Everything between the ear and the engine, with an engine that a test writes."""
 
@@ -79,7 +95,7 @@ class Bench:
         self.drift = Drift(Clock(), check, 50, lambda key: self.queue.add(key, Lane.RESYNC, check=True))
         self.deaf = 0
         self.cache.tell(entered=self.drift.follow, left=self.drift.drop)
-        self.intake = Intake(self.cache, self.queue, self.workers.timer, self._deafened)
+        self.intake = Intake(self.cache, self.queue, self.workers.timer, NobodyAsks(), self._deafened)
 
     async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
         self.done.append((credential.key, check))

@@ -91,7 +91,7 @@ def test_nothing_that_is_kept_is_lost_in_packing() -> None:
     assert back["status"] == found["status"]
     assert parsed(back) == parsed(found)
     assert "managedFields" not in back["metadata"]
-    assert "labels" not in back["metadata"]
+    assert back["metadata"]["labels"] == {"a": "b"}
 
 
 def test_a_typical_credential_takes_little_room() -> None:

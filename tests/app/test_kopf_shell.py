@@ -8,14 +8,15 @@ import orjson
 import pytest
 from aiohttp import web
 
-from rekey.app.heard import Deaf, Gone, Heard, Inbox, Synced
+from rekey.app.heard import Asked, Deaf, Gone, Heard, Inbox, Synced, Withdrawn
 from rekey.app.kopf_shell import KopfShell
 from rekey.app.listening import Sieve
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Key
 from tests.app.credentials import manifest
 from tests.app.eventually import eventually
-from tests.kube.answering import Answering, Asked, answering
+from tests.kube.answering import Answering, answering
+from tests.kube.answering import Asked as Question
 
 GROUPS = {
     "": ("v1", "namespaces", "Namespace"),
@@ -41,29 +42,45 @@ def discovered(path: str) -> dict[str, Any]:
             if group
         ]
         return {"kind": "APIGroupList", "groups": groups}
-    _, plural, kind = GROUPS[path.split("/")[2] if path.startswith("/apis/") else ""]
+    group = path.split("/")[2] if path.startswith("/apis/") else ""
+    kinds = [GROUPS[group][1:], *([("rotationrequests", "RotationRequest")] if group == "rekey.dev" else [])]
     verbs = ["get", "list", "watch", "patch"]
-    resource = {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
-    return {"kind": "APIResourceList", "resources": [resource]}
+    resources = [
+        {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
+        for plural, kind in kinds
+    ]
+    return {"kind": "APIResourceList", "resources": resources}
+
+
+Requests = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+"""The RotationRequests that are there, and what the watch of them tells."""
 
 
 class World:
-    """An API server with pages of credentials, and one list of events for each watch in turn."""
+    """An API server with pages of credentials, and one list of events for each watch of them in turn."""
 
-    def __init__(self, pages: list[list[dict[str, Any]]], *watches: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, pages: list[list[dict[str, Any]]], *watches: list[dict[str, Any]], requests: Requests = ([], [])
+    ) -> None:
         self.pages = pages
+        self.requests, self.news = requests
         self.watches = list(watches)
         self.lists = 0
 
-    async def answer(self, asked: Asked) -> web.StreamResponse:
+    async def answer(self, asked: Question) -> web.StreamResponse:
         """Answer as an API server does."""
+        if asked.path.endswith("/rotationrequests"):
+            if "watch" in asked.query:
+                return Watch(self.news)
+            body = {"kind": "RotationRequestList", "metadata": {"resourceVersion": "50"}, "items": self.requests}
+            return web.json_response(body)
         if "watch" in asked.query:
             return Watch(self.watches.pop(0) if self.watches else [])
         if asked.path.endswith("/rotatedcredentials"):
             return self._page(asked)
         return web.json_response(discovered(asked.path))
 
-    def _page(self, asked: Asked) -> web.Response:
+    def _page(self, asked: Question) -> web.Response:
         self.lists += 1
         number = int(asked.query.get("continue", "0"))
         more = {"continue": str(number + 1)} if number + 1 < len(self.pages) else {}
@@ -123,7 +140,9 @@ def names(found: list[Heard]) -> list[str]:
         item.key.name
         if isinstance(item, Seen)
         else f"-{item.key.name}"
-        if isinstance(item, Gone)
+        if isinstance(item, Gone | Withdrawn)
+        else f"?{item.found['metadata']['name']}"
+        if isinstance(item, Asked)
         else type(item).__name__
         for item in found
     ]
@@ -156,6 +175,16 @@ def test_changes_and_deletions_are_heard() -> None:
     changed = [item for item in found if isinstance(item, Seen) and item.version == 61]
     assert unpack(changed[0])["spec"]["suspend"] is True
     assert Gone(Key("shop", "a"), 62) in found
+
+
+def test_requests_are_heard_like_credentials() -> None:
+    """Those that are there come before the mark, changes and deletions after it."""
+    there, later = manifest("there"), manifest("later", version=60)
+    events = [event("ADDED", later), event("DELETED", manifest("there", version=61))]
+    found, _ = heard_until(World([[]], requests=([there], events)), lambda items: len(items) >= 4)
+    assert sorted(names(found)) == sorted(["?there", "Synced", "?later", "-there"])
+    assert names(found).index("?there") < names(found).index("Synced")
+    assert Withdrawn(Key("shop", "there"), 61) in found
 
 
 def test_what_needs_no_handler_is_heard_without_kopf() -> None:

@@ -15,7 +15,8 @@ from rekey.kube.rights import needed
 from tests.app.eventually import eventually
 from tests.kube.answering import Answer, Asked, always, answering
 
-SERVED = {"resources": [{"name": "rotatedcredentials"}, {"name": "rotatedcredentials/status"}]}
+KINDS = ("rotatedcredentials", "rotationrequests")
+SERVED = {"resources": [{"name": f"{kind}{part}"} for kind in KINDS for part in ("", "/status")]}
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_everything_that_is_missing_is_named_and_waited_for(caplog: pytest.LogCa
     with caplog.at_level(logging.INFO):
         asyncio.run(play())
     lines = [record.message for record in caplog.records if record.name == preflight.__name__]
-    crd = "the CRD rotatedcredentials.rekey.dev is not installed: run `kubectl apply -f crds/`; waiting for it"
+    crd = "the CRDs of rekey.dev are not installed, or not all: run `kubectl apply -f crds/`; waiting for them"
     assert lines[0].startswith("the API server http://127.0.0.1:")
     assert "503" in lines[0]
     assert lines[0].endswith("; waiting for it")

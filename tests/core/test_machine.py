@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rekey.core import effects, ledger
+from rekey.core.answer import AnswerState
+from rekey.core.demand import Demand
 from rekey.core.edges import IllegalTransition
 from rekey.core.effects import Effect
-from rekey.core.machine import Outcome, advance
+from rekey.core.machine import advance
+from rekey.core.outcome import Outcome
+from rekey.core.spec_request import RequestReason, RevokeWhen
 from rekey.core.status import BundleRef, Cause, State, Status, Step
 from tests.core.situations import (
     BUNDLE,
@@ -48,6 +52,76 @@ def out(begin: float = 0.3, end: float = 1.2, **fields: Any) -> Outcome:
 def states(status: Status) -> dict[int, State]:
     """Return the states of all versions."""
     return {item.number: item.state for item in status.versions}
+
+
+def asks(name: str, reason: str = "Manual", **fields: Any) -> Demand:
+    """Return a request that was made at noon."""
+    return Demand(f"uid-{name}", name, RequestReason(reason), NOON, **fields)
+
+
+LEAK = asks("leak", "Compromise", revoke=RevokeWhen.AFTER_ROLLOUT)
+
+
+def test_issued_on_request() -> None:
+    """The requests that the version was made for, by its Secret, are answered; the rotation says who asked."""
+    found = out(number=2, secret_name="api-v2", rotation_id="r-2", asked=frozenset({"uid-a"}))
+    fresh = advance(ONE, effects.Issue(2, Cause.MANUAL, (asks("a", requested_by="alice"), asks("b"))), found)
+    assert [(item.uid, item.state, item.from_version, item.to_version) for item in fresh.requests] == [
+        ("uid-a", AnswerState.RUNNING, 1, 2)
+    ]
+    assert fresh.rotation is not None
+    assert fresh.rotation.requested_by == "RotationRequest a (alice)"
+
+
+def test_activated_after_a_compromise() -> None:
+    """All older versions are marked, one that was being taken back too: it goes with the rest now."""
+    found = out(number=3, secret_name="api-v3", asked=frozenset({"uid-leak"}))
+    issued = advance(CONDEMNED, effects.Issue(3, Cause.COMPROMISE, (LEAK,)), found)
+    fresh = advance(issued, effects.Activate(3), out(bundle=FRESH))
+    assert states(fresh) == {1: State.RETIRING, 2: State.RETIRING, 3: State.ACTIVE}
+    marks = [(item.compromised, item.rolled_back) for item in fresh.versions]
+    assert marks == [(RevokeWhen.AFTER_ROLLOUT, None), (RevokeWhen.AFTER_ROLLOUT, None), (None, None)]
+
+
+def test_the_sooner_of_two_wishes_wins() -> None:
+    """Two compromises that are answered by one version: older ones go at once if either says so."""
+    sooner = asks("b", "Compromise", revoke=RevokeWhen.IMMEDIATELY)
+    found = out(number=2, secret_name="api-v2", asked=frozenset({"uid-leak", "uid-b"}))
+    issued = advance(ONE, effects.Issue(2, Cause.COMPROMISE, (LEAK, sooner)), found)
+    fresh = advance(issued, effects.Activate(2), out(bundle=FRESH))
+    assert fresh.versions[0].compromised is RevokeWhen.IMMEDIATELY
+
+
+def test_condemned_on_request() -> None:
+    """A rotation of its own says who asked, also when none was under way; the answer says from where to where."""
+    kept = status(retiring(overlap_start_time=NOON), active())
+    fresh = advance(kept, effects.Condemn(2, after(60), (asks("back", "Rollback"),)), out())
+    assert fresh.rotation is not None
+    assert (fresh.rotation.cause, fresh.rotation.step) == (Cause.ROLLBACK, Step.ROLLING_BACK)
+    assert [(item.name, item.from_version, item.to_version) for item in fresh.requests] == [("back", 2, 1)]
+    assert fresh.versions[1].rolled_back
+
+
+def test_replied() -> None:
+    """Answers take the place of older ones of the same request; what is to be forgotten goes."""
+    before = ONE.model_copy(
+        update={"requests": tuple(asks(name).answer(AnswerState.RUNNING, "", NOON) for name in "ab")}
+    )
+    over = asks("b").answer(AnswerState.SUCCEEDED, "done", NOON)
+    new = asks("c").answer(AnswerState.REFUSED, "no", NOON)
+    fresh = advance(before, effects.Reply((over, new), frozenset({"uid-a"})), out())
+    assert [(item.name, item.state) for item in fresh.requests] == [
+        ("b", AnswerState.SUCCEEDED),
+        ("c", AnswerState.REFUSED),
+    ]
+
+
+def test_what_a_discarded_version_was_made_for_counts_again() -> None:
+    """The answers that rest on it are gone, others stay."""
+    running = [asks(name).answer(AnswerState.RUNNING, "", NOON, after=number) for name, number in (("a", 2), ("b", 1))]
+    before = ISSUED.model_copy(update={"requests": tuple(running)})
+    fresh = advance(before, effects.Discard(2), out())
+    assert [item.name for item in fresh.requests] == ["b"]
 
 
 def test_issued() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from tests import crds
 from tests.cluster import choose, processes, shared
 from tests.cluster.handle import Cluster, KubectlFailed
 from tests.cluster.processes import Server
@@ -61,10 +62,7 @@ def stage(directory: Path, say: Say) -> Iterator[Stage]:
     say("starting a cluster")
     with shared.join(directory / "cluster") as cluster:
         say(f"the cluster answers ({cluster.backend}); installing crds/")
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-        crd = "crd/rotatedcredentials.rekey.dev"
-        cluster.kubectl("wait", "--for=create", crd, "--timeout=30s")
-        cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+        crds.install(cluster)
         namespace = f"rekey-demo-{secrets.token_hex(2)}"
         cluster.kubectl("create", "namespace", namespace)
         with _operator(cluster, namespace, directory) as operator, reading(cluster) as reader:

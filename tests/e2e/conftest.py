@@ -1,6 +1,5 @@
 """What the tests of the whole operator take: `stage`, with a running operator, and `opening` for special ones."""
 
-import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests import crds
 from tests.cluster.handle import Cluster
-from tests.cluster.waiting import until
 from tests.e2e.reader import Reader, reading
 from tests.e2e.stage import OPEN, REMAINS, Stage, opened
 
 HERE = Path(__file__).parent
-CRDS = HERE.parents[1] / "crds"
 Opening = Callable[..., AbstractContextManager[Stage]]
 
 
@@ -27,17 +25,10 @@ def prepared(cluster: Cluster) -> Cluster:
 
 
 def prepare(cluster: Cluster) -> Cluster:
-    """Put our CRD and the operator's role into a cluster."""
-    files = ("-f", str(CRDS), "-f", str(HERE / "rbac.yaml"))
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
-    get = ("get", "crd", "rotatedcredentials.rekey.dev", "-o", "json")
-    until(lambda: "Established" in _true(json.loads(cluster.kubectl(*get))), "the CRD", seconds=60)
+    """Put our CRDs and the operator's role into a cluster."""
+    crds.install(cluster)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(HERE / "rbac.yaml"))
     return cluster
-
-
-def _true(found: dict[str, Any]) -> set[str]:
-    held = found.get("status", {}).get("conditions") or ()
-    return {condition["type"] for condition in held if condition["status"] == "True"}
 
 
 @pytest.fixture(scope="session")

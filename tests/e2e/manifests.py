@@ -65,3 +65,14 @@ def workload(
     body = {"selector": {"matchLabels": {"app": name}}, "template": template, **more, **spec}
     meta = {"name": name, "labels": labels or {}}
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": body}
+
+
+def request(name: str, reason: str, about: str | None = None, **spec: Any) -> Manifest:
+    """Return a request about one credential; with `selector` it is about those that match."""
+    ref = {} if about is None else {"credentialRef": {"name": about}}
+    return {
+        "apiVersion": "rekey.dev/v1alpha1",
+        "kind": "RotationRequest",
+        "metadata": {"name": name},
+        "spec": {"reason": reason, **ref, **spec},
+    }

@@ -16,6 +16,7 @@ from tests.cluster.waiting import until
 
 FOLDERS = {
     "rotatedcredentials": "apis/rekey.dev/v1alpha1",
+    "rotationrequests": "apis/rekey.dev/v1alpha1",
     "secrets": "api/v1",
     "pods": "api/v1",
     "serviceaccounts": "api/v1",

@@ -13,6 +13,7 @@ from kubernetes.config import new_client_from_config
 
 from rekey.app import crd
 from rekey.core.spec import RotatedCredentialSpec
+from tests import crds
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.kube.manifests import TWINS, changed, documents, manifest
@@ -60,11 +61,7 @@ class Api:
 @pytest.fixture(scope="module")
 def api(cluster: Cluster) -> Iterator[Api]:
     """Install the CRD and give its API."""
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    name = f"crd/{crd.PLURAL}.{crd.GROUP}"
-    # Not `kubectl wait`: it fails on a CRD that is so new that it has no conditions.
-    path = '-o=jsonpath={.status.conditions[?(@.type=="Established")].status}'
-    until(lambda: cluster.kubectl("get", name, path).strip() == "True", "the CRD", seconds=60)
+    crds.install(cluster)
     client: ApiClient = new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
     yield Api(CustomObjectsApi(client))
     client.rest_client.pool_manager.clear()

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Key, PodView, WorkloadView
 from rekey.core.material import Material
+from rekey.core.request import Request, RequestStatus
 from rekey.core.spec import Consumer
 from rekey.core.status import Status
 from rekey.errors import Conflict, NamespaceTerminating, NotFound, Taken
@@ -57,6 +59,60 @@ class NoPacing:
 
     def note(self, credential: Credential, rolling: int) -> None:
         """Forget it."""
+
+
+@dataclass
+class Asked:
+    """What the requests of the world ask for."""
+
+    world: World
+
+    def of(self, credential: Credential) -> tuple[Demand, ...]:
+        """Return it, the oldest first."""
+        found = (request.demand(credential.uid) for request in self.world.requests.values())
+        return tuple(demand for demand in found if demand is not None)
+
+
+@dataclass
+class Requests:
+    """The requests of the world as a port."""
+
+    world: World
+
+    async def read(self, key: Key) -> Request | None:
+        """Return it as stored."""
+        return self.world.call("requests.read", lambda: self.world.requests.get(key.name))
+
+    def _fresh(self, request: Request) -> Request:
+        stored = self.world.requests.get(request.key.name)
+        if stored is None or stored.uid != request.uid:
+            raise NotFound("gone")
+        if stored.resource_version != request.resource_version:
+            raise Conflict("somebody wrote in between")
+        return stored
+
+    async def save(self, request: Request, status: RequestStatus) -> Request:
+        """Replace the status; the credentials that are named then learn of it."""
+
+        def effect() -> Request:
+            again = RequestStatus.model_validate(json.loads(json.dumps(status.to_json())))
+            fresh = replace(self._fresh(request), status=again, resource_version=self.world.next_id())
+            self.world.requests[request.key.name] = fresh
+            if not request.status.results:
+                self.world.wake |= {result.name: self.world.time for result in again.results}
+            return fresh
+
+        return self.world.call("requests.save", effect, write=True)
+
+    async def delete(self, request: Request) -> None:
+        """Delete it if it is the one."""
+
+        def effect() -> None:
+            if request.key.name in self.world.requests:
+                self._fresh(request)
+                del self.world.requests[request.key.name]
+
+        self.world.call("requests.delete", effect, write=True)
 
 
 @dataclass

@@ -14,9 +14,13 @@ from rekey.core import bundle as content
 from rekey.core.facts import Credential, Key, Timing
 from rekey.core.material import Material
 from rekey.core.reasons import Notice
+from rekey.core.request import Ledger, Request, RequestStatus, wakes
 from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.spec_request import RotationRequestSpec
 from rekey.core.status import Status
+from rekey.engine.limits import Surroundings
 from rekey.engine.reconcile import Engine, Result
+from rekey.engine.requests import Requester
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 from rekey.providers.generated import Generated
@@ -24,10 +28,12 @@ from tests.sim.cluster import Pod, Shown, Workload
 from tests.sim.ports import (
     NAMESPACE,
     Announcer,
+    Asked,
     Credentials,
     NoClaims,
     NoPacing,
     Pods,
+    Requests,
     Secrets,
     Workloads,
 )
@@ -86,6 +92,8 @@ class World:
         self.skew = timedelta(0)
         self.webhook: Callable[[Material], Material] = lambda material: material
         self.promises = Promises(self)
+        self.requests: dict[str, Request] = {}
+        self.asked: list[Request] = []
         self.engine = self._engine()
         self.wake: dict[str, datetime | None] = {}
 
@@ -94,7 +102,8 @@ class World:
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self),
         )  # fmt: skip
-        return Engine(ports, Generated(), NoClaims(self), NoPacing(), self.now(), self.timing)
+        around = Surroundings(NoClaims(self), NoPacing(), Asked(self))
+        return Engine(ports, Generated(), around, self.now(), self.timing)
 
     def now(self) -> datetime:
         """Return the present instant as the operator's clock has it (this world is its own clock)."""
@@ -121,6 +130,17 @@ class World:
                 old, spec=parsed, generation=old.generation + 1, resource_version=self.next_id()
             )
         self.wake[name] = self.time
+
+    def ask(self, name: str, reason: str, credential: str = "api", **spec: Any) -> None:
+        """Create a request about one credential, or with `selector` about several."""
+        about = {} if "selector" in spec else {"credentialRef": {"name": credential}}
+        request = Request(
+            key=Key(NAMESPACE, name), uid=f"{self.next_id()}-uid-{name}", resource_version=self.next_id(),
+            generation=1, created=self.time.replace(microsecond=0), deleting=False,
+            spec=RotationRequestSpec.model_validate({"reason": reason, **about, **spec}), status=RequestStatus(),
+        )  # fmt: skip
+        self.requests[name] = request
+        self.asked.append(request)
 
     def delete(self, name: str) -> None:
         """Ask for the deletion of a credential."""
@@ -208,29 +228,50 @@ class World:
                 workload.step(self.time)
             self.bare = [pod for pod in self.bare if pod.ends is None or pod.ends > self.time]
 
+    def _died(self) -> None:
+        self.plug = Plug(calls=self.plug.calls)
+        self.started = self.time
+        self.engine = self._engine()
+        self.wake = dict.fromkeys(self.credentials, self.time)
+
     def reconcile(self, name: str, *, check: bool = False) -> Result | None:
         """Run one pass; None if the process ended in the middle of it (a new one takes over)."""
         try:
             result = LOOP.run_until_complete(self.engine.reconcile(self.credentials[name], check=check))
         except Unplugged:
-            self.plug = Plug(calls=self.plug.calls)
-            self.started = self.time
-            self.engine = self._engine()
-            self.wake = dict.fromkeys(self.credentials, self.time)
+            self._died()
             return None
         self.wake[name] = result.until and result.until - self.skew
         return result
+
+    def attend(self) -> None:
+        """Let the operator look at every request, as it does when one of their credentials has changed."""
+        requester = Requester(Requests(self), self, self._ledgers)
+        for request in list(self.requests.values()):
+            try:
+                LOOP.run_until_complete(requester.reconcile(request))
+            except Unplugged:
+                self._died()
+
+    def _ledgers(self, _: str) -> dict[str, Ledger]:
+        return {
+            name: Ledger(found.uid, found.labels, found.status.requests, "", found.deleting is not None)
+            for name, found in self.credentials.items()
+        }
 
     def run(self, duration: timedelta, until: Callable[[], bool] = lambda: False) -> None:
         """Run the operator for a time, or until the condition holds."""
         end = self.time + duration
         while self.time < end and not until():
+            self.attend()
             due = [name for name, when in self.wake.items() if when is not None and when <= self.time]
             for name in due:
                 if name in self.credentials:
                     self.reconcile(name)
             self.promises.check()
+            self.attend()
             waits = [when for name, when in self.wake.items() if when is not None and name in self.credentials]
+            waits += [at for request in self.requests.values() if (at := wakes(request)) is not None]
             target = min([end, *(when for when in waits if when > self.time)], default=end)
             if not any(when <= self.time for when in waits):
                 self._glide(target)

@@ -83,6 +83,11 @@ class Cache:
         seen.known = max(seen.known, seen.version)
         return self._parse(unpack(seen))
 
+    def found(self, key: Key) -> dict[str, Any] | None:
+        """Return the object as far as it is kept; it stays as much news as it was."""
+        seen = self._entries.get(key)
+        return None if seen is None else unpack(seen)
+
     def learn(self, key: Key, version: int) -> None:
         """Note that the credential has this version, by our own write or read: it is no news when it comes."""
         seen = self._entries.get(key)

@@ -19,10 +19,28 @@ def _whole(*texts: str) -> str:
     return " && ".join(f"{text}.matches('{duration.PATTERN}')" for text in texts)
 
 
-def _between(at: str, least: str, most: str) -> Rule:
+def between(at: str, least: str, most: str) -> Rule:
     """Return the rule that the duration at that place is neither shorter nor longer."""
     bounds = f"duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
     return Rule(at, f"!({_whole('self')}) || ({bounds})", f"must be from {least} to {most}")
+
+
+def selecting(at: str, why: str) -> tuple[Rule, ...]:
+    """Return the rules of a selector of labels at that place; `why` it must not be empty."""
+    return (
+        Rule(
+            at,
+            "self.?matchLabels.orValue({}).size() + self.?matchExpressions.orValue([]).size() > 0",
+            f"must not be empty: {why}",
+        ),
+        Rule(f"{at}.matchLabels", f"self.all(key, !({MALFORMED}))", "must have valid keys of labels"),
+        Rule(
+            f"{at}.matchExpressions[]",
+            "(self.operator in ['In', 'NotIn']) == (self.?values.orValue([]).size() > 0)",
+            "must be set with `In` and `NotIn`, and only with these",
+            field=".values",
+        ),
+    )
 
 
 _NAMES: Final = (
@@ -67,12 +85,12 @@ _GENERATE: Final = (
 )
 
 _TIME: Final = (
-    _between("spec.rotation.interval", "1s", "87600h"),
-    _between("spec.rotation.windows[].duration", "1s", "168h"),
-    _between("spec.rotation.urgentBefore", "0s", "8760h"),
-    _between("spec.overlap.propagation", "0s", "24h"),
-    _between("spec.overlap.deadline", "1s", "8760h"),
-    _between("spec.rollout.progressDeadline", "1s", "24h"),
+    between("spec.rotation.interval", "1s", "87600h"),
+    between("spec.rotation.windows[].duration", "1s", "168h"),
+    between("spec.rotation.urgentBefore", "0s", "8760h"),
+    between("spec.overlap.propagation", "0s", "24h"),
+    between("spec.overlap.deadline", "1s", "8760h"),
+    between("spec.rollout.progressDeadline", "1s", "24h"),
     Rule(
         "spec.rotation",
         "has(self.interval) != has(self.schedule)",
@@ -135,22 +153,7 @@ _CONSUMERS: Final = (
         "must be `None` for a Job or a CronJob: their pods are never restarted",
         field=".refresh",
     ),
-    Rule(
-        "spec.consumers[].selector",
-        "self.?matchLabels.orValue({}).size() + self.?matchExpressions.orValue([]).size() > 0",
-        "must not be empty: it would choose every workload of the namespace",
-    ),
-    Rule(
-        "spec.consumers[].selector.matchLabels",
-        f"self.all(key, !({MALFORMED}))",
-        "must have valid keys of labels",
-    ),
-    Rule(
-        "spec.consumers[].selector.matchExpressions[]",
-        "(self.operator in ['In', 'NotIn']) == (self.?values.orValue([]).size() > 0)",
-        "must be set with `In` and `NotIn`, and only with these",
-        field=".values",
-    ),
+    *selecting("spec.consumers[].selector", "it would choose every workload of the namespace"),
 )
 
 RULES: Final = (*_NAMES, *_GENERATE, *_TIME, *_CONSUMERS, *TEMPLATE_RULES)

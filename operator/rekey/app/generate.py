@@ -1,4 +1,4 @@
-"""Write the files that are made from the code: the CRD and the reference of the API.
+"""Write the files that are made from the code: the CRDs and the reference of the API.
 
 The same table serves the test that compares these files with what would be written.
 """
@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rekey.app import crd, crd_docs, state_docs
+from rekey.app import crd, crd_docs, crd_request, state_docs
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     f"crds/{crd.FILE}": crd.render,
+    f"crds/{crd_request.FILE}": crd_request.render,
     "docs/reference.md": crd_docs.render,
+    "docs/reference-requests.md": crd_docs.render_requests,
     "docs/states.md": state_docs.states,
     "docs/events.md": state_docs.events,
     "docs/settings.md": state_docs.settings,

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rekey.app.seen import Seen
 from rekey.core.facts import Key
@@ -13,6 +13,21 @@ from rekey.core.facts import Key
 @dataclass(frozen=True, slots=True)
 class Gone:
     """A credential was deleted."""
+
+    key: Key
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A RotationRequest, as the API server sends it."""
+
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A RotationRequest was deleted."""
 
     key: Key
     version: int
@@ -30,7 +45,7 @@ class Deaf:
 
 SOON: Final = 0.02
 
-Heard = Seen | Gone | Synced | Deaf
+Heard = Seen | Gone | Asked | Withdrawn | Synced | Deaf
 
 
 class Inbox:

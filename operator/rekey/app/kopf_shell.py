@@ -1,4 +1,4 @@
-"""The ear: kopf watches the RotatedCredentials in a thread of its own and hands over what it hears, nothing else.
+"""The ear: kopf watches the resources of ours in a thread of its own and hands over what it hears, nothing else.
 
 1. The only handler is `on.event`, which takes what is needed of the object and returns None: kopf adds no finalizers
    and writes nothing.
@@ -16,11 +16,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from rekey.app.backoff import delay
-from rekey.app.heard import Deaf, Gone, Inbox
+from rekey.app.heard import Asked, Deaf, Gone, Inbox, Withdrawn
 from rekey.app.kopf_settings import kopf, listening
-from rekey.app.listening import Answer, NeedsNoHandler, Progress
+from rekey.app.listening import KINDS, Answer, NeedsNoHandler, Progress
 from rekey.app.seen import key_of, look, version_of
-from rekey.kube.api import CREDENTIALS
+from rekey.kube.api import CREDENTIALS, REQUESTS
 from rekey.kube.client import Client
 from rekey.kube.config import Access
 
@@ -85,7 +85,7 @@ class KopfShell:
                 await _either(self._stop.wait(), asyncio.sleep(wait))
 
     async def _listen(self) -> None:
-        streams = max(1, len(self._namespaces))
+        streams = KINDS * max(1, len(self._namespaces))
         progress = Progress(streams, self._inbox, self._needs_no_handler)
         async with Client(self._access, limit=CONNECTIONS + streams) as client:
             await kopf.operator(
@@ -112,6 +112,11 @@ class KopfShell:
         async def heard(event: Any, **_: Any) -> None:  # noqa: ANN401  kopf's
             obj = event["object"]
             put(Gone(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else look(obj))
+
+        @kopf.on.event(REQUESTS.group, REQUESTS.version, REQUESTS.plural, registry=registry)
+        async def asked(event: Any, **_: Any) -> None:  # noqa: ANN401  kopf's
+            obj = event["object"]
+            put(Withdrawn(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else Asked(obj))
 
         return registry
 

@@ -6,18 +6,20 @@
 3. kopf needs some 300 microseconds for each object, this 30; ten thousand would make it late by seconds at the start.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, cast
 
 import aiohttp
 import orjson
 
-from rekey.app.heard import Inbox, Synced
+from rekey.app.heard import Asked, Heard, Inbox, Synced
 from rekey.app.seen import key_of, look, version_of
 from rekey.core.facts import Key
-from rekey.kube.api import CREDENTIALS
+from rekey.kube.api import CREDENTIALS, REQUESTS
 
 _CHANGES: Final = ("ADDED", "MODIFIED")
+_TAKERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Heard]]] = {CREDENTIALS.plural: look, REQUESTS.plural: Asked}
+KINDS: Final = len(_TAKERS)
 
 NeedsNoHandler = Callable[[Key, int], bool]
 """Tells whether nothing but the cache needs to hear of this version of a credential; called from kopf's thread."""
@@ -83,7 +85,8 @@ class Progress:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Take out what is listed and sift what is watched."""
-        if not request.url.path.endswith(f"/{CREDENTIALS.plural}"):
+        take = _TAKERS.get(request.url.name)
+        if take is None:
             return await handler(request)
         if "watch" in request.url.query:
             return await self._watch(request, handler)
@@ -91,7 +94,7 @@ class Progress:
         if answer.ok:
             page = await answer.json()
             for obj in page["items"]:
-                self._inbox.put(look(obj))
+                self._inbox.put(take(obj))
             page["items"] = []
         return answer
 
@@ -100,7 +103,7 @@ class Progress:
     ) -> aiohttp.ClientResponse:
         self._note(request.url.path)
         answer = await handler(request)
-        if answer.ok:
+        if answer.ok and request.url.name == CREDENTIALS.plural:
             sieve = Sieve(answer.content, self._inbox, self._needs_no_handler)
             answer.content = cast("aiohttp.StreamReader", sieve)
         return answer

@@ -59,7 +59,7 @@ async def _server_and_crd(client: Client) -> None:
         raise Obstacle(f"the API server {client.access.server} does not let us look: {error}; waiting") from error
     if not served:
         raise Obstacle(
-            "the CRD rotatedcredentials.rekey.dev is not installed: run `kubectl apply -f crds/`; waiting for it"
+            "the CRDs of rekey.dev are not installed, or not all: run `kubectl apply -f crds/`; waiting for them"
         )
 
 

@@ -23,6 +23,7 @@ from rekey.kube.config import Access
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _ENDED_AT_ONCE: Final = 130
+REQUESTS_AT_ONCE: Final = 4
 log = logging.getLogger(__name__)
 
 
@@ -76,6 +77,7 @@ async def _serve(operator: Operator, settings: Settings) -> None:
 
 async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
     operator.workers.start(settings.workers)
+    operator.asking.start(REQUESTS_AT_ONCE)
     await operator.lead.start(operator.takeover)
     operator.shell.start()
     resync = asyncio.create_task(operator.resync.run(), name="resync")
@@ -85,6 +87,7 @@ async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> 
     finally:
         resync.cancel()
         operator.drift.stop()
+        await operator.asking.stop(settings.shutdown_grace)
         interrupted = await operator.workers.stop(settings.shutdown_grace)
         if interrupted:
             log.warning("work was interrupted; it is taken up at the next start", extra={"count": interrupted})

@@ -44,7 +44,7 @@ _TYPICAL: Final = (
 )
 _METADATA: Final = (
     *("name", "namespace", "uid", "resourceVersion", "generation"),
-    *("creationTimestamp", "deletionTimestamp", "finalizers"),
+    *("creationTimestamp", "deletionTimestamp", "finalizers", "labels"),
 )
 
 
@@ -128,6 +128,8 @@ def written(credential: Credential) -> dict[str, Any]:
         "creationTimestamp": credential.created.isoformat(),
         "finalizers": list(credential.finalizers),
     }
+    if credential.labels:
+        metadata["labels"] = dict(credential.labels)
     if credential.deleting is not None:
         metadata["deletionTimestamp"] = credential.deleting.isoformat()
     spec = credential.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)

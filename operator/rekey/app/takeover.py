@@ -1,7 +1,8 @@
-"""What is done when a term begins: learn what others did before, then look at every credential."""
+"""What is done when a term begins: learn what others did before, then look at every credential and request."""
 
 import asyncio
 from collections.abc import Iterable
+from typing import Protocol
 
 from rekey.app.cache import Cache
 from rekey.app.queue import Lane, Queue
@@ -11,10 +12,21 @@ from rekey.core.facts import Key
 from rekey.ports.cluster import Clock
 
 
+class Askers(Protocol):
+    """Who keeps requests."""
+
+    def resume(self) -> None:
+        """Have every request looked at, those that are open as they are now."""
+        ...
+
+
 class Takeover:
     """What the leader before us wrote is known by its version only; workers read it where it has not arrived yet."""
 
-    def __init__(self, take: Take, cache: Cache, queue: Queue, clock: Clock, synced: asyncio.Event) -> None:
+    def __init__(
+        self, take: Take, cache: Cache, queue: Queue, askers: Askers, clock: Clock, synced: asyncio.Event
+    ) -> None:
+        self._askers = askers
         self._synced = synced
         self._take = take
         self._cache = cache
@@ -34,7 +46,8 @@ class Takeover:
         return tuple(key for key, _ in behind)
 
     def enqueue(self, behind: Iterable[Key]) -> None:
-        """Have every credential looked at, those with something to do first."""
+        """Have every credential looked at, those with something to do first, and every request."""
+        self._askers.resume()
         now = self._clock.now().timestamp()
         for key in behind:
             self._queue.add(key, Lane.DEADLINE)

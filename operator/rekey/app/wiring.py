@@ -5,8 +5,11 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rekey.app import probes
+from rekey.app.asking import Asking
+from rekey.app.book import Book
 from rekey.app.cache import Cache
 from rekey.app.clock import SystemClock
 from rekey.app.drift import Drift
@@ -15,6 +18,7 @@ from rekey.app.heard import Inbox
 from rekey.app.intake import Intake
 from rekey.app.kopf_shell import KopfShell
 from rekey.app.lead import Leading
+from rekey.app.ledgers import Ledgers
 from rekey.app.metrics import Gauges, Metrics
 from rekey.app.observed import Observed
 from rekey.app.progress import Progress
@@ -25,12 +29,15 @@ from rekey.app.takeover import Takeover
 from rekey.app.watchdog import Watchdog
 from rekey.app.workers import Workers
 from rekey.core.facts import Key, Timing
+from rekey.engine.limits import Surroundings
 from rekey.engine.reconcile import Engine
+from rekey.engine.requests import Requester
 from rekey.kube import census
 from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
+from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
 from rekey.providers.generated import Generated
@@ -43,6 +50,7 @@ class Operator:
     client: Client
     cache: Cache
     workers: Workers
+    asking: Asking
     drift: Drift
     resync: Resync
     intake: Intake
@@ -71,21 +79,27 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             lead=lead,
         ) as (client, bare):
             unreadable = Unreadable(client, parser, bare.announcer, clock)
-            queue = Queue(asyncio.get_running_loop().time)
+            queue, book = Queue(asyncio.get_running_loop().time), Book()
             progress = Progress(cache, queue, asyncio.get_running_loop().time)
             observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
-            engine = _engine(settings, replace(bare, credentials=observed), cache)
+            engine = _engine(settings, replace(bare, credentials=observed), cache, book)
             workers = Workers(queue, cache, observed, engine, clock, metrics, lead)
+            asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
-            yield _put_together(settings, _Parts(client, cache, queue, workers, metrics, heartbeat, lead))
+            yield _put_together(settings, _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
 
 
-def _engine(settings: Settings, ports: Ports, cache: Cache) -> Engine:
+def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
+    requests = KubeRequests(client)
+    return requests, Requester(requests, SystemClock(), partial(Ledgers, cache))
+
+
+def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book) -> Engine:
     timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
-    return Engine(ports, Generated(), cache, cache, ports.clock.now(), timing)
+    return Engine(ports, Generated(), Surroundings(cache, cache, book), ports.clock.now(), timing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,7 @@ class _Parts:
     cache: Cache
     queue: Queue
     workers: Workers
+    asking: Asking
     metrics: Metrics
     heartbeat: probes.Heartbeat
     lead: Leading
@@ -101,7 +116,7 @@ class _Parts:
 
 def _put_together(settings: Settings, parts: _Parts) -> Operator:
     client, cache, queue, workers = parts.client, parts.cache, parts.queue, parts.workers
-    intake = Intake(cache, queue, workers.timer, parts.metrics.deafened)
+    intake = Intake(cache, queue, workers.timer, parts.asking, parts.metrics.deafened)
     shell = KopfShell(
         client.access,
         settings.namespaces,
@@ -109,7 +124,7 @@ def _put_together(settings: Settings, parts: _Parts) -> Operator:
         lambda key, version: queue.is_working(key) or cache.knows(key, version),
     )
     checks = (
-        alive(workers, queue, shell, parts.heartbeat)
+        alive(parts, shell)
         | moving(cache, queue, parts.lead)
         | {"the election goes on": lambda: None if parts.lead.is_well() else "its thread has ended"}
     )
@@ -118,6 +133,7 @@ def _put_together(settings: Settings, parts: _Parts) -> Operator:
         client=client,
         cache=cache,
         workers=workers,
+        asking=parts.asking,
         drift=_drift(settings, cache, queue),
         resync=Resync(take, cache, queue, settings.resync_interval, seed=socket.gethostname()),
         intake=intake,
@@ -125,7 +141,7 @@ def _put_together(settings: Settings, parts: _Parts) -> Operator:
         server=probes.Probes(checks, ready(intake), parts.metrics.text),
         heartbeat=parts.heartbeat,
         lead=parts.lead,
-        takeover=Takeover(take, cache, queue, SystemClock(), intake.synced),
+        takeover=Takeover(take, cache, queue, parts.asking, SystemClock(), intake.synced),
     )
 
 
@@ -156,19 +172,19 @@ def moving(cache: Cache, queue: Queue, lead: Leading) -> dict[str, probes.Check]
     return {"nothing is forgotten": dog.nothing_is_forgotten, "work gets done": dog.work_gets_done}
 
 
-def alive(workers: Workers, queue: Queue, shell: KopfShell, heartbeat: probes.Heartbeat) -> dict[str, probes.Check]:
+def alive(parts: _Parts, shell: KopfShell) -> dict[str, probes.Check]:
     """Return what the process is judged alive by."""
 
     def lag() -> str | None:
-        return f"late by {heartbeat.lag:.0f} s" if heartbeat.lag > probes.LONGEST_LAG else None
+        return f"late by {parts.heartbeat.lag:.0f} s" if parts.heartbeat.lag > probes.LONGEST_LAG else None
 
     def work() -> str | None:
-        longest = queue.longest_work()
+        longest = parts.queue.longest_work()
         return f"one credential for {longest:.0f} s" if longest > probes.LONGEST_WORK else None
 
     return {
         "the loop turns": lag,
-        "workers live": lambda: None if workers.alive() else "a worker has died",
+        "workers live": lambda: None if parts.workers.alive() and parts.asking.alive() else "a worker has died",
         "work goes on": work,
         "the ear is open": lambda: None if shell.is_well() else "the listening thread has ended",
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rekey.core import finish, leave, ledger, start
+from rekey.core import answering, finish, leave, ledger, start
 from rekey.core.effects import (
     Act,
     Activate,
@@ -60,7 +60,8 @@ def begin(facts: Facts) -> Decision | None:
             return Look(frozenset({What.BUNDLE}))
         case BundleState.MISSING:
             cause = Cause.VALUE_LOST if facts.status.versions else Cause.FIRST_ISSUE
-            return Act(Issue(ledger.next_number(facts.status), cause), "there is no version yet")
+            effect = Issue(ledger.next_number(facts.status), cause, start.answered_by_issue(facts))
+            return Act(effect, "there is no version yet")
         case BundleState.UNOWNED if facts.spec.target.adopt is Adoption.UNOWNED:
             return Act(Adopt(), "the Secret exists, nobody owns it, and target.adopt is Unowned")
         case BundleState.UNOWNED | BundleState.FOREIGN:
@@ -117,7 +118,8 @@ def inspect(facts: Facts) -> Decision | None:
 def _replace(facts: Facts) -> Decision | None:
     """What the bundle shows is not what the ledger says: a later version of ours, or a value that is lost."""
     if facts.bundle is BundleState.LOST:
-        return Act(Issue(ledger.next_number(facts.status), Cause.VALUE_LOST), "no copy of the value is left")
+        effect = Issue(ledger.next_number(facts.status), Cause.VALUE_LOST, start.answered_by_issue(facts))
+        return Act(effect, "no copy of the value is left")
     if facts.bundle_version is None:
         return None
     return Act(Issue(facts.bundle_version, Cause.REBUILT), "the bundle is ahead of the ledger: catch up")
@@ -130,8 +132,12 @@ RULES: tuple[Rule, ...] = (
     begin,
     inspect,
     carry_on,
+    answering.reply,
+    answering.compromise,
     finish.revoke_committed,
+    answering.go_back,
     finish.roll_back,
+    answering.revoke_compromised,
     finish.roll_out,
     finish.retire_old,
     start.rotate,

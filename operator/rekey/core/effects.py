@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rekey.core.answer import Answer
+from rekey.core.demand import Demand
 from rekey.core.reasons import Reason
 from rekey.core.status import Cause
 
@@ -29,6 +31,7 @@ class Issue:
 
     number: int
     cause: Cause
+    asked: tuple[Demand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,11 @@ class StartOverlap:
 
 @dataclass(frozen=True, slots=True)
 class Condemn:
-    """Note that the rollout of a version failed: the intent of a rollback, and when it is tried again."""
+    """Note that a version is taken back, as its rollout failed or on request: the intent, and when another follows."""
 
     number: int
     next_attempt: datetime
+    asked: tuple[Demand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,14 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """Note what became of requests, and forget those that are gone."""
+
+    answers: tuple[Answer, ...]
+    forgotten: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Conclude:
     """End the rotation: nothing of it is left to do."""
 
@@ -139,6 +151,7 @@ Effect = (
     | Revoke
     | Discard
     | Restore
+    | Reply
     | Conclude
     | Release
     | Destroy

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rekey.core.demand import Demand
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Status
 
@@ -39,6 +40,7 @@ class Credential:
     finalizers: tuple[str, ...]
     spec: RotatedCredentialSpec
     status: Status
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class How(StrEnum):
@@ -147,7 +149,8 @@ class Facts:
     """All that `decide` may know. A field that was not looked at yet is None.
 
     `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether
-    the cleaning up of a deletion succeeded (None: not tried yet).
+    the cleaning up of a deletion succeeded (None: not tried yet). `demands`: every RotationRequest that names the
+    credential, the oldest first (None: they are not known yet).
     """
 
     now: datetime
@@ -155,6 +158,7 @@ class Facts:
     credential: Credential
     status: Status
     problems: tuple[Problem, ...] = ()
+    demands: tuple[Demand, ...] | None = ()
     check: bool = False
     slots: int = 1_000
     timing: Timing = Timing()

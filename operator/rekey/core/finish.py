@@ -23,7 +23,7 @@ from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.rollout import Progress
 from rekey.core.spec import OnFailure, RevocationPolicy, WindowPolicy
-from rekey.core.status import MAX_CONSUMERS, State, Step, Version
+from rekey.core.status import MAX_CONSUMERS, Cause, State, Step, Version
 
 SECOND = timedelta(seconds=1)
 
@@ -123,7 +123,9 @@ def _failed(facts: Facts, item: Progress, since: datetime) -> Decision:
     text = (
         f"{item.view.kind}/{item.view.name} was not ready with version {current} within {limit}: {item.view.progress}"
     )
-    if facts.spec.rollout.on_failure is OnFailure.HOLD:
+    # From what others know there is no way back.
+    leaked = any(version.compromised for version in ledger.retiring(facts.status))
+    if leaked or facts.spec.rollout.on_failure is OnFailure.HOLD:
         return Hold(retire.poll(facts, since), Reason.ROLLOUT_FAILED, text[:1000], stalled=True)
     tried = facts.status.rotation.attempts if facts.status.rotation else 1
     back_off = facts.timing.retry * 2 ** min(tried - 1, 5)
@@ -147,9 +149,14 @@ def _window(facts: Facts) -> Hold | None:
     if facts.problems or rotation.window_policy is not WindowPolicy.REQUIRE or schedule.window_open(rotation, now):
         return None
     born = [version.activated_time for version in ledger.retiring(facts.status) if version.activated_time]
-    if now >= schedule.urgent_at(rotation, min(born, default=now)):
+    if now >= schedule.urgent_at(rotation, min(born, default=now)) or _is_urgent(facts):
         return None
     return Hold(schedule.next_opening(rotation, now), Reason.AWAITING_WINDOW, "restarts wait for the next window")
+
+
+def _is_urgent(facts: Facts) -> bool:
+    """Say whether the rotation under way replaces what others know."""
+    return facts.status.rotation is not None and facts.status.rotation.cause is Cause.COMPROMISE
 
 
 def retire_old(facts: Facts) -> Decision | None:
@@ -185,6 +192,9 @@ def _stragglers(facts: Facts) -> Decision | None:
     rotation = facts.status.rotation
     if rotation is None or rotation.step is not Step.ROLLING_OUT or not facts.spec.consumers:
         return None
+    gone = [version for version in facts.status.versions if version.compromised and version.forced]
+    if gone and (wait := _caches(gone[-1], facts, Reason.AWAITING_CACHES)):
+        return wait
     if facts.pods is None or facts.workloads is None:
         return Look(retire.USERS)
     progress = rollout.assess(facts)
@@ -201,7 +211,9 @@ def _kept(version: Version, facts: Facts) -> bool:
     end = retire.overlap_end(version, facts)
     policy = facts.spec.revocation_policy
     over = end is not None and facts.now >= end
-    return over and not version.rolled_back and policy is not RevocationPolicy.AFTER_OVERLAP
+    if version.rolled_back or retire.cut_short(version, facts):
+        return False
+    return over and policy is not RevocationPolicy.AFTER_OVERLAP
 
 
 def _late_joiners(facts: Facts) -> Decision | None:

@@ -6,52 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-
-from rekey.core import effects, ledger
+from rekey.core import demand, effects, ledger, replying
 from rekey.core.edges import EDGES, IllegalTransition, Verb, go
-from rekey.core.status import (
-    BundleRef,
-    Cause,
-    ConsumerStatus,
-    Rotation,
-    Status,
-    Step,
-    Version,
-    ceil,
-    floor,
-)
+from rekey.core.outcome import Outcome
+from rekey.core.record import ceil, floor
+from rekey.core.status import Cause, ConsumerStatus, Rotation, Status, Step, Version
 
 _OBSERVED = "observedTrigger"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an effect found out while it was done.
-
-    `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped);
-    `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
-    `digest`: of the `generate` part it was made by; `bundle`: the bundle as written; `versions`: what an adoption or a
-    repair found; `replaced`: what a template said before a restart.
-    """
-
-    before: datetime
-    after: datetime
-    number: int = 0
-    handle: str | None = None
-    issued: datetime | None = None
-    digest: str | None = None
-    secret_name: str = ""
-    bundle: BundleRef | None = None
-    versions: tuple[Version, ...] = ()
-    replaced: str | None = None
-    pinned: Mapping[str, Any] | None = None
-    rotation_id: str = ""
-    trigger: str = ""
-    history: int = 3
+_ON_DEMAND = (Cause.TRIGGER, Cause.MANUAL, Cause.COMPROMISE)
 
 
 def _put(status: Status, *changed: Version, **fields: object) -> Status:
@@ -74,18 +36,22 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
         issued_time=out.issued or out.before,
     )
     last = status.rotation
-    again = last is not None and last.step is Step.ROLLED_BACK and last.cause is effect.cause is not Cause.TRIGGER
+    same = last is not None and last.cause is effect.cause and effect.cause not in _ON_DEMAND
+    again = same and last is not None and last.step is Step.ROLLED_BACK
+    asked = [item for item in effect.asked if item.uid in out.asked]
     seen = {} if status.observed_trigger is None else {_OBSERVED: status.observed_trigger}
     rotation = Rotation(
         id=out.rotation_id,
         number=version.number,
         cause=effect.cause,
+        requested_by=demand.credit(asked),
         step=Step.ISSUING,
         started_time=out.before,
         attempts=last.attempts + 1 if again and last else 1,
         spec={**(out.pinned or {}), **seen},
     )
-    return _put(status, version, rotation=rotation, observed_trigger=out.trigger)
+    answers = replying.begun(status, asked, out.after, status.current_version, version.number)
+    return _put(status, version, rotation=rotation, observed_trigger=out.trigger, requests=answers)
 
 
 def adopted(status: Status, out: Outcome) -> Status:
@@ -120,9 +86,14 @@ def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
     since = floor(min(issued.issued_time or out.before, out.before))
     version = go(issued, Verb.ACTIVATE, activated_time=since)
     old = ledger.active(status)
-    changed = [version] if old is None else [version, go(old, Verb.SUPERSEDE, retire_time=ceil(out.after))]
+    changed = [] if old is None else [go(old, Verb.SUPERSEDE, retire_time=ceil(out.after))]
+    if (leak := replying.compromised_by(status, version.number)) is not None:
+        # One that was being taken back is no better than the rest now: it goes with them.
+        marks = {"compromised": leak, "rolled_back": None}
+        changed = [item.model_copy(update=marks) for item in (*changed, *ledger.retiring(status))]
     return _put(
         status,
+        version,
         *changed,
         bundle=out.bundle,
         current_version=version.number,
@@ -139,10 +110,24 @@ def overlapping(status: Status, effect: effects.StartOverlap) -> Status:
     return _put(status, version, rotation=status.rotation if rolled_back else _at(status, Step.OVERLAP))
 
 
-def condemned(status: Status, effect: effects.Condemn) -> Status:
-    """The rollout failed: the intent to go back is on record."""
+def condemned(status: Status, effect: effects.Condemn, out: Outcome) -> Status:
+    """The rollout failed, or somebody asked: the intent to go back is on record."""
     version = ledger.find(status, effect.number).model_copy(update={"rolled_back": True})
-    return _put(status, version, rotation=_at(status, Step.ROLLING_BACK, next_attempt_time=ceil(effect.next_attempt)))
+    rotation, answers, before = status.rotation, status.requests, ledger.previous(status)
+    if effect.asked:
+        rotation = Rotation(
+            id=f"{effect.asked[0].uid[:8]}-{version.number}",
+            number=version.number,
+            cause=Cause.ROLLBACK,
+            requested_by=demand.credit(effect.asked),
+            step=Step.ROLLING_BACK,
+            started_time=out.before,
+            spec=rotation.spec if rotation else None,
+        )
+        target = before.number if before is not None else None
+        answers = replying.begun(status, effect.asked, out.after, version.number, target)
+    step = {"step": Step.ROLLING_BACK, "next_attempt_time": ceil(effect.next_attempt)}
+    return _put(status, version, rotation=rotation and rotation.model_copy(update=step), requests=answers)
 
 
 def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Status:
@@ -173,7 +158,8 @@ def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
 def unused(status: Status, effect: effects.Discard, out: Outcome) -> Status:
     """A version that nobody saw is gone; whoever asked for it had no answer yet, so the trigger counts again."""
     pinned = (status.rotation.spec if status.rotation else None) or {}
-    status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED)})
+    requests = replying.without(status, effect.number)
+    status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
     return ended(status, effect.number, Verb.DISCARD, out)
 
 
@@ -223,7 +209,7 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
         case effects.StartOverlap():
             return overlapping(status, effect)
         case effects.Condemn():
-            return condemned(status, effect)
+            return condemned(status, effect, out)
         case effects.Reinstate():
             return reinstated(status, effect, out)
         case effects.Commit():
@@ -237,6 +223,8 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return restarted(status, effect, out)
         case effects.Restore():
             return _put(status, *out.versions, bundle=out.bundle)
+        case effects.Reply():
+            return replying.replied(status, effect)
         case effects.Conclude():
             return concluded(status)
         case effects.Finalize() | effects.Release() | effects.Destroy() | effects.LetGo():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rekey.core import ledger, report, rollout
+from rekey.core.answer import AnswerState
 from rekey.core.effects import Restart
 from rekey.core.reasons import Notice, Reason
 from rekey.core.status import Condition, State, Status, Step, Version
@@ -34,8 +35,26 @@ def between(before: Status, after: Status) -> Iterator[Said]:
     old = {version.number: version for version in before.versions}
     for version in after.versions:
         yield from _version(old.get(version.number), version, after)
+    yield from _requests(before, after)
     yield from _consumers(before, after)
     yield from _conditions(before, after)
+
+
+def _requests(before: Status, after: Status) -> Iterator[Said]:
+    """What became of requests: that one was taken up, that it was refused, that it came to nothing."""
+    known = {item.uid: item.state for item in before.requests}
+    for item in after.requests:
+        if known.get(item.uid) is item.state:
+            continue
+        who = f"RotationRequest {item.name}" + (f" ({item.requested_by})" if item.requested_by else "")
+        note = f"{who}: {item.reason}: {item.message}"
+        if item.state in _TROUBLE:
+            yield _TROUBLE[item.state], item.uid, note
+        elif item.uid not in known:
+            yield Notice.REQUEST_ACCEPTED, item.uid, note
+
+
+_TROUBLE = {AnswerState.REFUSED: Notice.REQUEST_REFUSED, AnswerState.FAILED: Notice.REQUEST_FAILED}
 
 
 def _consumers(before: Status, after: Status) -> Iterator[Said]:
@@ -80,7 +99,8 @@ def _now_active(before: Version | None, after: Version, status: Status) -> Itera
 
 def _now_revoking(_: Version | None, after: Version, __: Status) -> Iterator[Said]:
     if after.forced:
-        text = f"overlap.deadline of version {after.number} passed: it is revoked although pods may hold it"
+        why = "is compromised" if after.compromised else "is past overlap.deadline"
+        text = f"version {after.number} {why}: it is revoked although pods may hold it"
         yield Notice.REVOCATION_FORCED, str(after.number), text
     elif not after.rolled_back:
         yield Notice.OVERLAP_EXPIRED, str(after.number), f"the overlap of version {after.number} is over"

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     DELETING = "Deleting"
     MOVED = "Moved"
     NO_CONSUMERS = "NoConsumers"
+    COMPROMISED = "Compromised"
     UNDECLARED_PODS = "UndeclaredPods"
     NONE = "None"
 
@@ -84,6 +85,9 @@ class Notice(StrEnum):
     STALLED = "Stalled"
     DRIFT_REPAIRED = "DriftRepaired"
     VALUE_LOST = "ValueLost"
+    REQUEST_ACCEPTED = "RequestAccepted"
+    REQUEST_REFUSED = "RequestRefused"
+    REQUEST_FAILED = "RequestFailed"
     RELEASED = "Released"
     DESTROYED = "Destroyed"
     ORPHANED = "Orphaned"
@@ -117,7 +121,7 @@ NOTICES: Final[dict[Notice, Kind]] = {
     ),
     Notice.REVOCATION_FORCED: _warning(
         "Revoke",
-        "`overlap.deadline` passed and `atDeadline: Revoke` is set: revoked although pods hold it.",
+        "Revoked although pods hold it: compromised, or past `overlap.deadline` with `atDeadline: Revoke`.",
     ),
     Notice.UNDECLARED_CONSUMER: _warning(
         "Observe", "Pods use the Secret without being declared; they gate, unrestarted."
@@ -125,6 +129,9 @@ NOTICES: Final[dict[Notice, Kind]] = {
     Notice.STALLED: _warning("Decide", "Nothing moves until a person acts; the note says what to do."),
     Notice.DRIFT_REPAIRED: _warning("Repair", "A Secret was changed or deleted by somebody else and was restored."),
     Notice.VALUE_LOST: _warning("Repair", "No copy of the current value was left; a new version is made."),
+    Notice.REQUEST_ACCEPTED: _normal("Request", "What a RotationRequest asks for was begun, or is so already."),
+    Notice.REQUEST_REFUSED: _warning("Request", "A RotationRequest cannot be carried out; the note says why."),
+    Notice.REQUEST_FAILED: _warning("Request", "What was begun for a RotationRequest came to nothing."),
     Notice.RELEASED: _normal("Delete", "The credential was deleted; its Secrets stay and belong to nobody now."),
     Notice.DESTROYED: _normal("Delete", "The credential was deleted and with it every version and the bundle."),
     Notice.ORPHANED: _warning(

@@ -14,8 +14,9 @@ from rekey.core.effects import Hold
 from rekey.core.facts import Facts
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
+from rekey.core.record import ceil
 from rekey.core.spec import RevocationPolicy
-from rekey.core.status import MAX_CONSUMERS, Condition, ConsumerStatus, Status, Step, ceil
+from rekey.core.status import MAX_CONSUMERS, Condition, ConsumerStatus, Status, Step
 
 READY = "Ready"
 ROTATING = "Rotating"
@@ -114,8 +115,12 @@ def _up_to_date(facts: Facts, status: Status) -> Verdict:
 def _blocked(facts: Facts, hold: Hold) -> Verdict:
     if hold.blocked:
         return BLOCKED, True, hold.reason, hold.message
-    if gone := [version.number for version in facts.status.versions if version.forced]:
-        text = f"version {gone[-1]} was revoked at overlap.deadline although pods could still hold it"
+    if gone := [version for version in facts.status.versions if version.forced]:
+        last = gone[-1]
+        if last.compromised:
+            text = f"version {last.number} is compromised and was revoked although pods could still hold it"
+            return BLOCKED, False, Reason.COMPROMISED, text
+        text = f"version {last.number} was revoked at overlap.deadline although pods could still hold it"
         return BLOCKED, False, Reason.DEADLINE_PASSED, text
     policy = facts.spec.revocation_policy
     kept = [version for version in ledger.retiring(facts.status) if _over(facts, version.number)]

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rekey.core import duration, gate
+from rekey.core.answer import AnswerState
 from rekey.core.effects import Act, Commit, Decision, Hold, Look, What
 from rekey.core.facts import Facts
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.spec import AtDeadline, RevocationPolicy
+from rekey.core.spec_request import RequestReason
 from rekey.core.status import Version
 
 USERS = frozenset({What.PODS, What.WORKLOADS})
@@ -31,7 +33,19 @@ def overlap_of(facts: Facts) -> timedelta:
 
 def overlap_end(version: Version, facts: Facts) -> datetime | None:
     """Return until when the version is accepted at least; None while its overlap has not started."""
-    return version.overlap_start_time and version.overlap_start_time + overlap_of(facts)
+    start = version.overlap_start_time
+    return start and (start if cut_short(version, facts) else start + overlap_of(facts))
+
+
+def cut_short(version: Version, facts: Facts) -> bool:
+    """Say whether a person asked for the end of this version's overlap: it is compromised, or a request names it."""
+    if version.compromised is not None:
+        return True
+    wanted = {item.uid for item in facts.demands or () if not item.settled and item.version == version.number}
+    return any(
+        item.uid in wanted and item.reason is RequestReason.REVOKE and item.state is AnswerState.RUNNING
+        for item in facts.status.requests
+    )
 
 
 def deadline_of(version: Version, facts: Facts) -> datetime:
@@ -51,7 +65,8 @@ def forced(version: Version, facts: Facts) -> bool:
     A policy that keeps old versions is the stronger word, but for a version that failed: it is never kept.
     """
     wished = facts.spec.overlap.at_deadline is AtDeadline.REVOKE and facts.now >= deadline_of(version, facts)
-    kept = facts.spec.revocation_policy is not RevocationPolicy.AFTER_OVERLAP and not version.rolled_back
+    going = version.rolled_back or cut_short(version, facts)
+    kept = facts.spec.revocation_policy is not RevocationPolicy.AFTER_OVERLAP and not going
     return wished and not kept
 
 

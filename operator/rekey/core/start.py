@@ -6,20 +6,50 @@ import re
 from datetime import datetime
 
 from rekey.core import gate, ledger, retire, schedule
+from rekey.core.answer import MAX_ANSWERS
+from rekey.core.demand import Demand
 from rekey.core.effects import Act, Decision, Hold, Issue, Look, What
 from rekey.core.facts import Facts
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.schedule import Start
 from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.spec_request import RequestReason
 from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
 
+RESERVED = 8
 _NUMBER = re.compile(r"^[1-9][0-9]{0,8}$", re.ASCII)
 
 
 def wanted_digest(spec: RotatedCredentialSpec) -> str:
     """Return the digest of what the spec asks to be made."""
     return ledger.digest(spec.generate)
+
+
+def unanswered(facts: Facts, *reasons: RequestReason) -> tuple[Demand, ...]:
+    """Return the requests that can be answered now, of these reasons if any are named; the oldest first.
+
+    There is room for a number of answers, and some of it is kept for a Compromise.
+    """
+    found = waiting(facts)
+    room = MAX_ANSWERS - len(facts.status.requests)
+    leaks = [demand for demand in found if demand.reason is RequestReason.COMPROMISE][: max(0, room)]
+    others = [demand for demand in found if demand.reason is not RequestReason.COMPROMISE]
+    chosen = (*leaks, *others[: max(0, room - RESERVED - len(leaks))])
+    return tuple(demand for demand in chosen if not reasons or demand.reason in reasons)
+
+
+def waiting(facts: Facts) -> tuple[Demand, ...]:
+    """Return the requests for which nothing was begun yet."""
+    if not facts.demands:
+        return ()
+    known = {answer.uid for answer in facts.status.requests}
+    return tuple(demand for demand in facts.demands if not demand.settled and demand.uid not in known)
+
+
+def answered_by_issue(facts: Facts) -> tuple[Demand, ...]:
+    """Return the requests that a version that is made now answers."""
+    return unanswered(facts, RequestReason.MANUAL, RequestReason.COMPROMISE)
 
 
 def stalled(facts: Facts) -> Hold:
@@ -30,6 +60,8 @@ def stalled(facts: Facts) -> Hold:
 
 def cause_of(facts: Facts, active: Version) -> Cause:
     """Return why the next rotation would begin."""
+    if unanswered(facts, RequestReason.MANUAL):
+        return Cause.MANUAL
     trigger = facts.spec.rotation.trigger
     if trigger is not None and trigger != facts.status.observed_trigger:
         return Cause.TRIGGER
@@ -80,16 +112,16 @@ def rotate(facts: Facts) -> Decision | None:
     cause = cause_of(facts, active)
     if (back_off := _back_off(facts, cause)) is not None:
         return back_off
-    begin = next_start(facts, active, cause)
-    if begin.at > facts.now:
+    opens = next_start(facts, active, cause)
+    if opens.at > facts.now:
         waiting = cause is not Cause.SCHEDULE
         reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
-        text = f"version {active.number} is current; the next rotation begins {begin.at:%F %T}Z"
-        return Hold(begin.at, reason, text)
-    return _in_the_way(facts) or _begin(facts, cause)
+        text = f"version {active.number} is current; the next rotation begins {opens.at:%F %T}Z"
+        return Hold(opens.at, reason, text)
+    return _in_the_way(facts) or begin(facts, cause)
 
 
-def _begin(facts: Facts, cause: Cause) -> Decision:
+def begin(facts: Facts, cause: Cause) -> Decision:
     """Begin with a number above all that the consumers' templates name.
 
     A template may name a number of an earlier life of this credential: writing the same again would roll nothing.
@@ -100,17 +132,20 @@ def _begin(facts: Facts, cause: Cause) -> Decision:
             return Look(frozenset({What.WORKLOADS}))
         named = [int(view.annotation) for view in facts.workloads if view.annotation and _NUMBER.match(view.annotation)]
         number = max([number, *(name + 1 for name in named)])
-    return Act(Issue(number, cause), f"{cause} after version {facts.status.current_version}")
+    return Act(Issue(number, cause, answered_by_issue(facts)), f"{cause} after version {facts.status.current_version}")
 
 
 def _back_off(facts: Facts, cause: Cause) -> Hold | None:
-    """After a failed rollout the same is not tried again at once; a new trigger is a person's word and is."""
+    """After a failed rollout the same is not tried again at once; a new trigger or a request is a person's word."""
     last = facts.status.rotation
-    if last is None or last.step is not Step.ROLLED_BACK or last.next_attempt_time is None or cause is Cause.TRIGGER:
+    if last is None or last.step is not Step.ROLLED_BACK or last.next_attempt_time is None:
         return None
-    if facts.now >= last.next_attempt_time:
+    if cause in {Cause.TRIGGER, Cause.MANUAL} or facts.now >= last.next_attempt_time:
         return None
     when = f"{last.next_attempt_time:%F %T}Z"
+    if last.cause is Cause.ROLLBACK:
+        text = f"version {last.number} was taken back on request; the next rotation begins {when} or with a new trigger"
+        return Hold(last.next_attempt_time, Reason.ACTIVE, text)
     text = f"the rollout of version {last.number} failed; next attempt {when} or with a new trigger"
     return Hold(last.next_attempt_time, Reason.ROLLOUT_FAILED, text, stalled=True)
 

@@ -7,32 +7,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+
+from rekey.core.answer import MAX_ANSWERS, Answer
+from rekey.core.record import Record, Time
+from rekey.core.spec_request import RevokeWhen
 
 MAX_VERSIONS = 64
 MAX_CONSUMERS = 256
-_NONE = timedelta()
-
-
-def floor(moment: datetime) -> datetime:
-    """Return the whole second at or before `moment`, in UTC: for lower bounds."""
-    if not moment.microsecond and moment.utcoffset() == _NONE:
-        return moment
-    return moment.astimezone(UTC).replace(microsecond=0)
-
-
-def ceil(moment: datetime) -> datetime:
-    """Return the whole second at or after `moment`, in UTC: for upper bounds."""
-    whole = floor(moment)
-    return whole if whole == moment else whole + timedelta(seconds=1)
-
-
-Time = Annotated[datetime, AfterValidator(floor)]
 
 
 class State(StrEnum):
@@ -68,12 +53,9 @@ class Cause(StrEnum):
     TRIGGER = "Trigger"
     GENERATION_CHANGED = "GenerationChanged"
     VALUE_LOST = "ValueLost"
-
-
-class Record(BaseModel):
-    """The common form of every part of the status: frozen, camelCase outside, unknown fields dropped."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    MANUAL = "Manual"
+    COMPROMISE = "Compromise"
+    ROLLBACK = "Rollback"
 
 
 class Version(Record):
@@ -111,7 +93,11 @@ class Version(Record):
     )
     forced: bool | None = Field(
         default=None,
-        description="True if it was revoked at `overlap.deadline` although pods could still hold it.",
+        description="True if it was revoked although pods could still hold it: at `overlap.deadline`, or at once "
+        "because it was compromised.",
+    )
+    compromised: RevokeWhen | None = Field(
+        default=None, description="When it is to go, if a RotationRequest said that it is known to others."
     )
 
 
@@ -204,11 +190,10 @@ class Status(Record):
         default=(), max_length=MAX_VERSIONS, description="Versions that exist, and the last ones that did."
     )
     rotation: Rotation | None = Field(default=None, description="The rotation under way or failed last.")
+    requests: tuple[Answer, ...] = Field(
+        default=(), max_length=MAX_ANSWERS, description="What became of RotationRequests here; they copy it."
+    )
     consumers: tuple[ConsumerStatus, ...] = Field(
         default=(), max_length=MAX_CONSUMERS, description="How far each consumer is."
     )
     conditions: tuple[Condition, ...] = Field(default=(), max_length=16, description="What a person should know.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the status as the API server takes it: camelCase, absent fields left out."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from rekey.core import bundle as content
 from rekey.core import gate, start
 from rekey.core.facts import Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
+from rekey.core.record import ceil
 from rekey.core.spec import MergePolicy
 from rekey.core.spec_generate import plain_key
-from rekey.core.status import State, Version, ceil
+from rekey.core.status import State, Version
 from rekey.engine import composing, issuing, naming, showing
 from rekey.errors import Conflict, Rejected, Taken
 from rekey.ports.cluster import Ports

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rekey.core import duration, ledger, start
+from rekey.core.answer import MAX_ANSWERS
 from rekey.core.effects import Discard, Issue
 from rekey.core.facts import Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.engine import naming
 from rekey.errors import Rejected, Taken
@@ -30,7 +31,7 @@ async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tu
     credential = facts.credential
     for number in range(effect.number, effect.number + MAX_SKIPPED):
         name = naming.version_name(facts, number)
-        view = await _create(ports, issuer, facts, name, number)
+        view = await _create(ports, issuer, facts, effect, number)
         if view is None:
             view = await ports.secrets.read(credential.key.namespace, name)
             if view is None or view.owner != credential.uid:
@@ -54,11 +55,13 @@ def version_secret(
     )
 
 
-async def _create(ports: Ports, issuer: Issuer, facts: Facts, name: str, number: int) -> SecretView | None:
-    credential = facts.credential
+async def _create(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue, number: int) -> SecretView | None:
+    credential, name = facts.credential, naming.version_name(facts, number)
     issued = issuer.issue(facts.spec.generate)
     public = {naming.PUBLIC + key: value for key, value in issued.public.items()}
     notes = {naming.TRIGGER: facts.spec.rotation.trigger or "", **public}
+    if effect.asked:
+        notes[naming.REQUESTS] = ",".join(demand.uid for demand in effect.asked[:MAX_ANSWERS])
     new = version_secret(facts, number, issued.material, start.wanted_digest(facts.spec), notes)
     try:
         view = await ports.secrets.create(credential.key.namespace, new)
@@ -91,6 +94,7 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
         pinned=pinned,
         rotation_id=f"{credential.uid[:8]}-{number}",
         trigger=view.annotations.get(naming.TRIGGER, ""),
+        asked=frozenset(view.annotations.get(naming.REQUESTS, "").split(",")),
     )
 
 

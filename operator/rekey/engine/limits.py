@@ -1,9 +1,11 @@
-"""What one credential must know of the others: shared limits and claimed names."""
+"""What one credential must know of what is around it: shared limits, claimed names, and who asks for something."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Problem
 
 
@@ -25,3 +27,20 @@ class Pacing(Protocol):
     def note(self, credential: Credential, rolling: int) -> None:
         """Remember how many rollouts of this credential are in progress."""
         ...
+
+
+class Demands(Protocol):
+    """RotationRequests, as last heard."""
+
+    def of(self, credential: Credential) -> tuple[Demand, ...] | None:
+        """Return what is asked of this credential, the oldest first; None while that is not known yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All of it."""
+
+    claims: Claims
+    pacing: Pacing
+    demands: Demands

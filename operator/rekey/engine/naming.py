@@ -11,6 +11,7 @@ from rekey.ports.secrets import Owner
 
 DIGEST = "rekey.dev/generate-digest"
 TRIGGER = "rekey.dev/trigger"
+REQUESTS = "rekey.dev/requests"
 PUBLIC = "rekey.dev/"
 VERSION = "rekey.dev/version"
 

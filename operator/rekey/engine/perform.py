@@ -7,8 +7,8 @@ from typing import assert_never
 
 from rekey.core import effects
 from rekey.core.facts import Credential, Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.engine import adopting, issuing, leaving, repairing, showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
@@ -63,7 +63,7 @@ class Bench:
                 return Done(await repairing.restore(self.ports, facts))
             case effects.Restart():
                 return Done(await self._restart(facts, effect))
-            case effects.StartOverlap() | effects.Condemn() | effects.Commit() | effects.Conclude():
+            case effects.StartOverlap() | effects.Condemn() | effects.Commit() | effects.Reply() | effects.Conclude():
                 return Done(Outcome(now, now))
             case effects.Release():
                 return Done(Outcome(now, now), cleared=await leaving.release(self.ports, facts))

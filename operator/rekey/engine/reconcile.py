@@ -19,7 +19,7 @@ from rekey.core.reasons import Reason
 from rekey.core.schedule import problems
 from rekey.core.status import Status
 from rekey.engine import announce, perform, sight
-from rekey.engine.limits import Claims, Pacing
+from rekey.engine.limits import Surroundings
 from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -43,13 +43,12 @@ class Result:
 class Engine:
     """Drives credentials; it keeps nothing between passes."""
 
-    def __init__(
-        self, ports: Ports, issuer: Issuer, claims: Claims, pacing: Pacing, started: datetime, timing: Timing
-    ) -> None:
+    def __init__(self, ports: Ports, issuer: Issuer, around: Surroundings, started: datetime, timing: Timing) -> None:
         self.ports = ports
         self.issuer = issuer
-        self.claims = claims
-        self.pacing = pacing
+        self.claims = around.claims
+        self.pacing = around.pacing
+        self.demands = around.demands
         self.started = started
         self.timing = timing
 
@@ -90,6 +89,7 @@ class Pass:
             credential=credential,
             status=credential.status,
             problems=found,
+            demands=engine.demands.of(credential),
             check=check or redraw,
             timing=engine.timing,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rekey.core import bundle as content
 from rekey.core import gate, ledger
 from rekey.core.facts import BundleState, Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.core.spec import MergePolicy
 from rekey.core.status import Version

@@ -15,8 +15,8 @@ from rekey.core import bundle as content
 from rekey.core import gate, ledger
 from rekey.core.effects import Activate, Reinstate, Revoke
 from rekey.core.facts import Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.core.spec import Target
 from rekey.core.status import BundleRef, Version

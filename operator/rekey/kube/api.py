@@ -81,6 +81,7 @@ class Resource:
 
 
 CREDENTIALS: Final = Resource("rekey.dev", "v1alpha1", "rotatedcredentials", "RotatedCredential")
+REQUESTS: Final = Resource("rekey.dev", "v1alpha1", "rotationrequests", "RotationRequest")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 PODS: Final = Resource("", "v1", "pods", "Pod")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")

@@ -56,6 +56,7 @@ class Parser:
             created=instant(metadata["creationTimestamp"]),
             deleting=instant(deleting) if deleting else None,
             finalizers=tuple(metadata.get("finalizers") or ()),
+            labels=metadata.get("labels") or {},
             spec=spec,
             status=status
             or _validated(Status, "status", found.get("status") or {}, farewell.status if deleting else None),

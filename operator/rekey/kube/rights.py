@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rekey.errors import NotFound
-from rekey.kube.api import CREATE, CREDENTIALS, GET, LEASES, Path
+from rekey.kube.api import CREATE, CREDENTIALS, GET, LEASES, REQUESTS, Path
 from rekey.kube.client import Client
 
 _REVIEWS: Final = Path("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "selfsubjectaccessreviews")
@@ -39,6 +39,8 @@ class Right:
 _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("rekey.dev", "rotatedcredentials"): ("get", "list", "watch", "patch"),
     ("rekey.dev", "rotatedcredentials/status"): ("patch",),
+    ("rekey.dev", "rotationrequests"): ("get", "list", "watch", "delete"),
+    ("rekey.dev", "rotationrequests/status"): ("patch",),
     ("", "secrets"): ("get", "create", "patch", "delete"),
     ("", "pods"): ("list",),
     ("apps", "deployments"): ("get", "list", "patch"),
@@ -86,10 +88,10 @@ async def _allowed(client: Client, right: Right) -> bool:
 
 
 async def is_served(client: Client) -> bool:
-    """Say whether the API server knows RotatedCredentials and their status: whether the CRD is there."""
+    """Say whether the API server knows our kinds and their status: whether the CRDs are there."""
     try:
         answer = await client.request(GET, _KINDS)
     except NotFound:
         return False
     served = {one["name"] for one in answer["resources"]}
-    return {CREDENTIALS.plural, f"{CREDENTIALS.plural}/status"} <= served
+    return {f"{kind.plural}{part}" for kind in (CREDENTIALS, REQUESTS) for part in ("", "/status")} <= served

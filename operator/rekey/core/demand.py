@@ -1,0 +1,64 @@
+"""What RotationRequests ask of one credential, as values: the pure form of what somebody applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rekey.core.answer import Answer, AnswerState
+from rekey.core.spec_request import RequestReason, RevokeWhen
+
+_LONGEST = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One request that names the credential.
+
+    `created` is by the API server's clock. `settled`: the request itself says already how it ended here.
+    """
+
+    uid: str
+    name: str
+    reason: RequestReason
+    created: datetime
+    revoke: RevokeWhen | None = None
+    version: int | None = None
+    requested_by: str | None = None
+    settled: bool = False
+
+    def __str__(self) -> str:
+        """Return the request and who made it."""
+        return f"RotationRequest {self.name}" + (f" ({self.requested_by})" if self.requested_by else "")
+
+    def answer(
+        self,
+        state: AnswerState,
+        message: str,
+        now: datetime,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+    ) -> Answer:
+        """Return what the ledger says of it from now on."""
+        return Answer(
+            uid=self.uid,
+            name=self.name,
+            reason=self.reason,
+            requested_by=self.requested_by,
+            revoke=self.revoke,
+            state=state,
+            from_version=before,
+            to_version=after,
+            message=message[:1024],
+            finished_time=None if state is AnswerState.RUNNING else now,
+        )
+
+
+def credit(asked: Iterable[Demand]) -> str | None:
+    """Return who asked, for the rotation that follows; None if nobody did."""
+    first, *more = tuple(asked) or (None,)
+    if first is None:
+        return None
+    return f"{first}"[: _LONGEST - 16] + (f" and {len(more)} more" if more else "")

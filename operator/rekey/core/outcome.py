@@ -1,0 +1,38 @@
+"""What an effect found out while it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rekey.core.status import BundleRef, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an effect found out while it was done.
+
+    `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped);
+    `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
+    `digest`: of the `generate` part it was made by; `bundle`: the bundle as written; `versions`: what an adoption or a
+    repair found; `replaced`: what a template said before a restart; `asked`: uids of the
+    requests that an issued version was made for.
+    """
+
+    before: datetime
+    after: datetime
+    number: int = 0
+    handle: str | None = None
+    issued: datetime | None = None
+    digest: str | None = None
+    secret_name: str = ""
+    bundle: BundleRef | None = None
+    versions: tuple[Version, ...] = ()
+    replaced: str | None = None
+    pinned: Mapping[str, Any] | None = None
+    rotation_id: str = ""
+    trigger: str = ""
+    asked: frozenset[str] = frozenset()
+    history: int = 3
