@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rekey.app import crd, generate
+from rekey.app import crd, crd_request, generate
 from rekey.app.crd_entropy import admits
 from rekey.app.crd_rules import RULES
 from rekey.core.spec_generate import CHARACTERS
@@ -36,7 +36,12 @@ def nodes(path: str, node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
 
 
 SCHEMA = crd.schema()
-NODES = dict(pair for part in ("spec", "status") for pair in nodes(part, SCHEMA["properties"][part]))
+NODES = {
+    path if root is SCHEMA else f"{path} of a request": node
+    for root in (SCHEMA, crd_request.schema())
+    for part in ("spec", "status")
+    for path, node in nodes(part, root["properties"][part])
+}
 
 
 @pytest.mark.parametrize("path", generate.FILES)
@@ -53,7 +58,8 @@ def test_generating_writes_only_what_changed(tmp_path: Path) -> None:
 
 def test_every_field_is_explained() -> None:
     """`kubectl explain` has a text for each: every member of every object has a description."""
-    mute = [path for path, node in NODES.items() if path[-1] not in "]}" and not node.get("description")]
+    named = [(path.removesuffix(" of a request"), node) for path, node in NODES.items()]
+    mute = [path for path, node in named if path[-1] not in "]}" and not node.get("description")]
     assert mute == []
 
 
@@ -88,12 +94,13 @@ def test_the_status_has_no_default_but_that_nobody_looked() -> None:
     defaults = {
         path: node["default"] for path, node in NODES.items() if path.startswith("status") and "default" in node
     }
-    assert defaults == {"status": {"observedGeneration": -1}}
+    assert defaults == {path: {"observedGeneration": -1} for path in ("status", "status of a request")}
 
 
 def test_rules_about_durations_ask_first() -> None:
     """`duration()` of something that is none would hide the message that says so."""
-    assert [rule.rule for rule in RULES if "duration(" in rule.rule and ".matches(" not in rule.rule] == []
+    rules = (*RULES, *crd_request.RULES)
+    assert [rule.rule for rule in rules if "duration(" in rule.rule and ".matches(" not in rule.rule] == []
 
 
 def test_every_rule_is_tried() -> None:

@@ -105,6 +105,32 @@ def _leftover(world: World) -> None:
     world.put("api-v2", {"token": b"left-over"}, owner=world.credentials["api"].uid, annotations=notes)
 
 
+def _ask(name: str, reason: str, **fields: Any) -> Callable[[World], None]:
+    return lambda world: world.ask(name, reason, **fields)
+
+
+def _leak(revoke: str) -> Callable[[World], None]:
+    """A compromise is told of in the middle of a rollout."""
+
+    def step(world: World) -> None:
+        world.run(timedelta(seconds=8))
+        world.ask("leak", "Compromise", revoke=revoke)
+
+    return step
+
+
+def _back(world: World) -> None:
+    """During the overlap a person wants the version before back."""
+    world.run(MINUTE)
+    world.ask("back", "Rollback")
+
+
+def _revoke(world: World) -> None:
+    """During the overlap a person wants the old version to go."""
+    world.run(MINUTE)
+    world.ask("revoke", "Revoke", version=1)
+
+
 ALL = [WEB, JOBS, HOT]
 ADOPT = {"adopt": "Unowned"}
 SCENARIOS: dict[str, Scenario] = {
@@ -130,5 +156,18 @@ SCENARIOS: dict[str, Scenario] = {
         (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _lose_status))
     ),
     "a version left by a crash under an older spec": Scenario((_apply(), _both(_leftover, _apply("a")))),
+    "a request to rotate now": Scenario(
+        (_with(_web()), _apply(consumers=[WEB]), _both(_ask("now", "Manual"), _ask("too", "Manual")))
+    ),
+    "a compromise that waits for the rollout, in the middle of another": Scenario(
+        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _leak("AfterRollout")))
+    ),
+    "a compromise that waits for nobody, in the middle of a rollout": Scenario(
+        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _leak("Immediately")))
+    ),
+    "a version that a person takes back": Scenario(
+        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _back))
+    ),
+    "a version that a person revokes": Scenario((_apply(), _both(_apply("a"), _revoke))),
     "a spec whose generator changes": Scenario((_apply(), _apply(generate={"token": {"prefix": "ord_", "bytes": 48}}))),
 }

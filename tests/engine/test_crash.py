@@ -25,6 +25,10 @@ def ending(world: World) -> dict[str, Any]:
         "restarts": {name: workload.restarts for name, workload in world.workloads.items()},
         "templates": {name: workload.template for name, workload in world.workloads.items()},
         "minted": dict(world.promises.minted),
+        "requests": {
+            name: [(item.state, item.from_version, item.to_version) for item in request.status.results]
+            for name, request in world.requests.items()
+        },
         "owners": {name: view.owner is not None for name, view in world.secrets.items()},
     }
 

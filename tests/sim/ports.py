@@ -98,8 +98,7 @@ class Requests:
             again = RequestStatus.model_validate(json.loads(json.dumps(status.to_json())))
             fresh = replace(self._fresh(request), status=again, resource_version=self.world.next_id())
             self.world.requests[request.key.name] = fresh
-            if not request.status.results:
-                self.world.wake |= {result.name: self.world.time for result in again.results}
+            self.world.wake |= {result.name: self.world.time for result in again.results}
             return fresh
 
         return self.world.call("requests.save", effect, write=True)

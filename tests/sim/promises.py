@@ -6,13 +6,14 @@ They are written from the promises, not from the code: they know nothing of the 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rekey.core import bundle as content
 from rekey.core.facts import Credential
 from rekey.core.spec import AtDeadline, DeletionPolicy, RevocationPolicy
+from rekey.core.spec_request import RequestReason, RevokeWhen
 from rekey.core.status import Status
 from rekey.ports.secrets import SecretView
 from tests.sim.cluster import Pod, Workload, held
@@ -153,12 +154,26 @@ class Promises:
         if spec.overlap.at_deadline is AtDeadline.REVOKE and ends[-1] + spec.overlap.deadline <= self.world.time:
             self.excused = True
             return
+        assert spec.hold is None or spec.hold.until <= self.world.time, f"S2: version {number} went although on hold"
+        if self._was_given_up(number, min(shown.since for shown in history if shown.number == number)):
+            return
         left = max(ends[-1], self.last_held.get((bundle, number), ends[-1]))
         assert left + spec.overlap.duration <= self.world.time, f"S2: the overlap of version {number} was cut short"
-        assert spec.hold is None or spec.hold.until <= self.world.time, f"S2: version {number} went although on hold"
         failed = any(item.number == number and item.rolled_back for item in owner.status.versions)
         kept = spec.revocation_policy is not RevocationPolicy.AFTER_OVERLAP and not failed
         assert not kept, f"S2: version {number} went although the policy keeps it"
+
+    def _was_given_up(self, number: int, since: datetime) -> bool:
+        """S1 and S2: what a person asked for may cut the overlap short, and one wish gives up who still holds it."""
+        given_up = False
+        for request in self.world.asked:
+            spec = request.spec
+            leaked = spec.reason is RequestReason.COMPROMISE and since < request.created + timedelta(seconds=1)
+            if leaked and spec.revoke is RevokeWhen.IMMEDIATELY:
+                self.excused = True
+            named = spec.reason is RequestReason.REVOKE and spec.version == number
+            given_up |= leaked or named
+        return given_up
 
     def restarting(self, credential: Credential, workload: Workload, value: str | None) -> None:
         """S8 and S9: a consumer is restarted once for a version, after it is on record as current."""

@@ -114,7 +114,7 @@ class World:
         self.serial += 1
         return str(self.serial)
 
-    def apply(self, name: str, spec: dict[str, Any]) -> None:
+    def apply(self, name: str, spec: dict[str, Any], labels: dict[str, str] | None = None) -> None:
         """Create a credential, or change its spec."""
         parsed = RotatedCredentialSpec.model_validate(spec)
         old = self.credentials.get(name)
@@ -123,6 +123,7 @@ class World:
             fresh = Credential(
                 key=key, uid=f"{self.next_id()}-uid-{name}", resource_version=self.next_id(), generation=1,
                 created=self.time, deleting=None, finalizers=(), spec=parsed, status=Status(),
+                labels=labels or {},
             )  # fmt: skip
             self.credentials[name] = fresh
         else:

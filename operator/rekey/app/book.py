@@ -8,6 +8,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from rekey.core.answer import OVER
 from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Key
 from rekey.core.request import Request
@@ -46,7 +47,10 @@ class Book:
         return tuple(demand for request in requests if (demand := request.demand(credential.uid)) is not None)
 
     def put(self, request: Request) -> tuple[Key, ...]:
-        """Keep it unless something newer is kept already; return the credentials that learn of it by that."""
+        """Keep it unless something newer is kept already; return the credentials that something follows for.
+
+        Those that it names now; and those that may forget it now, and so have room for another one.
+        """
         old = self._entries.get(request.key)
         if old is not None and int(old.resource_version) >= int(request.resource_version):
             return ()
@@ -58,8 +62,11 @@ class Book:
             self._about.setdefault(credential, {})[request.key] = None
         if not named and not request.finished:
             self._choosing.setdefault(request.key.namespace, {})[request.key] = None
-        known = set() if old is None or old.uid != request.uid else set(_named(old))
-        return () if request.finished else tuple(key for key in named if key not in known)
+        known = {} if old is None or old.uid != request.uid else _open(old)
+        now = _open(request)
+        fresh = [key for key in now if key not in known]
+        over = [key for key in known if key not in now and self._is_asked(key)]
+        return (*fresh, *over)
 
     def remove(self, key: Key, version: int) -> tuple[Key, ...]:
         """Forget it unless it was made anew since; return the credentials that it was about."""
@@ -77,6 +84,9 @@ class Book:
             return ()
         return (*(key for key in about or () if not self._entries[key].finished), *(choosing or ()))
 
+    def _is_asked(self, credential: Key) -> bool:
+        return any(not self._entries[key].finished for key in self._about.get(credential, ()))
+
     def _leave(self, request: Request) -> None:
         for credential in _named(request):
             about = self._about[credential]
@@ -92,3 +102,9 @@ class Book:
 
 def _named(request: Request) -> tuple[Key, ...]:
     return tuple(Key(request.key.namespace, result.name) for result in request.status.results)
+
+
+def _open(request: Request) -> dict[Key, None]:
+    """Return the credentials whose result is not in."""
+    results = (result for result in request.status.results if result.state not in OVER)
+    return dict.fromkeys(Key(request.key.namespace, result.name) for result in results)

@@ -2,7 +2,7 @@
 
 1. A request is answered once: what stands in `status.requests` is never begun again.
 2. What is asked together is one: a new version answers every Manual and Compromise request that was known when it was
-   made, and a Manual request that comes `TOGETHER` after a version was made for another one.
+   made, and every Manual request that was made before it, or within `TOGETHER` after it if it was made for one.
 3. A Compromise counts strictly: only a version that was made for it answers it.
 """
 
@@ -70,12 +70,16 @@ def _manual(demand: Demand, facts: Facts) -> Answer | None:
     if facts.spec.suspend:
         text = "spec.suspend is true, so no rotation begins: resume the credential, then ask again"
         return demand.answer(AnswerState.REFUSED, text, facts.now)
-    made = {item.to_version for item in facts.status.requests if item.reason is RequestReason.MANUAL}
+    made = {item.to_version: item.from_version for item in facts.status.requests if item.reason is demand.reason}
     for version in facts.status.versions:
         live = version.state in {State.ISSUED, State.ACTIVE} and not version.rolled_back
-        if live and version.number in made and version.issued_time and demand.created <= version.issued_time + TOGETHER:
-            text = f"version {version.number} was made for another request at the same time"
-            return demand.answer(AnswerState.RUNNING, text, facts.now, after=version.number)
+        if not live or version.issued_time is None:
+            continue
+        is_newer = version.issued_time > demand.created
+        if is_newer or (version.number in made and demand.created <= version.issued_time + TOGETHER):
+            text = f"version {version.number} is as new as was asked for"
+            before = made.get(version.number)
+            return demand.answer(AnswerState.RUNNING, text, facts.now, before=before, after=version.number)
     return None
 
 

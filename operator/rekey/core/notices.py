@@ -32,10 +32,10 @@ def between(before: Status, after: Status) -> Iterator[Said]:
 
     Each is a notice, a detail that makes its name unique within the rotation, and a note.
     """
+    yield from _requests(before, after)
     old = {version.number: version for version in before.versions}
     for version in after.versions:
         yield from _version(old.get(version.number), version, after)
-    yield from _requests(before, after)
     yield from _consumers(before, after)
     yield from _conditions(before, after)
 
@@ -91,7 +91,7 @@ def _now_active(before: Version | None, after: Version, status: Status) -> Itera
     number = after.number
     if before is not None and before.state is State.RETIRING:
         yield Notice.ROLLED_BACK, str(number), f"version {number} is current again"
-    elif ledger.previous(status) is None:
+    elif not any(version.state in {State.RETIRING, State.REVOKING} for version in status.versions):
         yield Notice.ISSUED, str(number), f"version {number} is the first and is current"
     elif not any(version.overlap_start_time for version in ledger.retiring(status)):
         yield Notice.ACTIVATED, str(number), f"version {number} is current; consumers are moved to it now"
