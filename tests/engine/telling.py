@@ -70,3 +70,20 @@ def values(world: World, secret: str = "api") -> dict[str, bytes]:
 def heard(world: World, *reasons: str) -> dict[str, int]:
     """Return how often each of these Events was sent."""
     return {reason: world.said().count(reason) for reason in reasons}
+
+
+def outcome(world: World, name: str) -> tuple[str, int | None, int | None]:
+    """Return how a request ended at its only credential."""
+    (found,) = world.requests[name].status.results
+    return found.state.value, found.from_version, found.to_version
+
+
+def why(world: World, name: str) -> str:
+    """Return what a request says of its only credential."""
+    (found,) = world.requests[name].status.results
+    return found.message
+
+
+def verdicts(world: World, name: str) -> dict[str, tuple[str, str]]:
+    """Return the conditions of a request."""
+    return {item.type: (item.status, item.reason) for item in world.requests[name].status.conditions}
