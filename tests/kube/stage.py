@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rekey.core.facts import Credential, Key
+from rekey.core.request import Request
 from rekey.errors import NotFound
-from rekey.kube.api import CREATE, CREDENTIALS, DELETE, EVENTS, GET, MERGE, PODS, WORKLOADS, Path
+from rekey.kube.api import CREATE, CREDENTIALS, DELETE, EVENTS, GET, MERGE, PODS, REQUESTS, WORKLOADS, Path
 from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
+from rekey.kube.requests import KubeRequests
 from rekey.ports.cluster import Ports
 from tests.sim.stage import Stage
 
@@ -34,6 +36,19 @@ class KubeStage(Stage):
 
     def __init__(self, client: Client, ports: Ports, namespace: str) -> None:
         self.client, self.ports, self.namespace = client, ports, namespace
+        self.requests = KubeRequests(client)
+
+    async def request(self, name: str) -> Request:
+        body = {
+            "apiVersion": REQUESTS.api_version,
+            "kind": REQUESTS.kind,
+            "metadata": {"name": name},
+            "spec": {"reason": "Manual", "credentialRef": {"name": "db"}},
+        }
+        await self.client.request(CREATE, REQUESTS.all(self.namespace), body=body)
+        found = await self.requests.read(Key(self.namespace, name))
+        assert found is not None
+        return found
 
     async def credential(self, name: str) -> Credential:
         body = {

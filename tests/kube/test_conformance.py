@@ -3,6 +3,7 @@
 import pytest
 
 from tests.sim.conformance import CredentialsConformance, SecretsConformance
+from tests.sim.conformance_of_requests import RequestsConformance
 from tests.sim.conformance_of_workloads import PodsConformance, WorkloadsConformance
 
 pytestmark = pytest.mark.kube
@@ -22,3 +23,7 @@ class TestWorkloads(WorkloadsConformance):
 
 class TestPods(PodsConformance):
     """Pods at the API server."""
+
+
+class TestRequests(RequestsConformance):
+    """RotationRequests at the API server."""

@@ -9,7 +9,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from rekey.core.facts import Credential, Key
+from rekey.core.request import Request
 from rekey.ports.cluster import Ports
+from rekey.ports.requests import Requests
 
 Scene = Callable[["Stage"], Coroutine[Any, Any, None]]
 Play = Callable[[Scene], None]
@@ -21,6 +23,11 @@ class Stage(ABC):
 
     namespace: str
     ports: Ports
+    requests: Requests
+
+    @abstractmethod
+    async def request(self, name: str) -> Request:
+        """Make a RotationRequest about a credential `db` and return it as the API server holds it."""
 
     @abstractmethod
     async def credential(self, name: str) -> Credential:

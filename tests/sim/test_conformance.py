@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.sim.conformance import CredentialsConformance, SecretsConformance
+from tests.sim.conformance_of_requests import RequestsConformance
 from tests.sim.conformance_of_workloads import PodsConformance, WorkloadsConformance
 from tests.sim.stage import Play, Scene
 from tests.sim.world_stage import WorldStage
@@ -34,3 +35,7 @@ class TestWorkloads(WorkloadsConformance):
 
 class TestPods(PodsConformance):
     """Pods of the world."""
+
+
+class TestRequests(RequestsConformance):
+    """RotationRequests of the world."""

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import cast
 
 from rekey.core.facts import Credential, Key
+from rekey.core.request import Request
 from tests.sim.cluster import Pod, Workload
-from tests.sim.ports import NAMESPACE
+from tests.sim.ports import NAMESPACE, Requests
 from tests.sim.promises import Promises
 from tests.sim.stage import Stage
 from tests.sim.world import World
@@ -30,7 +31,12 @@ class WorldStage(Stage):
         # Scenes call ports in ways in which no engine would.
         self.world.promises = cast("Promises", Unwatched())
         self.ports = self.world.engine.ports
+        self.requests = Requests(self.world)
         self.namespace = NAMESPACE
+
+    async def request(self, name: str) -> Request:
+        self.world.ask(name, "Manual", "db")
+        return self.world.requests[name]
 
     async def credential(self, name: str) -> Credential:
         self.world.apply(name, SPEC)

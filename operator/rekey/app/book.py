@@ -65,7 +65,7 @@ class Book:
         known = {} if old is None or old.uid != request.uid else _open(old)
         now = _open(request)
         fresh = [key for key in now if key not in known]
-        over = [key for key in known if key not in now and self._is_asked(key)]
+        over = [key for key in known if key not in now and self._is_asked(key, request.key)]
         return (*fresh, *over)
 
     def remove(self, key: Key, version: int) -> tuple[Key, ...]:
@@ -84,8 +84,9 @@ class Book:
             return ()
         return (*(key for key in about or () if not self._entries[key].finished), *(choosing or ()))
 
-    def _is_asked(self, credential: Key) -> bool:
-        return any(not self._entries[key].finished for key in self._about.get(credential, ()))
+    def _is_asked(self, credential: Key, besides: Key) -> bool:
+        others = (self._entries[key] for key in self._about.get(credential, ()) if key != besides)
+        return any(not request.finished for request in others)
 
     def _leave(self, request: Request) -> None:
         for credential in _named(request):

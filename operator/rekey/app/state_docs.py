@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rekey.app.settings import table
 from rekey.core.edges import drawing
-from rekey.core.reasons import NOTICES, Reason
+from rekey.core.reasons import NOTICES, Reason, RequestWhy
 
 _STATES = """# The life of a version
 
@@ -41,11 +41,15 @@ The usual sequences:
 - rotation without consumers: `OverlapStarted`, `OverlapExpired`, `Revoked`
 - failed rollout with `onFailure: Rollback`: `Activated`, `ConsumerRestarted`, `RolloutFailed`, `RolledBack`,
   `ConsumerRestarted` (back), `Discarded`
+- a request: `RequestAccepted` before these, or `RequestRefused` alone; a compromise with `revoke: Immediately`:
+  `RequestAccepted`, `RevocationForced`, `Activated`, `Revoked`, `ConsumerRestarted`
 - failed rollout with `onFailure: Hold`: `Activated`, `ConsumerRestarted`, `RolloutFailed`
 
 ## Reasons of conditions
 
 The closed list: {reasons}.
+
+Those of a RotationRequest's conditions: {whys}.
 """
 
 _SETTINGS = """# Settings of `rekey run`
@@ -69,7 +73,8 @@ def events() -> str:
         f"| `{notice}` | {'Warning' if kind.warning else 'Normal'} | {kind.action} | {kind.meaning} |"
         for notice, kind in NOTICES.items()
     )
-    return _EVENTS.format(events=rows, reasons=", ".join(f"`{reason}`" for reason in Reason))
+    reasons, whys = (", ".join(f"`{word}`" for word in words) for words in (Reason, RequestWhy))
+    return _EVENTS.format(events=rows, reasons=reasons, whys=whys)
 
 
 def settings() -> str:

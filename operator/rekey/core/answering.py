@@ -28,6 +28,8 @@ _ROOM = 4
 
 def reply(facts: Facts) -> Decision | None:
     """What can be said of a request by the ledger alone is said at once: that it is over, or that it is refused."""
+    if not facts.demands and not facts.status.requests:
+        return None
     ended = [after for item in facts.status.requests if (after := settled(item, facts)) is not None]
     fresh = [answer for demand in start.unanswered(facts) if (answer := _judge(demand, facts)) is not None]
     crowded = len(facts.status.requests) + len(start.waiting(facts)) - (MAX_ANSWERS - start.RESERVED)

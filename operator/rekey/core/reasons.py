@@ -45,6 +45,18 @@ class Reason(StrEnum):
     NONE = "None"
 
 
+class RequestWhy(StrEnum):
+    """How a RotationRequest stands: the reasons of its conditions."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    REFUSED = "Refused"
+    FAILED = "Failed"
+    NOTHING_FOUND = "NothingFound"
+    TOO_MANY = "TooMany"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What an Event of one reason means: its severity, its action, and one sentence for the docs."""

@@ -17,6 +17,7 @@ from pydantic import Field
 from rekey.core.answer import OVER, Answer, AnswerState
 from rekey.core.demand import Demand
 from rekey.core.facts import Key
+from rekey.core.reasons import RequestWhy
 from rekey.core.record import Record, Time
 from rekey.core.selecting import matches
 from rekey.core.spec_request import RotationRequestSpec
@@ -157,9 +158,10 @@ def _nobody(request: Request, names: tuple[str, ...], now: datetime) -> RequestS
         what = f"spec.selector matches {len(names)} RotatedCredentials, at most {MAX_RESULTS} are possible: narrow it"
     elif now < request.created + PATIENCE:
         text = f"{what} yet; waiting until {request.created + PATIENCE:%F %T}Z"
-        return _concluded(request, request.status, now, complete=None, why=("NothingFound", text))
+        return _concluded(request, request.status, now, complete=None, why=(RequestWhy.NOTHING_FOUND, text))
+    why = RequestWhy.TOO_MANY if names else RequestWhy.NOTHING_FOUND
     over = request.status.model_copy(update={"completion_time": now})
-    return _concluded(request, over, now, complete=False, why=("TooMany" if names else "NothingFound", what))
+    return _concluded(request, over, now, complete=False, why=(why, what))
 
 
 def _summed(request: Request, status: RequestStatus, now: datetime) -> RequestStatus:
@@ -172,17 +174,17 @@ def _summed(request: Request, status: RequestStatus, now: datetime) -> RequestSt
     if total == 1:
         text = status.results[0].message
     if done < total:
-        reason = "Running" if count[AnswerState.PENDING] < total else "Pending"
+        reason = RequestWhy.RUNNING if count[AnswerState.PENDING] < total else RequestWhy.PENDING
         return _concluded(request, status, now, complete=None, why=(reason, text))
     over = status.model_copy(update={"completion_time": now})
     if good == total:
-        return _concluded(request, over, now, complete=True, why=("Succeeded", text))
-    reason = "Refused" if count[AnswerState.REFUSED] == total - good else "Failed"
+        return _concluded(request, over, now, complete=True, why=(RequestWhy.SUCCEEDED, text))
+    reason = RequestWhy.REFUSED if count[AnswerState.REFUSED] == total - good else RequestWhy.FAILED
     return _concluded(request, over, now, complete=False, why=(reason, text))
 
 
 def _concluded(
-    request: Request, status: RequestStatus, now: datetime, *, complete: bool | None, why: tuple[str, str]
+    request: Request, status: RequestStatus, now: datetime, *, complete: bool | None, why: tuple[RequestWhy, str]
 ) -> RequestStatus:
     """Return the status with the conditions Complete and Failed, as those of a Job: never both."""
     verdicts = (("Complete", complete is True), ("Failed", complete is False))

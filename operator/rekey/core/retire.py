@@ -41,7 +41,9 @@ def cut_short(version: Version, facts: Facts) -> bool:
     """Say whether a person asked for the end of this version's overlap: it is compromised, or a request names it."""
     if version.compromised is not None:
         return True
-    wanted = {item.uid for item in facts.demands or () if not item.settled and item.version == version.number}
+    if not facts.demands:
+        return False
+    wanted = {item.uid for item in facts.demands if not item.settled and item.version == version.number}
     return any(
         item.uid in wanted and item.reason is RequestReason.REVOKE and item.state is AnswerState.RUNNING
         for item in facts.status.requests

@@ -31,6 +31,8 @@ def unanswered(facts: Facts, *reasons: RequestReason) -> tuple[Demand, ...]:
 
     There is room for a number of answers, and some of it is kept for a Compromise.
     """
+    if not facts.demands:
+        return ()
     found = waiting(facts)
     room = MAX_ANSWERS - len(facts.status.requests)
     leaks = [demand for demand in found if demand.reason is RequestReason.COMPROMISE][: max(0, room)]
