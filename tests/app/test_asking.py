@@ -18,7 +18,7 @@ from rekey.app.seen import look
 from rekey.core.facts import Key
 from rekey.core.request import Request, RequestStatus
 from rekey.engine.requests import Requester
-from rekey.errors import Conflict, NotFound, Retryable
+from rekey.errors import Conflict, NotFound, NotLeading, Retryable
 from rekey.kube.credentials import Parser
 from rekey.kube.requests import parse
 from tests.app.bench import NOON
@@ -62,7 +62,13 @@ class Bench:
         self.stored: Request | None = None
         self.saved: list[RequestStatus] = []
         self.deleted = 0
-        self.asking = Asking(self.book, self, Requester(self, self.clock, self._known), self.credentials, self.clock)
+        self.leads = True
+        requester = Requester(self, self.clock, self._known)
+        self.asking = Asking(self.book, self, requester, self.credentials, self.clock, self)
+
+    def begin(self, namespace: str) -> None:
+        if not self.leads:
+            raise NotLeading("another process acts")
 
     def _known(self, namespace: str) -> Ledgers:
         return Ledgers(self.cache, namespace)
@@ -291,5 +297,28 @@ def test_an_open_request_is_read_anew_now_and_then() -> None:
         bench.asking._timer._fire()
         await bench.quiet()
         assert len(bench.book) == 0
+
+    played(scene)
+
+
+def test_only_who_leads_writes() -> None:
+    """What is heard meanwhile is kept; when our term begins open requests are read anew, for others worked on them."""
+
+    async def scene(bench: Bench) -> None:
+        bench.leads = False
+        bench.cache.put(look(manifest()))
+        bench.asking.synced()
+        bench.hear()
+        await bench.quiet()
+        assert bench.saved == []
+        assert len(bench.book) == 1
+        assert bench.next() is None
+        bench.leads = True
+        bench.stored = parse(asked(40))
+        bench.asking.resume()
+        await bench.quiet()
+        assert bench.said() == ["Pending"]
+        assert bench.stored is not None
+        assert bench.stored.resource_version == "41"
 
     played(scene)

@@ -309,6 +309,16 @@ TAKEN: dict[str, tuple[dict[str, Any], Census, list[tuple[str, Lane]], set[str]]
 }
 
 
+class Askers:
+    """Who keeps requests."""
+
+    def __init__(self) -> None:
+        self.resumed = 0
+
+    def resume(self) -> None:
+        self.resumed += 1
+
+
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_is_looked_at_when_a_term_begins(name: str) -> None:
     """Everything, in this order, and these are read anew first."""
@@ -320,13 +330,15 @@ def test_what_is_looked_at_when_a_term_begins(name: str) -> None:
         async def take() -> tuple[Census, ...]:
             return (census,)
 
-        takeover = Takeover(take, cache, queue, Then(), synced)
+        askers = Askers()
+        takeover = Takeover(take, cache, queue, askers, Then(), synced)
         learning = asyncio.create_task(takeover.learn())
         await asyncio.sleep(0)
         assert not learning.done(), "the first list comes first"
         cache.put(look(known))
         synced.set()
         takeover.enqueue(await learning)
+        assert askers.resumed == 1
         found = []
         while queue.depth():
             work = await queue.take()
