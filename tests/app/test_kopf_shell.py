@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from rekey.app.heard import Asked, Deaf, Gone, Heard, Inbox, Synced, Withdrawn
-from rekey.app.kopf_shell import KopfShell
+from rekey.app.kopf_shell import PATIENCE, KopfShell
 from rekey.app.listening import Sieve
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Key
@@ -109,6 +109,7 @@ def heard_until(
     world: World,
     enough: Callable[[list[Heard]], bool],
     needs_no_handler: Callable[[Key, int], bool] = lambda _key, _version: False,
+    patience: float = PATIENCE,
 ) -> tuple[list[Heard], Answering]:
     """Listen to the world until enough was heard."""
 
@@ -122,7 +123,7 @@ def heard_until(
                 news.set()
 
         async with answering(world.answer) as server:
-            shell = KopfShell(server.access(), (), Inbox(deliver), needs_no_handler)
+            shell = KopfShell(server.access(), (), Inbox(deliver), needs_no_handler, patience)
             assert shell.is_well()
             shell.start()
             async with asyncio.timeout(30):
@@ -214,6 +215,34 @@ def test_listening_begins_anew_after_an_error_that_ends_kopf(caplog: pytest.LogC
     assert [record.name for record in caplog.records if record.message.startswith("listening ended")] == [
         "rekey.app.kopf_shell"
     ]
+
+
+class Late(World):
+    """An API server that does not know our resources yet when it is asked for the first time."""
+
+    def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
+        super().__init__(pages)
+        self.asked = 0
+
+    async def answer(self, asked: Question) -> web.StreamResponse:
+        """Answer as an API server does."""
+        self.asked += asked.path == "/apis"
+        if asked.path == "/apis" and self.asked == 1:
+            return web.json_response({"kind": "APIGroupList", "groups": []})
+        return await super().answer(asked)
+
+
+def test_listening_begins_anew_when_nothing_is_heard_at_all() -> None:
+    """The ear would wait for ever for a resource that kopf did not find; it begins anew and hears everything."""
+    found, _ = heard_until(Late([[manifest("a")]]), lambda items: Synced() in items, patience=1.0)
+    assert names(found) == ["Deaf", "a", "Synced"]
+
+
+def test_a_first_list_that_gets_on_has_all_the_time_it_needs() -> None:
+    """Each page begins the patience anew, and after the list it is over: nothing needs to be heard then."""
+    world = World([[manifest("a")]])
+    found, _ = heard_until(world, lambda items: Synced() in items, patience=60.0)
+    assert Deaf() not in found
 
 
 class Chunks:

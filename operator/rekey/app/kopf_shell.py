@@ -2,8 +2,9 @@
 
 1. The only handler is `on.event`, which takes what is needed of the object and returns None: kopf adds no finalizers
    and writes nothing.
-2. kopf ends when a watch reports an error it does not know; then it is started again, later each time. Queue, cache and
-   workers live outside and do not notice.
+2. kopf ends when a watch reports an error it does not know, and is ended when its first list does not get on (it waits
+   for ever for a resource that was not served yet when it asked); then it is started again, later each time. Queue,
+   cache and workers live outside and do not notice.
 3. What is heard is handed over in batches: one wake-up of the main loop for however many events came meanwhile.
 4. What is listed is taken out of the answers (`listening`); the first list is over when kopf watches everywhere.
 """
@@ -25,6 +26,8 @@ from rekey.kube.client import Client
 from rekey.kube.config import Access
 
 CONNECTIONS: Final = 8
+PATIENCE: Final = 120.0
+"""Seconds in which the first list must get on by a page, or kopf is started again."""
 _LONGEST: Final = timedelta(seconds=60)
 log = logging.getLogger(__name__)
 
@@ -33,12 +36,18 @@ class KopfShell:
     """kopf in its thread. `start` and `stop` are called from the loop that the inbox delivers to."""
 
     def __init__(
-        self, access: Access, namespaces: tuple[str, ...], inbox: Inbox, needs_no_handler: NeedsNoHandler
+        self,
+        access: Access,
+        namespaces: tuple[str, ...],
+        inbox: Inbox,
+        needs_no_handler: NeedsNoHandler,
+        patience: float = PATIENCE,
     ) -> None:
         self._access = access
         self._namespaces = namespaces
         self._inbox = inbox
         self._needs_no_handler = needs_no_handler
+        self._patience = patience
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -86,8 +95,17 @@ class KopfShell:
 
     async def _listen(self) -> None:
         streams = KINDS * max(1, len(self._namespaces))
-        progress = Progress(streams, self._inbox, self._needs_no_handler)
-        async with Client(self._access, limit=CONNECTIONS + streams) as client:
+        seconds = asyncio.get_running_loop().time
+        async with (
+            Client(self._access, limit=CONNECTIONS + streams) as client,
+            asyncio.timeout(self._patience) as limit,
+        ):
+
+            def went_on(is_synced: bool) -> None:  # noqa: FBT001  a callback's only word
+                if not limit.expired():
+                    limit.reschedule(None if is_synced else seconds() + self._patience)
+
+            progress = Progress(streams, self._inbox, self._needs_no_handler, went_on)
             await kopf.operator(
                 registry=self._registry(client, progress),
                 settings=listening(),

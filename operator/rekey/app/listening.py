@@ -72,12 +72,18 @@ class Sieve:
 
 
 class Progress:
-    """A middleware that hands over what is listed, and knows when the first list is complete."""
+    """A middleware that hands over what is listed, and knows when the first list is complete.
 
-    def __init__(self, streams: int, inbox: Inbox, needs_no_handler: NeedsNoHandler) -> None:
+    `went_on` is told of every page and, with True, that the first list is complete.
+    """
+
+    def __init__(
+        self, streams: int, inbox: Inbox, needs_no_handler: NeedsNoHandler, went_on: Callable[[bool], None]
+    ) -> None:
         self._streams = streams
         self._inbox = inbox
         self._needs_no_handler = needs_no_handler
+        self._went_on = went_on
         self._watching: set[str] = set()
         self._is_synced = False
 
@@ -96,6 +102,7 @@ class Progress:
             for obj in page["items"]:
                 self._inbox.put(take(obj))
             page["items"] = []
+            self._went_on(self._is_synced)
         return answer
 
     async def _watch(
@@ -113,4 +120,5 @@ class Progress:
         self._watching.add(path)
         if not self._is_synced and len(self._watching) >= self._streams:
             self._is_synced = True
+            self._went_on(self._is_synced)
             self._inbox.put(Synced())
