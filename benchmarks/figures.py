@@ -35,6 +35,8 @@ class Figures:
     whole_events: float = 0.0
     whole_requests: dict[str, float] = field(default_factory=dict)
     whole_seconds: float = 0.0
+    request_rate: float = 0.0
+    request_requests: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Row:
 # Rekey (kopf on.event, asyncio queue, aiohttp and orjson, five writes a rotation).
 RATE = Row("mass rotation of 1,000, per second", "9.7", "125", "1.4", "30", "153", "≥ 250")
 RATE_MANY = Row("the same with 10,000", "–", "41", "–", "–", "131", "≥ 200")
+ASKED = Row("the same 1,000, by one RotationRequest", "–", "–", "–", "–", "–", "–")
 COST = Row("cost of one at 10,000 against 1,000", "–", "–", "–", "–", "–", "≤ 1.2 ×")
 CALLS = Row("calls to Active", "4.2", "4.9", "14.2", "14.7", "5.0", "≤ 4")
 EVENTS = Row("Events to Active", "–", "–", "–", "–", "–", "≤ 1")

@@ -11,10 +11,11 @@ from typing import Any
 import aiohttp
 import orjson
 
-from rekey.kube.api import CREATE, CREDENTIALS, GET, LIST, MERGE, SECRETS, Path
+from rekey.kube.api import CREATE, CREDENTIALS, GET, LIST, MERGE, REQUESTS, SECRETS, Path
 from rekey.kube.client import Client
 
 IN_FLIGHT = 64
+LABELS = {"app": "orders"}
 _RAW = 2_000
 _LINE = 1 << 20
 Test = Callable[[dict[str, Any]], bool]
@@ -45,7 +46,7 @@ async def create(client: Client, namespace: str, count: int, overlap: str) -> fl
         body = {
             "apiVersion": CREDENTIALS.api_version,
             "kind": CREDENTIALS.kind,
-            "metadata": {"name": name(number)},
+            "metadata": {"name": name(number), "labels": LABELS},
             "spec": spec,
         }
         await client.request(CREATE, CREDENTIALS.all(namespace), body=body)
@@ -59,6 +60,17 @@ async def trigger(client: Client, namespace: str, count: int, word: str) -> floa
     return await each(
         range(count), lambda number: client.request(MERGE, CREDENTIALS.one(namespace, name(number)), body=body)
     )
+
+
+async def request(client: Client, namespace: str) -> None:
+    """Ask for one rotation of every credential of the namespace by one RotationRequest."""
+    body = {
+        "apiVersion": REQUESTS.api_version,
+        "kind": REQUESTS.kind,
+        "metadata": {"name": "all"},
+        "spec": {"reason": "Manual", "selector": {"matchLabels": LABELS}},
+    }
+    await client.request(CREATE, REQUESTS.all(namespace), body=body)
 
 
 def name(number: int) -> str:

@@ -35,6 +35,7 @@ async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
             await _to_active(stand, client, controller, figures)
             await _idle(stand, controller, figures)
             await _whole(stand, client, controller, figures)
+            await _by_request(stand, client, controller, figures)
         finally:
             controller.stop()
     return figures
@@ -143,6 +144,18 @@ async def _whole(stand: Stand, client: Client, controller: Controller, figures: 
     figures.whole_requests = counts.shown(asked, number)
     figures.whole_events = round(counts.events(asked) / number, 3)
     figures.whole_calls = round((asked.total() - counts.events(asked)) / number, 3)
+
+
+async def _by_request(stand: Stand, client: Client, controller: Controller, figures: Figures) -> None:
+    """Have the same rotate again, asked for by one RotationRequest instead of a write to each."""
+    say(f"{figures.whole_count:,} are rotated by one RotationRequest")
+    async with load.watching(client, "whole", figures.whole_count, load.is_active(3)) as progress:
+        mark, began = stand.mark(), time.perf_counter()
+        await load.request(client, "whole")
+        moments = await progress.complete(60 + figures.whole_count / 20)
+        await asyncio.to_thread(controller.until_quiet)
+    figures.request_rate = round(figures.whole_count / (moments[-1] - began), 1)
+    figures.request_requests = counts.shown(stand.since(mark), figures.whole_count)
 
 
 def _main(controller: Controller) -> float:

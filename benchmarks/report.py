@@ -56,6 +56,7 @@ def rows(few: Figures | None, many: Figures | None) -> list[tuple[Row, str]]:
     found = [
         (figures.RATE, _f(few.rate if few else None, 0)),
         (figures.RATE_MANY, _f(many.rate if many else None, 0)),
+        (figures.ASKED, _f(one.request_rate, 0)),
         (figures.COST, _f(many.to_active / many.count / (few.to_active / few.count), 2) if few and many else "–"),
         (figures.CALLS, f"{one.calls:.2f}"),
         (figures.EVENTS, f"{one.events:.2f}"),
@@ -83,6 +84,7 @@ def _behind(run: Figures) -> list[str]:
     raw = ", ".join(f"{value:.0f} {what}" for what, value in run.raw.items())
     requests = ", ".join(f"{number:g} {what}" for what, number in run.requests.items())
     shares = ", ".join(f"{ms:.2f} {name}" for name, ms in run.cpu_ms_by_process.items())
+    asked = ", ".join(f"{number:g} {what}" for what, number in run.request_requests.items())
     whole = ", ".join(f"{number:g} {what}" for what, number in run.whole_requests.items())
     return [
         f"\n{run.count:,} credentials: {run.rate:.0f}/s from the first trigger to the last Active",
@@ -92,6 +94,7 @@ def _behind(run: Figures) -> list[str]:
         f"  CPU of one, ms: {shares}; others used {run.others_share:.0%} of the machine meanwhile",
         f"  requests to Active: {requests}",
         f"  requests of a whole rotation ({run.whole_count:,}): {whole}; {run.whole_events:.2f} Events",
+        f"  asked for by one RotationRequest ({run.whole_count:,}): {run.request_rate:.0f}/s; requests to Active: {asked}",
         f"  first version of each: {run.first_issue_rate:.0f}/s, {run.first_issue_peak_mib:.0f} MiB",
         f"  start: {run.startup:.2f} s, {run.startup_writes} writes, {run.startup_cpu:.1f} s CPU",
     ]
