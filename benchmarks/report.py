@@ -94,7 +94,7 @@ def _behind(run: Figures) -> list[str]:
         f"  CPU of one, ms: {shares}; others used {run.others_share:.0%} of the machine meanwhile",
         f"  requests to Active: {requests}",
         f"  requests of a whole rotation ({run.whole_count:,}): {whole}; {run.whole_events:.2f} Events",
-        f"  asked for by one RotationRequest ({run.whole_count:,}): {run.request_rate:.0f}/s; requests to Active: {asked}",
+        f"  by one RotationRequest ({run.whole_count:,}): {run.request_rate:.0f}/s; requests to Active: {asked}",
         f"  first version of each: {run.first_issue_rate:.0f}/s, {run.first_issue_peak_mib:.0f} MiB",
         f"  start: {run.startup:.2f} s, {run.startup_writes} writes, {run.startup_cpu:.1f} s CPU",
     ]
