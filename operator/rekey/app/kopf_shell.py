@@ -4,7 +4,7 @@
    and writes nothing.
 2. kopf ends when a watch reports an error it does not know, and is ended when its first list does not get on (it waits
    for ever for a resource that was not served yet when it asked); then it is started again, later each time. Queue,
-   cache and workers live outside and do not notice.
+   cache and workers live outside and do not notice. Its end is helped along: with several watches it may hang in it.
 3. What is heard is handed over in batches: one wake-up of the main loop for however many events came meanwhile.
 4. What is listed is taken out of the answers (`listening`); the first list is over when kopf watches everywhere.
 """
@@ -29,6 +29,7 @@ CONNECTIONS: Final = 8
 PATIENCE: Final = 120.0
 """Seconds in which the first list must get on by a page, or kopf is started again."""
 _LONGEST: Final = timedelta(seconds=60)
+_PATIENCE: Final = 2.0
 log = logging.getLogger(__name__)
 
 
@@ -96,6 +97,7 @@ class KopfShell:
     async def _listen(self) -> None:
         streams = KINDS * max(1, len(self._namespaces))
         seconds = asyncio.get_running_loop().time
+        ending = asyncio.Event()
         async with (
             Client(self._access, limit=CONNECTIONS + streams) as client,
             asyncio.timeout(self._patience) as limit,
@@ -106,17 +108,30 @@ class KopfShell:
                     limit.reschedule(None if is_synced else seconds() + self._patience)
 
             progress = Progress(streams, self._inbox, self._needs_no_handler, went_on)
-            await kopf.operator(
-                registry=self._registry(client, progress),
-                settings=listening(),
-                clusterwide=not self._namespaces,
-                namespaces=self._namespaces,
-                stop_flag=self._stop,
+            work = asyncio.ensure_future(
+                kopf.operator(
+                    registry=self._registry(client, progress, ending),
+                    settings=listening(),
+                    clusterwide=not self._namespaces,
+                    namespaces=self._namespaces,
+                    stop_flag=self._stop,
+                )
             )
+            try:
+                await _either(asyncio.wait({work}), ending.wait())
+            except asyncio.CancelledError:  # patience is over
+                work.cancel()
+                raise
+            finally:
+                await _to_the_end(work)
 
-    def _registry(self, client: Client, progress: Progress) -> kopf.OperatorRegistry:
+    def _registry(self, client: Client, progress: Progress, ending: asyncio.Event) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         put = self._inbox.put
+
+        @kopf.on.cleanup(registry=registry)
+        async def ends(**_: Any) -> None:  # noqa: ANN401  kopf's
+            ending.set()
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:  # noqa: ANN401  kopf's
@@ -137,6 +152,20 @@ class KopfShell:
             put(Withdrawn(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else Asked(obj))
 
         return registry
+
+
+async def _to_the_end(work: asyncio.Future[None]) -> None:
+    """Wait for the end of kopf, which it has begun.
+
+    One of its watches can miss that it was cancelled, while another one ends kopf by an error; kopf would wait for it
+    for ever. So whatever is left after a while is cancelled again.
+    """
+    while not work.done():
+        await asyncio.wait({work}, timeout=_PATIENCE)
+        if not work.done():
+            for task in asyncio.all_tasks() - {asyncio.current_task(), work}:
+                task.cancel()
+    work.result()
 
 
 async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
