@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from rekey.core import start
 from tests.engine.scenarios import WEB
 from tests.engine.telling import HOUR, MINUTE, SECOND, bare, heard, outcome, settled, states, triggered, verdict, why
 from tests.sim.cluster import Workload
+
+WINDOW = {"interval": "240h", "jitterPercent": 0, "windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}
 
 
 @pytest.mark.parametrize("changes", [{}, {"suspend": True}, {"revocationPolicy": "Never"}], ids=str)
@@ -117,3 +120,25 @@ def test_every_compromise_makes_a_version() -> None:
         world.run(5 * SECOND)
     world.run(HOUR)
     assert (outcome(world, "a"), outcome(world, "b")) == (("Succeeded", 1, 2), ("Succeeded", 2, 3))
+
+
+def test_consumers_are_moved_although_the_window_is_closed() -> None:
+    """A leak waits for no window: neither the new version nor the restarts do."""
+    web = Workload("web", "api")
+    world = settled(web, consumers=[WEB], rotation=WINDOW)
+    world.ask("leak", "Compromise", revoke="AfterRollout")
+    world.run(MINUTE)
+    assert outcome(world, "leak") == ("Succeeded", 1, 2)
+    assert web.restarts == ["2"]
+
+
+def test_a_version_that_a_crash_left_behind_is_no_answer() -> None:
+    """It was made before the request, and may be known too: another one follows it, and all older ones go."""
+    world = settled()
+    digest = start.wanted_digest(world.credentials["api"].spec)
+    notes = {"rekey.dev/generate-digest": digest}
+    world.put("api-v2", {"token": b"left-over"}, owner=world.credentials["api"].uid, annotations=notes)
+    world.ask("leak", "Compromise", revoke="AfterRollout")
+    world.run(HOUR)
+    assert states(world) == {1: "Revoked", 2: "Revoked", 3: "Active"}
+    assert outcome(world, "leak") == ("Succeeded", 2, 3)
