@@ -1,4 +1,4 @@
-"""Which servers the cluster is made of, in which versions, and where they are cached."""
+"""Which servers the cluster is made of (and helm, which tests of the chart use), their versions, and their cache."""
 
 import os
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 KUBERNETES = "v1.36.3"
 ETCD = "v3.6.5"
 KWOK = "v0.7.0"
+HELM = "v3.21.4"
 KIND = "v0.33.0"
 GO = "1.26"
 
@@ -19,6 +20,18 @@ _KUBERNETES_FLAGS = " ".join(
         "gitVersion": KUBERNETES,
         "gitMajor": KUBERNETES.removeprefix("v").split(".")[0],
         "gitMinor": KUBERNETES.split(".")[1],
+    }.items()
+)
+
+# The same with helm, which takes every cluster for a v1.20 unless it asks one.
+_HELM_FLAGS = " ".join(
+    f"-X helm.sh/helm/v3/{name}={value}"
+    for name, value in {
+        "internal/version.version": HELM,
+        "pkg/chartutil.k8sVersionMajor": KUBERNETES.removeprefix("v").split(".")[0],
+        "pkg/chartutil.k8sVersionMinor": KUBERNETES.split(".")[1],
+        "pkg/lint/rules.k8sVersionMajor": KUBERNETES.removeprefix("v").split(".")[0],
+        "pkg/lint/rules.k8sVersionMinor": KUBERNETES.split(".")[1],
     }.items()
 )
 
@@ -46,6 +59,7 @@ SOURCES = {
     "kubectl": _kubernetes("kubectl"),
     "kubelet": _kubernetes("kubelet"),
     "kwok": Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK),
+    "helm": Source("helm", "helm.sh/helm/v3/cmd/helm", HELM, _HELM_FLAGS),
 }
 
 

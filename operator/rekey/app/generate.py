@@ -12,6 +12,9 @@ from rekey.app import crd, crd_docs, crd_request, state_docs
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     f"crds/{crd.FILE}": crd.render,
     f"crds/{crd_request.FILE}": crd_request.render,
+    # A chart can hold files of its own only.
+    f"helm/rekey/files/crds/{crd.FILE}": crd.render,
+    f"helm/rekey/files/crds/{crd_request.FILE}": crd_request.render,
     "docs/reference.md": crd_docs.render,
     "docs/reference-requests.md": crd_docs.render_requests,
     "docs/states.md": state_docs.states,

@@ -76,6 +76,7 @@ async def _serve(operator: Operator, settings: Settings) -> None:
 
 
 async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
+    fencing = asyncio.create_task(_fence(operator), name="fencing")
     operator.workers.start(settings.workers)
     operator.asking.start(REQUESTS_AT_ONCE)
     await operator.lead.start(operator.takeover)
@@ -86,12 +87,18 @@ async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> 
         await _unless(stop, _for_ever(operator))
     finally:
         resync.cancel()
+        fencing.cancel()
         operator.drift.stop()
         await operator.asking.stop(settings.shutdown_grace)
         interrupted = await operator.workers.stop(settings.shutdown_grace)
         if interrupted:
             log.warning("work was interrupted; it is taken up at the next start", extra={"count": interrupted})
         await operator.shell.stop()
+
+
+async def _fence(operator: Operator) -> None:
+    if operator.fencing is not None:
+        await operator.fencing.run()
 
 
 async def _for_ever(operator: Operator) -> None:

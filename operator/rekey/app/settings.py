@@ -113,6 +113,11 @@ class Settings(BaseModel):
     lease_retry: Duration = Field(
         default=timedelta(seconds=2), description="How often the Lease is renewed, or looked at by those who stand by."
     )
+    fence: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?)?$",
+        description="ValidatingAdmissionPolicy that refuses a former leader's writes; empty: none is looked for.",
+    )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="json, text, or auto: text on a terminal, else json."

@@ -14,6 +14,7 @@ from rekey.app.cache import Cache
 from rekey.app.clock import SystemClock
 from rekey.app.drift import Drift
 from rekey.app.electing import elected
+from rekey.app.fencing import Fencing, wanted
 from rekey.app.heard import Inbox
 from rekey.app.intake import Intake
 from rekey.app.kopf_shell import KopfShell
@@ -28,7 +29,7 @@ from rekey.app.settings import Settings
 from rekey.app.takeover import Takeover
 from rekey.app.watchdog import Watchdog
 from rekey.app.workers import Workers
-from rekey.core.facts import Key, Timing
+from rekey.core.facts import Fence, Key, Timing
 from rekey.engine.limits import Surroundings
 from rekey.engine.reconcile import Engine
 from rekey.engine.requests import Requester
@@ -59,6 +60,7 @@ class Operator:
     heartbeat: probes.Heartbeat
     lead: Leading
     takeover: Takeover
+    fencing: Fencing | None = None
 
 
 @asynccontextmanager
@@ -87,7 +89,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
-            yield _put_together(settings, _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead))
+            parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead)
+            yield replace(_put_together(settings, parts), fencing=_fencing(settings, client, engine, metrics))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
 

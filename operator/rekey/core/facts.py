@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rekey.core.demand import Demand
+from rekey.core.reasons import Reason
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Status
 
@@ -145,12 +146,21 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """Whether the API server refuses the writes of a former leader, and if not, why."""
+
+    holds: bool
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that `decide` may know. A field that was not looked at yet is None.
 
     `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether
     the cleaning up of a deletion succeeded (None: not tried yet). `demands`: every RotationRequest that names the
-    credential, the oldest first (None: they are not known yet).
+    credential, the oldest first (None: they are not known yet). `fence`: how we are fenced (None: nobody has to be).
     """
 
     now: datetime
@@ -168,6 +178,7 @@ class Facts:
     workloads: tuple[WorkloadView, ...] | None = None
     pods: tuple[PodView, ...] | None = None
     cleared: bool | None = None
+    fence: Fence | None = None
 
     @property
     def spec(self) -> RotatedCredentialSpec:

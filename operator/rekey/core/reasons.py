@@ -42,6 +42,10 @@ class Reason(StrEnum):
     NO_CONSUMERS = "NoConsumers"
     COMPROMISED = "Compromised"
     UNDECLARED_PODS = "UndeclaredPods"
+    ENFORCED = "Enforced"
+    NO_POLICY = "NoPolicy"
+    FAILS_OPEN = "FailsOpen"
+    NOT_BOUND = "NotBoundToPod"
     NONE = "None"
 
 

@@ -24,6 +24,7 @@ UP_TO_DATE = "ConsumersUpToDate"
 BLOCKED = "RevocationBlocked"
 UNDECLARED = "UndeclaredConsumers"
 STALLED = "Stalled"
+FENCED = "Fenced"
 Verdict = tuple[str, bool | None, str, str]
 
 
@@ -44,6 +45,18 @@ def report(facts: Facts, hold: Hold) -> Status:
     )
     verdicts = _verdicts(facts, hold, derived)
     return derived.model_copy(update={"conditions": tuple(_condition(facts, verdict) for verdict in verdicts)})
+
+
+def differs(before: Status, after: Status) -> bool:
+    """Say whether a status is worth a write of its own.
+
+    `Fenced` changes for all credentials at once, and is the same for all: it goes with the next write.
+    """
+    return before != after and _but_fenced(before) != _but_fenced(after)
+
+
+def _but_fenced(status: Status) -> Status:
+    return status.model_copy(update={"conditions": tuple(one for one in status.conditions if one.type != FENCED)})
 
 
 def _consumers(facts: Facts) -> tuple[ConsumerStatus, ...]:
@@ -80,6 +93,8 @@ def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
         yield STALLED, True, hold.reason, hold.message
     else:
         yield STALLED, False, Reason.NONE, ""
+    if facts.fence is not None:
+        yield FENCED, facts.fence.holds, facts.fence.reason, facts.fence.message
 
 
 def _ready(facts: Facts, hold: Hold) -> Verdict:

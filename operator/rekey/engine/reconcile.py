@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from rekey.core import ledger, report, rollout
 from rekey.core.decide import decide
 from rekey.core.effects import INTENT_FIRST, Act, Hold, LetGo, Look, Restart
-from rekey.core.facts import Credential, Facts, Timing
+from rekey.core.facts import Credential, Facts, Fence, Timing
 from rekey.core.machine import advance
 from rekey.core.reasons import Reason
 from rekey.core.schedule import problems
@@ -51,6 +51,7 @@ class Engine:
         self.demands = around.demands
         self.started = started
         self.timing = timing
+        self.fence: Fence | None = None
 
     async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
         """Do whatever is to be done for one credential now.
@@ -92,6 +93,7 @@ class Pass:
             demands=engine.demands.of(credential),
             check=check or redraw,
             timing=engine.timing,
+            fence=engine.fence,
         )
 
     async def run(self) -> Result:
@@ -161,7 +163,7 @@ class Pass:
     async def _save(self, hold: Hold) -> None:
         """Write the status if it differs from what was written last; then say what changed."""
         status = report.report(self.facts, hold)
-        if status != self.saved:
+        if report.differs(self.saved, status):
             stored = await self.ports.credentials.save(self.facts.credential, status)
             announce.changes(self.ports, stored, self.saved, status)
             self.saved = status
