@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chart.deployed import Deployed, deployed
 from tests.chart.helm import NAMESPACES, SYSTEM, Helm
 from tests.cluster import build, controlplane
 from tests.cluster.errors import NoGo, NoNetwork
@@ -44,4 +45,13 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def own_reader(own_cluster: Cluster) -> Iterator[Reader]:
     """Give the means to read it often."""
     with reading(own_cluster) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def release(
+    helm: Helm, own_cluster: Cluster, own_reader: Reader, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """Give the chart as it comes, installed, for the tests of one module; no operator runs yet."""
+    with deployed(helm, own_cluster, own_reader, tmp_path_factory.mktemp("release")) as found:
         yield found
