@@ -1,4 +1,4 @@
-"""Which servers the cluster is made of (and helm, which tests of the chart use), their versions, and their cache."""
+"""Which servers the cluster is made of, and what else tests run, in which versions, and where they are cached."""
 
 import os
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ KUBERNETES = "v1.36.3"
 ETCD = "v3.6.5"
 KWOK = "v0.7.0"
 HELM = "v3.21.4"
+LUA = "v1.1.1"
 KIND = "v0.33.0"
 GO = "1.26"
 
@@ -60,6 +61,7 @@ SOURCES = {
     "kubelet": _kubernetes("kubelet"),
     "kwok": Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK),
     "helm": Source("helm", "helm.sh/helm/v3/cmd/helm", HELM, _HELM_FLAGS),
+    "glua": Source("lua", "github.com/yuin/gopher-lua/cmd/glua", LUA),
 }
 
 
