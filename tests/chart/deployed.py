@@ -18,7 +18,6 @@ from typing import Any
 
 import yaml
 
-from rekey.app.settings import Settings
 from tests.chart.helm import CHART, SYSTEM, Helm, Manifest, Values
 from tests.cluster.handle import Cluster, KubectlFailed
 from tests.cluster.waiting import until
@@ -29,8 +28,6 @@ from tests.e2e.stage import OPEN, Stage
 LEASE = "rekey"
 FENCE = "rekey-fence"
 APP = "app.kubernetes.io/name=rekey"
-ELECTS = "leader_election" in Settings.model_fields
-"""Whether operators elect their leader themselves; else the test plays the Lease."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def fenced(replica: Replica) -> str:
 def deployed(
     helm: Helm, cluster: Cluster, reader: Reader, directory: Path, values: Values | None = None
 ) -> Iterator[Deployed]:
-    """Install the chart and give its pods' operators, not started; the first of them holds the Lease."""
+    """Install the chart and give its pods' operators, not started."""
     given = {"image": {"repository": "nothing"}, **(values or {})}
     arguments = ("--namespace", SYSTEM, "--create-namespace", "--wait", "--timeout", "2m")
     helm.run("install", "rekey", str(CHART), *arguments, cluster=cluster, values=given)
@@ -172,8 +169,6 @@ def _environment(pod: Manifest) -> dict[str, str]:
         one["name"]: one["value"] if "value" in one else fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
         for one in container["env"]
     }
-    if ELECTS and "--leader-election" in container["args"]:
-        found["REKEY_LEADER_ELECTION"] = "true"
     return found
 
 
@@ -192,7 +187,7 @@ def _kubeconfig(cluster: Cluster, token: str) -> Manifest:
 def _until_policies_work(found: Deployed, values: Values) -> None:
     """Wait until the API server goes by the policies: it learns of new ones a moment after they were made.
 
-    The first pod holds the Lease at the end, unless operators elect their leader.
+    The Lease is free at the end: whichever operator comes first takes it.
     """
     on = {"fence": True, "narrow": True, **values.get("policies", {})}
     first = found.replicas[0]
@@ -203,5 +198,5 @@ def _until_policies_work(found: Deployed, values: Values) -> None:
         secret = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tried"}})
         create = ("-n", "shop", "create", "--dry-run=server", "-f", "-")
         until(lambda: "not Rekey's" in first.refusal(*create, stdin=secret), "the narrow policy", seconds=PATIENCE)
-    if ELECTS:
+    if on["fence"]:
         found.hold("")

@@ -24,6 +24,7 @@ from rekey.app.metrics import Gauges, Metrics
 from rekey.app.observed import Observed
 from rekey.app.progress import Progress
 from rekey.app.queue import Lane, Queue
+from rekey.app.recorded import Recorded
 from rekey.app.resync import Resync, Take
 from rekey.app.settings import Settings
 from rekey.app.takeover import Takeover
@@ -84,7 +85,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             queue, book = Queue(asyncio.get_running_loop().time), Book()
             progress = Progress(cache, queue, asyncio.get_running_loop().time)
             observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
-            engine = _engine(settings, replace(bare, credentials=observed), cache, book)
+            ports = replace(bare, credentials=observed, announcer=Recorded(bare.announcer))
+            engine = _engine(settings, ports, cache, book)
             workers = Workers(queue, cache, observed, engine, clock, metrics, lead)
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
@@ -103,6 +105,14 @@ def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
 def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book) -> Engine:
     timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
     return Engine(ports, Generated(), Surroundings(cache, cache, book), ports.clock.now(), timing)
+
+
+def _fencing(settings: Settings, client: Client, engine: Engine, metrics: Metrics) -> Fencing | None:
+    def told(found: Fence) -> None:
+        engine.fence = found
+
+    fence = wanted(settings, client.access)
+    return Fencing(client, fence, told, metrics.registry) if fence is not None else None
 
 
 @dataclass(frozen=True, slots=True)

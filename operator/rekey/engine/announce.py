@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from rekey.core import notices
+from rekey.core import gate, ledger, notices
 from rekey.core.effects import Adopt, Effect, Hold, Issue, LetGo, Restart, Restore
 from rekey.core.facts import Credential, Facts
 from rekey.core.notices import Said
@@ -62,13 +62,14 @@ def _redrawn(before: Facts, after: Facts) -> bool:
 def left(ports: Ports, facts: Facts, done: LetGo) -> None:
     """Announce how a deletion ended."""
     credential = facts.credential
+    live = (version.secret_name for version in facts.status.versions if version.state not in ledger.ENDED)
+    names = ", ".join(sorted({gate.target_name(facts), *live}))
     if done.orphaned:
-        names = ", ".join(sorted(version.secret_name for version in facts.status.versions)) or "nothing known"
         said: Said = (Notice.ORPHANED, "", f"let go without cleaning up; left: {names}")
     elif facts.spec.deletion_policy is DeletionPolicy.REVOKE:
         said = (Notice.DESTROYED, "", "every version and the bundle were deleted")
     else:
-        said = (Notice.RELEASED, "", "the Secrets stay; nobody owns them now")
+        said = (Notice.RELEASED, "", f"these Secrets stay, and nobody owns them now: {names}")
     ports.announcer.announce(credential, _news(credential, credential.uid[:8], said))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts
 from rekey.engine import naming
-from rekey.errors import Conflict, Forbidden, NotFound, Rejected, Retryable
+from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
 
@@ -27,6 +27,8 @@ async def release(ports: Ports, facts: Facts) -> bool:
             await ports.secrets.change(namespace, view.name, change)
     except NotFound:
         return await release(ports, facts)
+    except NamespaceTerminating:
+        return True  # whatever there is goes with the namespace: nothing can be kept, and nothing is left to do
     except (Conflict, Retryable, Forbidden, Rejected):
         return False
     return True
@@ -38,6 +40,8 @@ async def destroy(ports: Ports, facts: Facts) -> bool:
     try:
         for view in sorted(await _ours(ports, facts), key=lambda view: view.name != bundle):
             await ports.secrets.delete(namespace, view.name, view.uid)
+    except NamespaceTerminating:
+        return True
     except (Conflict, Retryable, Forbidden, Rejected):
         return False
     return True

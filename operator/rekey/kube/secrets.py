@@ -11,10 +11,12 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 from rekey.core.material import Material
-from rekey.errors import Conflict, NotFound, Rejected
-from rekey.kube.api import CREATE, CREDENTIALS, DELETE, EDIT, GET, MERGE, SECRETS, Path
+from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected
+from rekey.kube.api import CREATE, CREDENTIALS, DELETE, EDIT, GET, MERGE, SECRETS, Json, Path, Verb
 from rekey.kube.client import Client
+from rekey.kube.namespaces import is_ending
 from rekey.kube.objects import controller, instant
+from rekey.kube.refusals import said
 from rekey.ports.secrets import NewSecret, Owner, SecretChange, SecretView
 
 
@@ -27,7 +29,7 @@ class KubeSecrets:
     async def read(self, namespace: str, name: str) -> SecretView | None:
         """Return the Secret by an uncached read, None if there is none."""
         try:
-            return _view(await self._client.request(GET, SECRETS.one(namespace, name)))
+            return _view(await self._request(GET, SECRETS.one(namespace, name)))
         except NotFound:
             return None
 
@@ -46,7 +48,7 @@ class KubeSecrets:
             "immutable": new.immutable,
             "data": _encoded(new.material),
         }
-        return _view(await self._client.request(CREATE, SECRETS.all(namespace), body=body))
+        return _view(await self._request(CREATE, SECRETS.all(namespace), body=body))
 
     async def change(self, namespace: str, name: str, change: SecretChange) -> SecretView:
         """Apply the change and return the Secret as stored."""
@@ -61,17 +63,17 @@ class KubeSecrets:
         if change.owner or change.release:
             # A merge patch replaces lists, so the present one must be known; should it not be the one that was
             # decided on, the resourceVersion is another one too, and the patch is refused.
-            present = await self._client.request(GET, path)
+            present = await self._request(GET, path)
             metadata["ownerReferences"] = _owners(present["metadata"], change)
         body: dict[str, Any] = {"metadata": metadata}
         data = {**dict.fromkeys(change.drop), **_encoded(change.material)}
         if data:
             body["data"] = data
-        return _view(await self._client.request(MERGE, path, body=body))
+        return _view(await self._request(MERGE, path, body=body))
 
     async def _copy(self, path: Path, change: SecretChange) -> SecretView:
         try:
-            return _view(await self._client.request(EDIT, path, body=_edits(change)))
+            return _view(await self._request(EDIT, path, body=_edits(change)))
         except Rejected as refused:
             # An operation that does not fit what is there; if it is something else, the next look will tell.
             raise Conflict(f"{refused}: it is not as it was written") from None
@@ -79,7 +81,7 @@ class KubeSecrets:
     async def delete(self, namespace: str, name: str, uid: str) -> None:
         """Delete it if it still has that uid; if it is gone, or has another uid, there is nothing to do."""
         try:
-            await self._client.request(DELETE, SECRETS.one(namespace, name), body={"preconditions": {"uid": uid}})
+            await self._request(DELETE, SECRETS.one(namespace, name), body={"preconditions": {"uid": uid}})
         except NotFound:
             return
         except Conflict:
@@ -87,6 +89,15 @@ class KubeSecrets:
             found = await self.read(namespace, name)
             if found is not None and found.uid == uid:
                 raise
+
+    async def _request(self, verb: Verb, path: Path, *, body: Json = None) -> Json:
+        """Ask the API server; a right that went with its namespace is told from one that was never given."""
+        try:
+            return await self._client.request(verb, path, body=body)
+        except Forbidden:
+            if path.namespace and await is_ending(self._client, path.namespace):
+                raise NamespaceTerminating(f"{said(verb, path)}: the namespace is being deleted") from None
+            raise
 
 
 def _view(found: dict[str, Any]) -> SecretView:
