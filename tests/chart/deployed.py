@@ -81,7 +81,8 @@ class Deployed:
 
     def hold(self, pod: str) -> None:
         """Write a pod into the Lease, as the one who leads."""
-        spec = {"holderIdentity": pod, "leaseDurationSeconds": 3600, "renewTime": "2026-01-01T00:00:00.000000Z"}
+        # A second is what a holder leaves behind that gave it back.
+        spec = {"holderIdentity": pod, "leaseDurationSeconds": 3600 if pod else 1}
         lease = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -165,11 +166,10 @@ def _environment(pod: Manifest) -> dict[str, str]:
     """Return the variables of the pod's container, with those of the downward API filled in."""
     (container,) = pod["spec"]["containers"]
     fields = {"metadata.name": pod["metadata"]["name"], "metadata.namespace": pod["metadata"]["namespace"]}
-    found = {
+    return {
         one["name"]: one["value"] if "value" in one else fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
         for one in container["env"]
     }
-    return found
 
 
 def _kubeconfig(cluster: Cluster, token: str) -> Manifest:
