@@ -49,7 +49,7 @@ def test_a_namespace_is_deleted_in_the_middle_of_a_rotation(
         own_cluster.kubectl("delete", "namespace", name, "--wait=false")
         until(lambda: _gone(own_cluster, name), f"namespace {name} to be gone", seconds=360, every=1)
         ends = until(lambda: _ends(release, name), "the log to tell", seconds=60)
-        assert ends["key"] == "these Secrets stay, and nobody owns them now: key, key-v1, key-v2"
+        assert ends["key"] == "left behind, owned by nobody: key, key-v1, key-v2"
         assert ends["other"]
 
 

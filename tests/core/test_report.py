@@ -11,7 +11,7 @@ import pytest
 from rekey.core import report
 from rekey.core.decide import decide
 from rekey.core.effects import Hold
-from rekey.core.facts import BundleState, Facts, Problem
+from rekey.core.facts import BundleState, Facts, Fence, Problem
 from rekey.core.reasons import Reason
 from rekey.core.status import Condition, State, Status, Step
 from tests.core.situations import (
@@ -300,3 +300,20 @@ def test_a_message_fits() -> None:
     crowd = [pod(f"{'tool' * 60}-{n}") for n in range(300)]
     written = reported(looked(OVERLAPPING, END, *crowd))
     assert max(len(item.message) for item in written.conditions) <= 1024
+
+
+HOLDS = Fence(holds=True, reason=Reason.ENFORCED, message="")
+OPEN = Fence(holds=False, reason=Reason.NO_POLICY, message="there is no policy f")
+
+
+def test_the_fence_is_told_and_is_no_reason_to_write() -> None:
+    """It is the same for all credentials: told with the next write, as each of ten thousand would else be written."""
+    plain, held, opened = (reported(replace(facts(), fence=fence)) for fence in (None, HOLDS, OPEN))
+    assert "Fenced" not in conditions(plain)
+    assert conditions(held)["Fenced"] == ("True", Reason.ENFORCED)
+    assert conditions(opened)["Fenced"] == ("False", Reason.NO_POLICY)
+    assert condition(opened, "Fenced").message == OPEN.message
+    for before in (plain, held, opened):
+        assert not any(report.differs(before, after) for after in (plain, held, opened))
+    moved = held.model_copy(update={"next_rotation_time": NOON})
+    assert report.differs(held, moved)

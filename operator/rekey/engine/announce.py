@@ -69,7 +69,7 @@ def left(ports: Ports, facts: Facts, done: LetGo) -> None:
     elif facts.spec.deletion_policy is DeletionPolicy.REVOKE:
         said = (Notice.DESTROYED, "", "every version and the bundle were deleted")
     else:
-        said = (Notice.RELEASED, "", f"these Secrets stay, and nobody owns them now: {names}")
+        said = (Notice.RELEASED, "", f"left behind, owned by nobody: {names}")
     ports.announcer.announce(credential, _news(credential, credential.uid[:8], said))
 
 
