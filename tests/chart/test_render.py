@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from rekey.app import crd
 from rekey.app.settings import Settings, read
 from rekey.kube import rights
 from rekey.kube.rights import Right
 from tests.chart import readme
-from tests.chart.helm import CHART, Helm, HelmFailed, Manifest, of_kind
+from tests.chart.helm import CHART, ROOT, Helm, HelmFailed, Manifest, of_kind
 
 KEEP = {"helm.sh/resource-policy": "keep"}
 OF_THE_CHART = {"namespaces", "http_port", "log_format", "shutdown_grace"}
@@ -131,12 +130,13 @@ def _environment(objects: list[Manifest]) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["env"] if "value" in one}
 
 
-def test_the_crd_is_the_one_of_the_models(helm: Helm) -> None:
+def test_the_crds_are_those_of_the_models(helm: Helm) -> None:
     """What Helm renders is what the code defines, but for the marks of the chart; it outlives the release."""
-    (found,) = of_kind(helm.objects(), "CustomResourceDefinition")
-    assert found["metadata"].pop("annotations") == KEEP
-    assert found["metadata"].pop("labels")["app.kubernetes.io/managed-by"] == "Helm"
-    assert found == crd.definition()
+    rendered = of_kind(helm.objects(), "CustomResourceDefinition")
+    for found in rendered:
+        assert found["metadata"].pop("annotations") == KEEP
+        assert found["metadata"].pop("labels")["app.kubernetes.io/managed-by"] == "Helm"
+    assert rendered == [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     assert of_kind(helm.objects({"crds": {"install": False}}), "CustomResourceDefinition") == []
 
 
