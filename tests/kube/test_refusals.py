@@ -86,6 +86,18 @@ def test_missing_right() -> None:
     assert (error.verb, error.resource, error.namespace) == ("create", "secrets", "shop")
 
 
+def test_a_policy_that_refuses_is_named() -> None:
+    """It is no right that somebody could grant; what the policy has to say is not repeated."""
+    message = (
+        f"secrets \"{SECRET}\" is forbidden: ValidatingAdmissionPolicy 'rekey-fence' with binding 'b' denied: {SECRET}"
+    )
+    error = refusal(MERGE, SECRETS.all("shop"), 403, {}, orjson.dumps(status("Forbidden") | {"message": message}))
+    assert type(error) is Forbidden
+    assert str(error) == (
+        "not allowed to patch secrets in namespace shop: refused by ValidatingAdmissionPolicy rekey-fence"
+    )
+
+
 @pytest.mark.parametrize(
     ("headers", "details", "seconds"),
     [

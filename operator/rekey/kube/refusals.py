@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http.client import BAD_REQUEST, INTERNAL_SERVER_ERROR
 from typing import Any, Final
@@ -32,6 +33,7 @@ _SOON: Final = {
     410: "the list went on for too long",
     429: "the API server is busy",
 }
+_POLICY: Final = re.compile(r"ValidatingAdmissionPolicy '([-a-z0-9.]{1,253})'")
 
 
 def refusal(verb: Verb, path: Path, code: int, headers: Mapping[str, str], body: bytes) -> RekeyError:
@@ -64,7 +66,9 @@ def _by_state(verb: Verb, path: Path, code: int, status: dict[str, Any]) -> Reke
         case _ if "NamespaceTerminating" in causes:
             return NamespaceTerminating(f"{what}: the namespace is being deleted")
         case _:
-            return Forbidden(verb.name, path.resource, path.namespace)
+            # A policy's name is an administrator's and may be said; its message may quote the object and may not.
+            policy = _POLICY.search(str(status.get("message", "")))
+            return Forbidden(verb.name, path.resource, path.namespace, by=policy[1] if policy else "")
 
 
 def said(verb: Verb, path: Path) -> str:
