@@ -6,6 +6,7 @@
 """
 
 import json
+import secrets
 import ssl
 import urllib.error
 import urllib.request
@@ -78,6 +79,12 @@ class Deployed:
     def stage(self, namespace: str, replica: int = 0) -> Stage:
         """Return the means to act and look in a namespace where one of the operators works."""
         return Stage(self.cluster, self.reader, namespace, self.replicas[replica].operator)
+
+    def fresh(self) -> Stage:
+        """Return the same in a new namespace, for tests that leave something behind."""
+        name = f"t-{secrets.token_hex(4)}"
+        self.cluster.kubectl("create", "namespace", name)
+        return self.stage(name)
 
     def hold(self, pod: str) -> None:
         """Write a pod into the Lease, as the one who leads."""

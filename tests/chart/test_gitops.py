@@ -45,7 +45,7 @@ WANTED = {
 @pytest.fixture(scope="module")
 def found(release: Deployed) -> dict[str, Manifest]:
     """Give credentials in every state that matters, as they were at some moment."""
-    stage = release.stage("shop")
+    stage = release.fresh()
     stage.apply(credential("fresh"))
     seen = {"fresh": _now(stage, "fresh")}
     release.leader.start()

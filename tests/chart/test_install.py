@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.deployed import Deployed, deployed
+from tests.chart.deployed import deployed
 from tests.chart.helm import CHART, SYSTEM, Helm, of_kind
 from tests.chart.test_render import ANCHOR, VALUES
 from tests.cluster.handle import Cluster, KubectlFailed
 from tests.cluster.waiting import until
 from tests.e2e.manifests import consumer, credential, workload
 from tests.e2e.reader import Reader
+from tests.e2e.stage import Stage
 
 pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("chart")]
 
@@ -46,18 +47,18 @@ def test_install_upgrade_uninstall_and_install_again(
         until(lambda: _checked(own_cluster), "the policies to be checked", seconds=60)
         assert _warnings(own_cluster) == []
         first.leader.start()
-        shop = first.stage("shop")
+        shop = first.fresh()
         shop.apply(credential("key", consumers=[consumer("app")]), workload("app", "key"))
         shop.until_states("key", {1: "Active"})
         shop.trigger("key")
         shop.until_states("key", {1: "Revoked", 2: "Active"})
-        kept = _kept(first)
+        kept = _kept(shop)
 
         helm.run("upgrade", "rekey", str(CHART), "-n", SYSTEM, cluster=own_cluster, values={"replicas": 3})
-        assert _kept(first) == kept
+        assert _kept(shop) == kept
         first.leader.stop()
         helm.run("uninstall", "rekey", "-n", SYSTEM, "--wait", cluster=own_cluster)
-        assert _kept(first) == kept
+        assert _kept(shop) == kept
         assert (
             own_cluster.kubectl("-n", SYSTEM, "get", "deploy,sa", "-l", "app.kubernetes.io/name=rekey", "-o", "name")
             == ""
@@ -69,15 +70,14 @@ def test_install_upgrade_uninstall_and_install_again(
 
     with deployed(helm, own_cluster, own_reader, tmp_path / "2") as second:
         second.leader.start()
-        shop = second.stage("shop")
+        shop = second.stage(shop.namespace)
         shop.trigger("key", "b")
         shop.until_states("key", {1: "Revoked", 2: "Revoked", 3: "Active"})
         assert shop.named("deployments", "app", "key") == "3"
 
 
-def _kept(release: Deployed) -> list[tuple[str, str, object]]:
+def _kept(shop: Stage) -> list[tuple[str, str, object]]:
     """Return what must not change: uids and contents of the credential, its Secrets and the consumer's template."""
-    shop = release.stage("shop")
     found = [("credential", shop.get("rotatedcredentials", "key")), ("app", shop.get("deployments", "app"))]
     found += [(name, shop.get("secrets", name)) for name in ("key", "key-v2")]
     assert all(one is not None for _, one in found)
