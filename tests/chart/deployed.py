@@ -84,10 +84,22 @@ class Deployed:
         """Return the same in a new namespace, for tests that leave something behind."""
         name = f"t-{secrets.token_hex(4)}"
         self.cluster.kubectl("create", "namespace", name)
+        # No pod can be made before its namespace has a ServiceAccount.
+        self.cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
         return self.stage(name)
 
     def hold(self, pod: str) -> None:
-        """Write a pod into the Lease, as the one who leads."""
+        """Write a pod into the Lease, as the one who leads; return when the policies know it."""
+        self.write_lease(pod)
+        # Policies see the Lease through a cache.
+        until(
+            lambda: all((FENCE in fenced(one)) == (one.pod != pod) for one in self.replicas),
+            f"the fence to know that {pod or 'nobody'} leads",
+            seconds=PATIENCE,
+        )
+
+    def write_lease(self, pod: str) -> None:
+        """Write a pod into the Lease; an empty name gives it back."""
         # A second is what a holder leaves behind that gave it back.
         spec = {"holderIdentity": pod, "leaseDurationSeconds": 3600 if pod else 1}
         lease = {
@@ -97,12 +109,6 @@ class Deployed:
             "spec": spec,
         }
         self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(lease))
-        # Policies see the Lease through a cache.
-        until(
-            lambda: all((FENCE in fenced(one)) == (one.pod != pod) for one in self.replicas),
-            f"the fence to know that {pod} leads",
-            seconds=PATIENCE,
-        )
 
 
 def fenced(replica: Replica) -> str:
@@ -205,5 +211,4 @@ def _until_policies_work(found: Deployed, values: Values) -> None:
         secret = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tried"}})
         create = ("-n", "shop", "create", "--dry-run=server", "-f", "-")
         until(lambda: "not Rekey's" in first.refusal(*create, stdin=secret), "the narrow policy", seconds=PATIENCE)
-    if on["fence"]:
-        found.hold("")
+    found.write_lease("")
