@@ -233,6 +233,34 @@ def test_the_same_goes_on_leading(served: Cluster, fault: Callable[[Scene], Awai
     asyncio.run(scene())
 
 
+def test_a_lease_that_is_asked_for_is_handed_over(
+    served: Cluster, record_property: Callable[[str, object], None]
+) -> None:
+    """B asks, A notices, ends its work and hands over: B leads in the next term, never both at once."""
+
+    async def scene() -> None:
+        async with played(load({"KUBECONFIG": str(served.kubeconfig)}), f"t-{secrets.token_hex(4)}") as stage:
+            a, b = stage.a.campaign, stage.b.campaign
+            await b.ask(stage.b.lease)
+            assert b.holder == "b", "what is asked for is as good as ours"
+            await eventually(lambda: a.is_wanted, seconds=PATIENCE)
+            assert a.leads(), "work in hand may end first"
+            began = ticks()
+            a.cede()
+            both = 0
+            while not b.leads():
+                assert ticks() < began + PATIENCE
+                both += a.leads() and b.leads()
+                await asyncio.sleep(0.002)
+            record_property("gap", f"handed over within {ticks() - began:.2f} s ({PACE})")
+            assert (both, a.leads(), a.is_wanted) == (0, False, False)
+            assert b.term.number == 2
+            annotations = (await stage.read())["metadata"].get("annotations") or {}
+            assert annotations == {}, "the request is answered"
+
+    asyncio.run(scene())
+
+
 def test_the_thread_takes_renews_and_gives_back(served: Cluster) -> None:
     """A free Lease is ours when `start` returns, is renewed while others work, and is free when `stop` returns."""
     access, name = load({"KUBECONFIG": str(served.kubeconfig)}), f"t-{secrets.token_hex(4)}"

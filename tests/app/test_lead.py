@@ -10,7 +10,8 @@ import pytest
 from rekey.app.cache import Cache
 from rekey.app.campaign import Campaign
 from rekey.app.elector import Elector
-from rekey.app.lead import Alone, Leadership
+from rekey.app.lead import Leadership
+from rekey.app.leading import Alone
 from rekey.app.metrics_of_leading import LeadGauges
 from rekey.app.queue import Lane, Queue
 from rekey.app.seen import look
@@ -70,15 +71,24 @@ class Entry:
         self.goes_on = asyncio.Event()
         self.troubles: list[Exception] = []
         self.entered: list[tuple[Key, ...]] = []
+        self.resting = False
+        self.ended = asyncio.Event()
 
-    async def learn(self) -> tuple[Key, ...]:
+    async def learn(self, shard: int) -> tuple[Key, ...]:
         if self.troubles:
             raise self.troubles.pop()
         await self.goes_on.wait()
         return (KEY,)
 
-    def enqueue(self, behind: Iterable[Key]) -> None:
+    def enqueue(self, shard: int, behind: Iterable[Key]) -> None:
         self.entered.append(tuple(behind))
+
+    def leave(self, shard: int) -> None:
+        pass
+
+    async def rest(self, shard: int) -> None:
+        self.resting = True
+        await self.ended.wait()
 
 
 class Scene:
@@ -87,12 +97,12 @@ class Scene:
     def __init__(self) -> None:
         self.ticks = Ticks()
         self.campaign = Campaign("rekey", "a", PACE, self.ticks, lambda: True)
-        self.lead = Leadership(self.campaign, Still(), self.ticks, Then())
+        self.lead = Leadership([self.campaign], Still(), ticks=self.ticks, clock=Then())
         self.entry = Entry()
 
     async def term(self, number: int) -> None:
         """Begin a term of two seconds, or end it (0)."""
-        self.campaign.term = Term(number, self.ticks.time + 2) if number else NO_TERM
+        self.campaign.term = Term(number, self.ticks.time + 2, self.ticks.time + number) if number else NO_TERM
         self.lead._changed()
         for _ in range(3):
             await asyncio.sleep(0)
@@ -207,6 +217,98 @@ def test_work_of_one_term_does_nothing_in_the_next() -> None:
         assert await asyncio.create_task(work()) == 2
 
     play(scene)
+
+
+def test_a_gap_in_a_term_has_everything_looked_at_again() -> None:
+    """A renewal that was answered late leaves the number as it is; what was refused meanwhile is not forgotten."""
+
+    async def scene(here: Scene) -> None:
+        await here.term(1)
+        await here.lead.start(here.entry)
+        here.entry.goes_on.set()
+        here.campaign.term = Term(1, here.ticks.time + 2, here.ticks.time + 50)
+        here.lead._changed()
+        await eventually(here.acts)
+        assert here.entry.entered == [(KEY,)]
+
+    play(scene)
+
+
+class Halves:
+    """An atlas of two shards: `shop` is in the first, everything else in the second."""
+
+    good = 60.0
+
+    def of(self, namespace: str) -> int:
+        return int(namespace != "shop")
+
+    def remaining(self, namespace: str) -> float:
+        return self.good
+
+
+def test_of_two_shards_each_is_acted_in_by_who_has_it() -> None:
+    """One that is ours says nothing of the other, and none is longer ours than the map is good."""
+
+    async def scene(here: Scene) -> None:
+        other = Campaign("rekey-1", "a", PACE, here.ticks, lambda: True)
+        atlas = Halves()
+        lead = Leadership([here.campaign, other], Still(), ticks=here.ticks, clock=Then(), atlas=atlas)
+        await lead.start(here.entry)
+        here.entry.goes_on.set()
+        other.term = Term(3, here.ticks.time + 2, here.ticks.time)
+        lead._changed()
+        await eventually(lambda: here.entry.entered)
+        lead.begin("bank")
+        assert lead.remaining("bank") == 2
+        with pytest.raises(NotLeading):
+            lead.begin("shop")
+        assert lead.remaining("shop") == 0
+        atlas.good = 0.5
+        lead.begin("bank")
+        assert lead.remaining("bank") == 0.5
+
+    play(scene)
+
+
+class Wanted(Campaign):
+    """A campaign whose Lease another asked for."""
+
+    ceded = False
+
+    @property
+    def is_wanted(self) -> bool:
+        return True
+
+    def cede(self) -> None:
+        self.ceded = True
+
+
+def test_a_shard_that_is_asked_for_is_ceded_when_work_in_hand_has_ended() -> None:
+    """Nothing more begins, what has begun may go on to its end, and then the Lease may go."""
+
+    async def scene(here: Scene) -> None:
+        wanted = Wanted("rekey", "a", PACE, here.ticks, lambda: True)
+        lead = Leadership([wanted], Still(), ticks=here.ticks, clock=Then())
+        wanted.term = Term(1, here.ticks.time + 2, here.ticks.time)
+        lead._changed()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        lead.begin("shop")
+        await lead.start(here.entry)
+        lead._changed()
+        await eventually(lambda: here.entry.resting)
+        assert lead.remaining("shop") == 2
+        with pytest.raises(NotLeading):
+            await asyncio.create_task(_begin(lead))
+        assert not wanted.ceded
+        here.entry.ended.set()
+        await eventually(lambda: wanted.ceded)
+
+    play(scene)
+
+
+async def _begin(lead: Leadership) -> None:
+    lead.begin("shop")
 
 
 def test_without_an_election_there_is_no_end() -> None:
@@ -332,12 +434,12 @@ def test_what_is_looked_at_when_a_term_begins(name: str) -> None:
 
         askers = Askers()
         takeover = Takeover(take, cache, queue, askers, Then(), synced)
-        learning = asyncio.create_task(takeover.learn())
+        learning = asyncio.create_task(takeover.learn(0))
         await asyncio.sleep(0)
         assert not learning.done(), "the first list comes first"
         cache.put(look(known))
         synced.set()
-        takeover.enqueue(await learning)
+        takeover.enqueue(0, await learning)
         assert askers.resumed == 1
         found = []
         while queue.depth():

@@ -55,6 +55,17 @@ BAD: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
     ),
     "a retry that is no time": ({}, {"REKEY_LEASE_RETRY": "0s"}, "must hold"),
     "no name of a Lease": ({}, {"REKEY_LEASE_NAME": "Rekey!"}, "REKEY_LEASE_NAME: "),
+    "shards of some namespaces": (
+        {"namespaces": ["a"]},
+        {"REKEY_SHARDS": "2"},
+        "REKEY_SHARDS needs the election, and all",
+    ),
+    "shards without an election": ({"leader_election": "false", "shards": 2}, {}, "REKEY_SHARDS needs the election"),
+    "more shards than rollouts": (
+        {},
+        {"REKEY_SHARDS": "4", "REKEY_MAX_ROLLOUTS": "3"},
+        "REKEY_MAX_ROLLOUTS is divided",
+    ),
     "no level": ({"log_level": "loud"}, {}, "--log-level: "),
 }
 

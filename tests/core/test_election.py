@@ -14,7 +14,7 @@ PACE = Pace(duration=15, deadline=10, retry=2)
 ME, OTHER = "rekey-a", "rekey-b"
 MINE = Record(ME, 15, "r1", 7)
 THEIRS = Record(OTHER, 15, "r1", 7)
-LEADING = Sight(MINE, since=100, term=Term(7, 110))
+LEADING = Sight(MINE, since=100, term=Term(7, 110, 50))
 BEHIND = Sight(THEIRS, since=100)
 MOVES: dict[str, tuple[Sight, float, Move]] = {
     "there is no Lease yet: it is made": (Sight(), 0, Move.CREATE),
@@ -99,9 +99,23 @@ def test_a_renewal_that_is_seen_begins_the_silence_anew() -> None:
     assert seen(BEHIND, ME, THEIRS, 110).since == 100
 
 
-def test_a_term_is_counted_from_before_the_request() -> None:
-    """However late the reply is, the term ends one deadline after the request was sent."""
-    assert won(MINE, before=100, now=109, pace=PACE) == Sight(MINE, 109, term=Term(7, 110))
+WINS: dict[str, tuple[Sight, float, Term]] = {
+    "the first term": (Sight(), 109, Term(7, 110, 100)),
+    "a renewal in time goes on": (replace(LEADING, term=Term(7, 109.5, 50)), 109, Term(7, 110, 50)),
+    "a renewal whose answer came after the end begins anew": (
+        replace(LEADING, term=Term(7, 108, 50)),
+        109,
+        Term(7, 110, 100),
+    ),
+    "another number begins anew": (replace(LEADING, term=Term(6, 120, 50)), 109, Term(7, 110, 100)),
+}
+
+
+@pytest.mark.parametrize("name", WINS)
+def test_a_term_is_counted_from_before_the_request(name: str) -> None:
+    """However late the reply is, the term ends one deadline after the request was sent; a gap begins it anew."""
+    sight, now, term = WINS[name]
+    assert won(sight, MINE, before=100, now=now, pace=PACE) == Sight(MINE, now, term=term)
 
 
 @dataclass
@@ -162,7 +176,7 @@ class Replica:
         if self.lost():
             return
         if done:
-            self.sight, self.version = won(mine, before, self.clock(), self.pace), version
+            self.sight, self.version = won(self.sight, mine, before, self.clock(), self.pace), version
         else:
             yield from self.look()
 

@@ -2,8 +2,10 @@
 
 import random
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 
 from tests.cluster.waiting import until
@@ -90,7 +92,7 @@ class Waves:
     def settled(self) -> bool:
         """Tell whether every credential has come as far as it was asked to, and nothing is under way."""
         every = self._stage.all("rotatedcredentials")
-        return bool(every) and all(_at_rest(one, self.done + 1) for one in every)
+        return bool(every) and all(at_rest(one, self.done + 1) for one in every)
 
     def push(self) -> None:
         """Ask for the next rotation of all."""
@@ -104,7 +106,8 @@ class Waves:
         return f'{{"spec": {{"rotation": {{"trigger": "wave-{self.done}"}}}}}}'
 
 
-def _at_rest(one: Manifest, version: int) -> bool:
+def at_rest(one: Manifest, version: int) -> bool:
+    """Tell whether a credential is at that version and nothing is under way."""
     status = one.get("status") or {}
     states = {found["number"]: found["state"] for found in status.get("versions", ())}
     return (
@@ -115,19 +118,38 @@ def _at_rest(one: Manifest, version: int) -> bool:
 
 
 def storm(stage: Stage, replicas: list[Replica], waves: Waves, seconds: float, every: tuple[float, float]) -> int:
-    """Kill whoever leads, again and again, while wave after wave rotates; return how often."""
+    """Kill whoever leads, again and again, while wave after wave rotates; return how often.
+
+    From blow to blow it takes as long as `every` says, or until somebody leads again.
+    """
     dice = random.Random(4)  # noqa: S311  a seed, no secret
     kills, end = 0, monotonic() + seconds
-    while monotonic() < end:
-        victim = until_leads(stage, replicas)
-        at = monotonic() + dice.uniform(*every)
-        until(lambda at=at: monotonic() >= at, "the next blow", seconds=PATIENCE)  # type: ignore[misc]
-        victim.kill()
-        kills += 1
-        victim.launch(renamed=dice.random() < 0.5)
+    over = threading.Event()
+    rolling = threading.Thread(target=_roll, args=(waves, over))
+    rolling.start()
+    try:
+        while monotonic() < end:
+            at = monotonic() + dice.uniform(*every)
+            until(partial(_has_come, at), "the next blow", seconds=PATIENCE)
+            victim = until_leads(stage, replicas)
+            victim.kill()
+            kills += 1
+            victim.launch(renamed=dice.random() < 0.5)
+    finally:
+        over.set()
+        rolling.join()
+    return kills
+
+
+def _roll(waves: Waves, over: threading.Event) -> None:
+    """Ask for rotation after rotation until it is over."""
+    while not over.wait(1.0):
         if waves.settled():
             waves.push()
-    return kills
+
+
+def _has_come(at: float) -> bool:
+    return monotonic() >= at
 
 
 def judge(history: History, names: Iterable[str], last: int) -> list[str]:

@@ -13,14 +13,18 @@ from rekey.errors import NotLeading
 FOR_EVER = 3600.0
 
 
+def _was_elected(lead: Leadership) -> bool:
+    return any(post.campaign.renewed for post in lead._posts)
+
+
 def install() -> None:
     """Take the gate out of the doors of this process; the election itself goes on."""
 
     def remaining(self: Leadership, namespace: str) -> float:
-        return FOR_EVER if self.campaign.renewed else 0.0
+        return FOR_EVER if _was_elected(self) else 0.0
 
     def begin(self: Leadership, namespace: str) -> None:
-        if not self.campaign.renewed:
+        if not _was_elected(self):
             raise NotLeading("never elected")
 
     Leadership.remaining = remaining  # type: ignore[method-assign]

@@ -129,6 +129,10 @@ class Cache:
             if rival != credential.key and self._rank(rival) < mine
         )
 
+    def allow(self, in_cluster: int) -> None:
+        """Have another limit of rollouts in all: that of the shards that are ours."""
+        self._limits = (self._limits[0], in_cluster)
+
     def free(self, credential: Credential) -> int:
         """Return how many rollouts this credential may start now."""
         in_namespace, in_cluster = self._limits

@@ -40,6 +40,7 @@ def run(  # noqa: PLR0913, PLR0917  one flag each
         str | None, typer.Option(help="true, or false where there is only one replica.", metavar="BOOL")
     ] = None,
     lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the Lease. Default: the pod's own.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Into how many shards namespaces are divided by a label.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="json, text or auto.")] = None,
     kubeconfig: Kubeconfig = None,
@@ -54,6 +55,7 @@ def run(  # noqa: PLR0913, PLR0917  one flag each
         "http_port": http_port,
         "leader_election": leader_election,
         "lease_namespace": lease_namespace,
+        "shards": shards,
         "log_level": log_level,
         "log_format": log_format,
     }

@@ -1,7 +1,8 @@
 """The election in a thread of its own, with its own event loop and its own connection.
 
 1. However busy the main loop is, the Lease is renewed; but not when the main loop has been silent for a whole deadline.
-2. Many Leases may be stood for at once; each has a `Campaign`.
+2. Many Leases may be stood for at once; each has a `Campaign`. Of several one is asked for now and then, so that every
+   replica has about as many.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from rekey.app.campaign import Campaign
+from rekey.core import shards
 from rekey.core.election import Pace
 from rekey.kube.client import Client, Observe
 from rekey.kube.config import Access
@@ -83,11 +85,22 @@ class Elector:
             await asyncio.gather(*(campaign.attempt(lease) for campaign, lease in both))
             self._say(self._tried)
             tasks = [asyncio.create_task(campaign.run(lease)) for campaign, lease in both]
+            if len(both) > 1:
+                tasks.append(asyncio.create_task(self._balance(both)))
             await self._stopping.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(campaign.release(lease) for campaign, lease in both))
+
+    async def _balance(self, both: Sequence[tuple[Campaign, Lease]]) -> None:
+        """Ask for a Lease of whoever has two more than we, for ever."""
+        while True:
+            await asyncio.sleep(self._pace.retry)
+            name = shards.wanted(both[0][0].me, {campaign.name: campaign.holder for campaign, _ in both})
+            for campaign, lease in both:
+                if campaign.name == name:
+                    await campaign.ask(lease)
 
     def _say(self, event: asyncio.Event) -> None:
         try:

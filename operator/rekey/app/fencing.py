@@ -30,7 +30,7 @@ def wanted(settings: Settings, access: Access) -> fence.Wanted | None:
     if not settings.fence or not settings.leader_election:
         return None
     home = electing.lease_namespace(settings, access)
-    return fence.Wanted(settings.fence, (settings.lease_name,), home, settings.identity)
+    return fence.Wanted(settings.fence, tuple(electing.leases(settings)), home, settings.identity)
 
 
 class Fencing:

@@ -39,8 +39,18 @@ class Askers(Protocol):
 class Intake:
     """Takes what the inbox delivers, on the main loop."""
 
-    def __init__(self, cache: Cache, queue: Queue, timer: Timer, askers: Askers, deafened: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        queue: Queue,
+        timer: Timer,
+        askers: Askers,
+        deafened: Callable[[], None],
+        *,
+        sharded: bool = False,
+    ) -> None:
         self._askers = askers
+        self._sharded = sharded
         self._cache = cache
         self._queue = queue
         self._timer = timer
@@ -92,3 +102,5 @@ class Intake:
         self._askers.touched(gone.key)
         for rival in rivals:
             self._queue.add(rival, Lane.RESYNC)
+        if self._sharded:  # it may have gone to another shard of ours, whose watch told of it before this one did
+            self._queue.add(gone.key, Lane.RESYNC)

@@ -19,8 +19,8 @@ from typing import Any, Final
 from rekey.app.backoff import delay
 from rekey.app.heard import Asked, Deaf, Gone, Inbox, Withdrawn
 from rekey.app.kopf_settings import kopf, listening
-from rekey.app.listening import KINDS, Answer, NeedsNoHandler, Progress
-from rekey.app.seen import key_of, look, version_of
+from rekey.app.listening import EVERYTHING, KINDS, Answer, Choice, NeedsNoHandler, Progress
+from rekey.app.seen import key_of, version_of
 from rekey.kube.api import CREDENTIALS, REQUESTS
 from rekey.kube.client import Client
 from rekey.kube.config import Access
@@ -43,7 +43,10 @@ class KopfShell:
         inbox: Inbox,
         needs_no_handler: NeedsNoHandler,
         patience: float = PATIENCE,
+        *,
+        choice: Choice = EVERYTHING,
     ) -> None:
+        self._choice = choice
         self._access = access
         self._namespaces = namespaces
         self._inbox = inbox
@@ -107,7 +110,7 @@ class KopfShell:
                 if not limit.expired():
                     limit.reschedule(None if is_synced else seconds() + self._patience)
 
-            progress = Progress(streams, self._inbox, self._needs_no_handler, went_on)
+            progress = Progress(streams, self._inbox, self._needs_no_handler, went_on, self._choice)
             work = asyncio.ensure_future(
                 kopf.operator(
                     registry=self._registry(client, progress, ending),
@@ -127,7 +130,7 @@ class KopfShell:
 
     def _registry(self, client: Client, progress: Progress, ending: asyncio.Event) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        put = self._inbox.put
+        put, keep = self._inbox.put, self._choice.keep
 
         @kopf.on.cleanup(registry=registry)
         async def ends(**_: Any) -> None:  # noqa: ANN401  kopf's
@@ -144,7 +147,7 @@ class KopfShell:
         @kopf.on.event(CREDENTIALS.group, CREDENTIALS.version, CREDENTIALS.plural, registry=registry)
         async def heard(event: Any, **_: Any) -> None:  # noqa: ANN401  kopf's
             obj = event["object"]
-            put(Gone(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else look(obj))
+            put(Gone(key_of(obj), version_of(obj)) if event["type"] == "DELETED" else keep(obj))
 
         @kopf.on.event(REQUESTS.group, REQUESTS.version, REQUESTS.plural, registry=registry)
         async def asked(event: Any, **_: Any) -> None:  # noqa: ANN401  kopf's

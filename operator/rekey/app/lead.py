@@ -8,110 +8,61 @@
 
 import asyncio
 import logging
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from rekey.app.campaign import Campaign
 from rekey.app.elector import Elector
-from rekey.core.facts import Key
+from rekey.app.leading import Atlas, Entry, Whole
 from rekey.errors import NotLeading, RekeyError
 from rekey.ports.cluster import Clock
 
 _AGAIN: Final = 1.0
-_begun_in: ContextVar[int] = ContextVar("term")
+_begun_in: ContextVar[tuple[int, float]] = ContextVar("term")
 log = logging.getLogger(__name__)
 
 
-class Entry(Protocol):
-    """What is done when a term begins."""
+@dataclass(slots=True)
+class _Post:
+    """Our part in one election: the term that is known of, the one that is acted in, and whether it is about to end.
 
-    async def learn(self) -> tuple[Key, ...]:
-        """Find out what others did before; return the credentials that they changed."""
-        ...
+    Terms are told apart by their beginnings; 0: none.
+    """
 
-    def enqueue(self, behind: Iterable[Key]) -> None:
-        """Have everything looked at."""
-        ...
-
-
-class Leading(Protocol):
-    """What the parts of the process know of the election."""
-
-    async def start(self, entry: Entry) -> None:
-        """Begin; a Lease that is free is taken when this returns."""
-        ...
-
-    async def stop(self) -> None:
-        """End, and let others act at once."""
-        ...
-
-    def begin(self, namespace: str) -> None:
-        """Begin work on a credential there: nothing else is done in this task until the next call.
-
-        Raises:
-            NotLeading: it is not ours to act there.
-        """
-        ...
-
-    def remaining(self, namespace: str) -> float:
-        """Return for how many seconds effects in this namespace may still be sent."""
-        ...
-
-    def acting_since(self) -> datetime | None:
-        """Return since when this process acts, None while it does not."""
-        ...
-
-    def is_well(self) -> bool:
-        """Return whether nothing has died."""
-        ...
-
-
-class Alone:
-    """No election: this process is the only one."""
-
-    def __init__(self, started: datetime) -> None:
-        self._started = started
-
-    async def start(self, entry: Entry) -> None:
-        """Do nothing."""
-
-    async def stop(self) -> None:
-        """Do nothing."""
-
-    def begin(self, namespace: str) -> None:
-        """Do nothing."""
-
-    def remaining(self, namespace: str) -> float:  # noqa: ARG002  the port's
-        """Return that there is no end."""
-        return math.inf
-
-    def acting_since(self) -> datetime | None:
-        """Return when it was made."""
-        return self._started
-
-    def is_well(self) -> bool:
-        """Return that nothing can die."""
-        return True
+    shard: int
+    campaign: Campaign
+    known: float = 0.0
+    acting: float = 0.0
+    closing: bool = False
+    task: asyncio.Task[None] | None = None
 
 
 class Leadership:
-    """What is ours to act on, by election. It belongs to the main loop; the elector's thread calls `changed`."""
+    """What is ours to act on, by election. It belongs to the main loop; the elector's thread calls `_changed`."""
 
-    def __init__(self, campaign: Campaign, elector: Elector, ticks: Callable[[], float], clock: Clock) -> None:
-        self.campaign = campaign
+    def __init__(
+        self,
+        campaigns: Sequence[Campaign],
+        elector: Elector,
+        *,
+        ticks: Callable[[], float],
+        clock: Clock,
+        atlas: Atlas | None = None,
+    ) -> None:
+        self._posts = [_Post(shard, campaign) for shard, campaign in enumerate(campaigns)]
         self._elector = elector
+        self._atlas = atlas or Whole()
         self._entry: Entry | None = None
         self._ticks = ticks
         self._clock = clock
         self._since = clock.now()
         self._loop = asyncio.get_running_loop()
-        self._known = self._acting = 0
-        self._listens = False
-        self._entering: asyncio.Task[None] | None = None
-        campaign.tell(self._changed)
+        self._listens = atlas is not None  # of several shards each is listened to only when it is ours
+        for campaign in campaigns:
+            campaign.tell(self._changed)
 
     async def start(self, entry: Entry) -> None:
         """Begin; a Lease that is free is taken when this returns."""
@@ -121,8 +72,9 @@ class Leadership:
 
     async def stop(self) -> None:
         """End, and let others act at once."""
-        if self._entering is not None:
-            self._entering.cancel()
+        for post in self._posts:
+            if post.task is not None:
+                post.task.cancel()
         await self._elector.stop()
 
     def begin(self, namespace: str) -> None:
@@ -131,54 +83,72 @@ class Leadership:
         Raises:
             NotLeading: it is not ours to act there.
         """
-        _begun_in.set(self._acting)
-        if self.remaining(namespace) <= 0:
+        post = self._posts[self._atlas.of(namespace)]
+        _begun_in.set((post.shard, post.acting))
+        if post.closing or self.remaining(namespace) <= 0:
             raise NotLeading("another process acts")
 
-    def remaining(self, namespace: str) -> float:  # noqa: ARG002  one Lease for all
-        """Return for how many seconds effects may still be sent, by whoever began in this term."""
-        term, acting = self.campaign.term, self._acting
-        if acting == 0 or term.number != acting or _begun_in.get(acting) != acting:
+    def remaining(self, namespace: str) -> float:
+        """Return for how many seconds effects there may still be sent, by whoever began in this term."""
+        post = self._posts[self._atlas.of(namespace)]
+        term, here = post.campaign.term, (post.shard, post.acting)
+        if post.acting == 0 or term.since != post.acting or _begun_in.get(here) != here:
             return 0.0
-        return term.until - self._ticks()
+        return min(term.until - self._ticks(), self._atlas.remaining(namespace))
 
     def acting_since(self) -> datetime | None:
-        """Return since when this process acts, None while it does not."""
-        return self._since if self._acting and self.campaign.term.number == self._acting else None
+        """Return since when this process acts on what it acts on, None while it does not."""
+        acts = any(post.acting and post.campaign.term.since == post.acting for post in self._posts)
+        return self._since if acts else None
 
     def is_well(self) -> bool:
         """Return whether the thread of the election lives."""
         return self._elector.is_well()
 
     def _changed(self) -> None:
-        """Take note that the term is another one; called from the elector's thread."""
+        """Take note that a term is another one, or that a Lease is asked for; called from the elector's thread."""
         self._loop.call_soon_threadsafe(self._look)
 
     def _look(self) -> None:
-        number = self.campaign.term.number
-        if number == self._known:
-            return
-        self._known = number
-        if self._entering is not None:
-            self._entering.cancel()
-        self._acting = 0
-        if number and not self._listens:
-            self._act(number)
-        elif number and self._entry is not None:
-            self._entering = asyncio.create_task(self._enter(number, self._entry), name="entering a term")
+        for post in self._posts:
+            if post.campaign.term.since != post.known:
+                self._turn(post, post.campaign.term.since)
+            elif post.campaign.is_wanted and post.acting and not post.closing and self._entry is not None:
+                post.closing = True
+                post.task = asyncio.create_task(self._close(post, self._entry), name="ending a term")
 
-    async def _enter(self, number: int, entry: Entry) -> None:
+    def _turn(self, post: _Post, since: float) -> None:
+        """Take note of another term, or of the end of one."""
+        if post.task is not None:
+            post.task.cancel()
+        if post.known and self._entry is not None:
+            self._entry.leave(post.shard)
+        post.known, post.acting, post.closing = since, 0.0, False
+        if since and not self._listens:
+            self._act(post)
+        elif since and self._entry is not None:
+            post.task = asyncio.create_task(self._enter(post, self._entry), name="entering a term")
+
+    async def _enter(self, post: _Post, entry: Entry) -> None:
         """Act in this term as soon as it is known what others did before it."""
         behind = None
         while behind is None:
             try:
-                behind = await entry.learn()
+                behind = await entry.learn(post.shard)
             except RekeyError as error:
-                log.warning("it is not known yet what others did", extra={"term": number, "error": str(error)})
+                log.warning(
+                    "it is not known yet what others did", extra={"lease": post.campaign.name, "error": str(error)}
+                )
                 await asyncio.sleep(_AGAIN)
-        self._act(number)
-        entry.enqueue(behind)
-        log.info("acting", extra={"lease": self.campaign.name, "term": number})
+        self._act(post)
+        entry.enqueue(post.shard, behind)
+        log.info("acting", extra={"lease": post.campaign.name, "term": post.campaign.term.number})
+        self._look()  # it may have been asked for meanwhile
 
-    def _act(self, number: int) -> None:
-        self._acting, self._since = number, self._clock.now()
+    async def _close(self, post: _Post, entry: Entry) -> None:
+        """Let work in hand end, begin none, and have the Lease handed over."""
+        await entry.rest(post.shard)
+        post.campaign.cede()
+
+    def _act(self, post: _Post) -> None:
+        post.acting, self._since = post.known, self._clock.now()

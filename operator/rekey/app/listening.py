@@ -7,22 +7,33 @@
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import aiohttp
 import orjson
 
 from rekey.app.heard import Asked, Heard, Inbox, Synced
-from rekey.app.seen import key_of, look, version_of
+from rekey.app.seen import Seen, key_of, look, version_of
 from rekey.core.facts import Key
 from rekey.kube.api import CREDENTIALS, REQUESTS
 
 _CHANGES: Final = ("ADDED", "MODIFIED")
-_TAKERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Heard]]] = {CREDENTIALS.plural: look, REQUESTS.plural: Asked}
-KINDS: Final = len(_TAKERS)
+KINDS: Final = 2
 
 NeedsNoHandler = Callable[[Key, int], bool]
 """Tells whether nothing but the cache needs to hear of this version of a credential; called from kopf's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which credentials are listened to, by their labels, and what is kept of each (in kopf's thread)."""
+
+    selector: str = ""
+    keep: Callable[[dict[str, Any]], Seen] = look
+
+
+EVERYTHING: Final = Choice()
 
 
 class Answer(aiohttp.ClientResponse):
@@ -41,8 +52,15 @@ class Answer(aiohttp.ClientResponse):
 class Sieve:
     """A stream of watch events without those that need no handler."""
 
-    def __init__(self, stream: aiohttp.StreamReader, inbox: Inbox, needs_no_handler: NeedsNoHandler) -> None:
+    def __init__(
+        self,
+        stream: aiohttp.StreamReader,
+        inbox: Inbox,
+        needs_no_handler: NeedsNoHandler,
+        choice: Choice = EVERYTHING,
+    ) -> None:
         self._stream = stream
+        self._choice = choice
         self._inbox = inbox
         self._needs_no_handler = needs_no_handler
 
@@ -67,7 +85,7 @@ class Sieve:
         obj = event["object"]
         if not self._needs_no_handler(key_of(obj), version_of(obj)):
             return False
-        self._inbox.put_later(look(obj))
+        self._inbox.put_later(self._choice.keep(obj))
         return True
 
 
@@ -78,9 +96,19 @@ class Progress:
     """
 
     def __init__(
-        self, streams: int, inbox: Inbox, needs_no_handler: NeedsNoHandler, went_on: Callable[[bool], None]
+        self,
+        streams: int,
+        inbox: Inbox,
+        needs_no_handler: NeedsNoHandler,
+        went_on: Callable[[bool], None],
+        choice: Choice = EVERYTHING,
     ) -> None:
         self._streams = streams
+        self._choice = choice
+        self._takers: Mapping[str, Callable[[dict[str, Any]], Heard]] = {
+            CREDENTIALS.plural: choice.keep,
+            REQUESTS.plural: Asked,
+        }
         self._inbox = inbox
         self._needs_no_handler = needs_no_handler
         self._went_on = went_on
@@ -91,9 +119,11 @@ class Progress:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Take out what is listed and sift what is watched."""
-        take = _TAKERS.get(request.url.name)
+        take = self._takers.get(request.url.name)
         if take is None:
             return await handler(request)
+        if self._choice.selector and request.url.name == CREDENTIALS.plural:
+            request.url = request.url.update_query(labelSelector=self._choice.selector)
         if "watch" in request.url.query:
             return await self._watch(request, handler)
         answer = await handler(request)
@@ -111,7 +141,7 @@ class Progress:
         self._note(request.url.path)
         answer = await handler(request)
         if answer.ok and request.url.name == CREDENTIALS.plural:
-            sieve = Sieve(answer.content, self._inbox, self._needs_no_handler)
+            sieve = Sieve(answer.content, self._inbox, self._needs_no_handler, self._choice)
             answer.content = cast("aiohttp.StreamReader", sieve)
         return answer
 

@@ -147,6 +147,10 @@ class Queue:
         wish = self._waiting.get(key) or self._again.get(key)
         return None if wish is None else wish.lane
 
+    def working(self) -> tuple[Key, ...]:
+        """Return the keys that are worked on now."""
+        return tuple(self._working)
+
     def depth(self) -> Counter[Lane]:
         """Return how many keys wait in each lane, counting those to be worked on again."""
         return Counter(wish.lane for wishes in (self._waiting, self._again) for wish in wishes.values())

@@ -11,7 +11,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 import rekey
@@ -76,18 +76,17 @@ async def _serve(operator: Operator, settings: Settings) -> None:
 
 
 async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
-    fencing = asyncio.create_task(_fence(operator), name="fencing")
     operator.workers.start(settings.workers)
     operator.asking.start(REQUESTS_AT_ONCE)
-    await operator.lead.start(operator.takeover)
+    background = [asyncio.create_task(work()) for work in operator.background]
+    await operator.lead.start(operator.entry)
     operator.shell.start()
-    resync = asyncio.create_task(operator.resync.run(), name="resync")
     log.info("working", extra={"workers": settings.workers})
     try:
-        await _unless(stop, _for_ever(operator))
+        await _unless(stop, _for_ever(operator, background))
     finally:
-        resync.cancel()
-        fencing.cancel()
+        for task in background:
+            task.cancel()
         operator.drift.stop()
         await operator.asking.stop(settings.shutdown_grace)
         interrupted = await operator.workers.stop(settings.shutdown_grace)
@@ -96,15 +95,14 @@ async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> 
         await operator.shell.stop()
 
 
-async def _fence(operator: Operator) -> None:
-    if operator.fencing is not None:
-        await operator.fencing.run()
+async def _for_ever(operator: Operator, background: Iterable[asyncio.Task[None]]) -> None:
+    """Wait without end, but for an error that ends what goes on in the background: it must not end unnoticed."""
+    await asyncio.gather(_known(operator), *background)
 
 
-async def _for_ever(operator: Operator) -> None:
+async def _known(operator: Operator) -> None:
     await operator.intake.synced.wait()
     log.info("all credentials are known", extra={"count": len(operator.cache)})
-    await asyncio.Event().wait()
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -118,6 +118,9 @@ class Settings(BaseModel):
         pattern=r"^([a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?)?$",
         description="ValidatingAdmissionPolicy that refuses a former leader's writes; empty: none is looked for.",
     )
+    shards: int = Field(
+        default=1, ge=1, le=64, description="Into how many shards the label rekey.dev/shard divides the namespaces."
+    )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="json, text, or auto: text on a terminal, else json."
@@ -145,6 +148,14 @@ class Settings(BaseModel):
     def _terms_do_not_overlap(self) -> Self:
         if not timedelta() < self.lease_retry < self.lease_renew_deadline < self.lease_duration:
             raise ValueError("REKEY_LEASE_RETRY < REKEY_LEASE_RENEW_DEADLINE < REKEY_LEASE_DURATION must hold")
+        return self
+
+    @model_validator(mode="after")
+    def _shards_can_work(self) -> Self:
+        if self.shards > 1 and (self.namespaces or not self.leader_election):
+            raise ValueError("REKEY_SHARDS needs the election, and all namespaces: leave REKEY_NAMESPACES out")
+        if self.shards > self.max_rollouts:
+            raise ValueError("REKEY_MAX_ROLLOUTS is divided among REKEY_SHARDS: it must not be less")
         return self
 
     @field_validator("drift_interval", "resync_interval")

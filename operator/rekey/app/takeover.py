@@ -33,7 +33,7 @@ class Takeover:
         self._queue = queue
         self._clock = clock
 
-    async def learn(self) -> tuple[Key, ...]:
+    async def learn(self, shard: int) -> tuple[Key, ...]:  # noqa: ARG002  there is one
         """Have the cache know how far behind it is; return the credentials it has never heard of, too.
 
         Raises:
@@ -45,15 +45,23 @@ class Takeover:
             self._cache.learn(key, version)
         return tuple(key for key, _ in behind)
 
-    def enqueue(self, behind: Iterable[Key]) -> None:
+    def leave(self, shard: int) -> None:
+        """Do nothing: a standby knows as much as the leader."""
+
+    async def rest(self, shard: int) -> None:
+        """Do nothing: nobody asks for the only Lease."""
+
+    def enqueue(self, shard: int, behind: Iterable[Key]) -> None:  # noqa: ARG002  there is one
         """Have every credential looked at, those with something to do first, and every request."""
         self._askers.resume()
         now = self._clock.now().timestamp()
         for key in behind:
             self._queue.add(key, Lane.DEADLINE)
         for seen in self._cache:
-            self._queue.add(seen.key, Lane.RESYNC if _rests(seen, now) else Lane.DEADLINE)
+            self._queue.add(seen.key, lane(seen, now))
 
 
-def _rests(seen: Seen, now: float) -> bool:
-    return seen.settled and seen.standing is Standing.READY and seen.next > now
+def lane(seen: Seen, now: float) -> Lane:
+    """Return how soon a credential is looked at when a term begins."""
+    rests = seen.settled and seen.standing is Standing.READY and seen.next > now
+    return Lane.RESYNC if rests else Lane.DEADLINE

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,28 +13,29 @@ from rekey.app.book import Book
 from rekey.app.cache import Cache
 from rekey.app.clock import SystemClock
 from rekey.app.drift import Drift
-from rekey.app.electing import elected
+from rekey.app.ears import Ears
+from rekey.app.electing import elected, shard_map
 from rekey.app.fencing import Fencing, wanted
-from rekey.app.heard import Inbox
 from rekey.app.intake import Intake
 from rekey.app.kopf_shell import KopfShell
-from rekey.app.lead import Leading
+from rekey.app.leading import Entry, Leading
 from rekey.app.ledgers import Ledgers
 from rekey.app.metrics import Gauges, Metrics
 from rekey.app.observed import Observed
 from rekey.app.progress import Progress
 from rekey.app.queue import Lane, Queue
 from rekey.app.recorded import Recorded
-from rekey.app.resync import Resync, Take
+from rekey.app.resync import Resync
+from rekey.app.scope import scope
 from rekey.app.settings import Settings
-from rekey.app.takeover import Takeover
+from rekey.app.shard_map import ShardMap
+from rekey.app.sharding import Known
 from rekey.app.watchdog import Watchdog
 from rekey.app.workers import Workers
 from rekey.core.facts import Fence, Key, Timing
 from rekey.engine.limits import Surroundings
 from rekey.engine.reconcile import Engine
 from rekey.engine.requests import Requester
-from rekey.kube import census
 from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
@@ -43,6 +44,9 @@ from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
 from rekey.providers.generated import Generated
+
+Background = Callable[[], Coroutine[None, None, None]]
+"""What goes on for ever besides the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,13 @@ class Operator:
     workers: Workers
     asking: Asking
     drift: Drift
-    resync: Resync
+    background: tuple[Background, ...]
     intake: Intake
-    shell: KopfShell
+    shell: KopfShell | Ears
     server: probes.Probes
     heartbeat: probes.Heartbeat
     lead: Leading
-    takeover: Takeover
-    fencing: Fencing | None = None
+    entry: Entry
 
 
 @asynccontextmanager
@@ -70,7 +73,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     clock, parser, heartbeat = SystemClock(), Parser(), probes.Heartbeat()
     metrics = Metrics(clock)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
-    lead = elected(settings, access, metrics, heartbeat.silence)
+    atlas = shard_map(settings)
+    lead = elected(settings, access, metrics, heartbeat.silence, atlas)
     try:
         async with connected(
             access,
@@ -91,8 +95,9 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
-            parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead)
-            yield replace(_put_together(settings, parts), fencing=_fencing(settings, client, engine, metrics))
+            parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas)
+            fencing = _fencing(settings, client, engine, metrics)
+            yield _put_together(settings, parts, () if fencing is None else (fencing.run,))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
 
@@ -125,36 +130,32 @@ class _Parts:
     metrics: Metrics
     heartbeat: probes.Heartbeat
     lead: Leading
+    atlas: ShardMap | None
 
 
-def _put_together(settings: Settings, parts: _Parts) -> Operator:
+def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...]) -> Operator:
     client, cache, queue, workers = parts.client, parts.cache, parts.queue, parts.workers
-    intake = Intake(cache, queue, workers.timer, parts.asking, parts.metrics.deafened)
-    shell = KopfShell(
-        client.access,
-        settings.namespaces,
-        Inbox(intake.take),
-        lambda key, version: queue.is_working(key) or cache.knows(key, version),
-    )
+    intake = Intake(cache, queue, workers.timer, parts.asking, parts.metrics.deafened, sharded=parts.atlas is not None)
+    covered = scope(settings, client, intake, Known(cache, queue, workers.timer, parts.asking), parts.atlas)
+    resync = Resync(covered.take, cache, queue, settings.resync_interval, seed=socket.gethostname())
     checks = (
-        alive(parts, shell)
+        alive(parts, covered.shell)
         | moving(cache, queue, parts.lead)
         | {"the election goes on": lambda: None if parts.lead.is_well() else "its thread has ended"}
     )
-    take = _census(settings, client)
     return Operator(
         client=client,
         cache=cache,
         workers=workers,
         asking=parts.asking,
         drift=_drift(settings, cache, queue),
-        resync=Resync(take, cache, queue, settings.resync_interval, seed=socket.gethostname()),
+        background=(resync.run, *covered.follow, *more),
         intake=intake,
-        shell=shell,
-        server=probes.Probes(checks, ready(intake), parts.metrics.text),
+        shell=covered.shell,
+        server=probes.Probes(checks, {"credentials are known": covered.ready}, parts.metrics.text),
         heartbeat=parts.heartbeat,
         lead=parts.lead,
-        takeover=Takeover(take, cache, queue, parts.asking, SystemClock(), intake.synced),
+        entry=covered.entry,
     )
 
 
@@ -167,25 +168,13 @@ def _drift(settings: Settings, cache: Cache, queue: Queue) -> Drift:
     return drift
 
 
-def _census(settings: Settings, client: Client) -> Take:
-    async def take() -> tuple[census.Census, ...]:
-        return await census.take(client, settings.namespaces)
-
-    return take
-
-
-def ready(intake: Intake) -> Mapping[str, probes.Check]:
-    """Return what the process is judged ready by."""
-    return {"credentials are known": lambda: None if intake.synced.is_set() else "the first list is not complete"}
-
-
 def moving(cache: Cache, queue: Queue, lead: Leading) -> dict[str, probes.Check]:
     """Return what the work is judged by."""
     dog = Watchdog(cache, queue, SystemClock(), lead.acting_since)
     return {"nothing is forgotten": dog.nothing_is_forgotten, "work gets done": dog.work_gets_done}
 
 
-def alive(parts: _Parts, shell: KopfShell) -> dict[str, probes.Check]:
+def alive(parts: _Parts, shell: KopfShell | Ears) -> dict[str, probes.Check]:
     """Return what the process is judged alive by."""
 
     def lag() -> str | None:

@@ -42,15 +42,21 @@ class Record:
     duration: float
     renewed: str
     transitions: int
+    wanted: str = field(default="", compare=False)
+    """Who asks for it; that is no sign of the holder's life."""
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A time of leading: its number, and until when it is known to last."""
+    """A time of leading: its number, until when it is known to last, and since when it has lasted without a gap.
+
+    A renewal whose answer comes late leaves a gap: we lead on, but what was left alone in the gap must be looked at.
+    """
 
     number: int = 0
     until: float = 0.0
+    since: float = 0.0
 
 
 NO_TERM: Final = Term()
@@ -84,9 +90,11 @@ def seen(sight: Sight, me: str, record: Record | None, now: float) -> Sight:
     return Sight(record, now if changed else sight.since, term=sight.term if ours else NO_TERM)
 
 
-def won(record: Record, before: float, now: float, pace: Pace) -> Sight:
+def won(sight: Sight, record: Record, before: float, now: float, pace: Pace) -> Sight:
     """Return what is known after a write of ours; `before` is the moment before it was sent."""
-    return Sight(record, now, term=Term(record.transitions, before + pace.deadline))
+    old = sight.term
+    goes_on = record.transitions == old.number and now < old.until
+    return Sight(record, now, term=Term(record.transitions, before + pace.deadline, old.since if goes_on else before))
 
 
 def given_up(sight: Sight) -> Sight:

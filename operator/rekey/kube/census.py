@@ -42,7 +42,7 @@ async def _one(client: Client, namespace: str | None) -> Census:
     found: dict[Key, int] = {}
     while True:
         page = await client.request(LIST, path, query=asked, accept=_METADATA)
-        for item in page["items"]:
+        for item in page["items"] or ():  # null, where there is nothing
             metadata = item["metadata"]
             found[Key(metadata["namespace"], metadata["name"])] = int(metadata["resourceVersion"])
         more = page["metadata"].get("continue")

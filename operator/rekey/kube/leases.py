@@ -18,6 +18,9 @@ from rekey.kube.api import CREATE, GET, LEASES, UPDATE
 from rekey.kube.client import Client
 from rekey.ports.cluster import Clock
 
+WANTED: Final = "rekey.dev/wanted-by"
+"""The annotation by which another replica asks for the Lease."""
+
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -30,6 +33,8 @@ class Claim:
     transitions: int
     takes: bool = False
     """Whether a term begins with it."""
+    renews: bool = True
+    """Whether it goes on with the holder's term; if not, whoever asked for the Lease is answered."""
 
 
 class Lease:
@@ -76,6 +81,18 @@ class Lease:
             NotFound: it is gone.
         """
         body = {**known.body, "spec": self._spec(claim, _part(known.body, "spec"))}
+        if claim.takes or not claim.renews:
+            body["metadata"] = _noted(known.body, None)
+        return record(await self._client.request(UPDATE, self._one, body=body))
+
+    async def ask(self, known: Record, me: str) -> Record:
+        """Ask its holder for the Lease; nothing else in it changes.
+
+        Raises:
+            Conflict: somebody wrote in between.
+            NotFound: it is gone.
+        """
+        body = {**known.body, "metadata": _noted(known.body, me)}
         return record(await self._client.request(UPDATE, self._one, body=body))
 
     def _spec(self, claim: Claim, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +118,7 @@ def record(body: Mapping[str, Any]) -> Record:
         duration=float(spec.get("leaseDurationSeconds") or 0),
         renewed=f"{spec.get('acquireTime')} {spec.get('renewTime')}",
         transitions=int(spec.get("leaseTransitions") or 0),
+        wanted=str((metadata.get("annotations") or {}).get(WANTED) or ""),
         body={**body, "metadata": metadata},
     )
 
@@ -108,3 +126,10 @@ def record(body: Mapping[str, Any]) -> Record:
 def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = body.get(name)
     return found if isinstance(found, Mapping) else {}
+
+
+def _noted(body: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
+    """Return the metadata with this request of another, or with none."""
+    metadata = dict(_part(body, "metadata"))
+    notes = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != WANTED}
+    return {**metadata, "annotations": notes if wanted is None else {**notes, WANTED: wanted}}

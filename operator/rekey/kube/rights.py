@@ -68,6 +68,11 @@ def for_lease(namespace: str, name: str) -> tuple[Right, ...]:
     return (*one, Right(LEASES.group, LEASES.plural, "create", namespace))
 
 
+def for_shards() -> tuple[Right, ...]:
+    """Return the right to see which namespace is in which shard."""
+    return (Right("", "namespaces", "list"),)
+
+
 async def missing(client: Client, rights: Iterable[Right]) -> tuple[Right, ...]:
     """Return those of the rights that we do not have."""
     asked = tuple(rights)
