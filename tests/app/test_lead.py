@@ -3,26 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from rekey.app.cache import Cache
 from rekey.app.campaign import Campaign
 from rekey.app.elector import Elector
 from rekey.app.lead import Leadership
 from rekey.app.leading import Alone
 from rekey.app.metrics_of_leading import LeadGauges
-from rekey.app.queue import Lane, Queue
-from rekey.app.seen import look
-from rekey.app.takeover import Takeover
+from rekey.app.queue import Lane
 from rekey.core.election import NO_TERM, Pace, Term
 from rekey.core.facts import Key
 from rekey.errors import NotLeading, Retryable
-from rekey.kube.census import Census
-from rekey.kube.credentials import Parser
 from tests.app.bench import KEY, Bench, failing, hold, played
-from tests.app.credentials import manifest, settled
+from tests.app.credentials import manifest
 from tests.app.eventually import eventually
 
 PACE = Pace(3, 2, 0.5)
@@ -375,80 +369,3 @@ def test_a_lead_that_is_lost_in_the_middle_is_no_failure() -> None:
         assert (bench.failures, bench.workers.retrying(), bench.next()) == ([], 0, None)
 
     played(failing(NotLeading("patch secrets: another process acts there now")), scene)
-
-
-TAKEN: dict[str, tuple[dict[str, Any], Census, list[tuple[str, Lane]], set[str]]] = {
-    "one that rests is looked at among the last": (
-        settled(version=10, status__conditions=[{"type": "Ready", "status": "True"}]),
-        Census(None, 50, {KEY: 10}),
-        [("orders", Lane.RESYNC)],
-        set(),
-    ),
-    "one that is in the middle of something goes first": (
-        settled(version=10),
-        Census(None, 50, {KEY: 10}),
-        [("orders", Lane.DEADLINE)],
-        set(),
-    ),
-    "one that another wrote meanwhile is read anew": (
-        settled(version=10),
-        Census(None, 50, {KEY: 12}),
-        [("orders", Lane.DEADLINE)],
-        {"orders"},
-    ),
-    "one that is gone is read anew": (
-        settled(version=10),
-        Census(None, 50, {}),
-        [("orders", Lane.DEADLINE)],
-        {"orders"},
-    ),
-    "one that was never heard of is read": (
-        settled(version=10),
-        Census(None, 50, {KEY: 10, Key("shop", "new"): 40}),
-        [("new", Lane.DEADLINE), ("orders", Lane.DEADLINE)],
-        {"new"},
-    ),
-}
-
-
-class Askers:
-    """Who keeps requests."""
-
-    def __init__(self) -> None:
-        self.resumed = 0
-
-    def resume(self) -> None:
-        self.resumed += 1
-
-
-@pytest.mark.parametrize("name", TAKEN)
-def test_what_is_looked_at_when_a_term_begins(name: str) -> None:
-    """Everything, in this order, and these are read anew first."""
-    known, census, wanted, behind = TAKEN[name]
-
-    async def show() -> None:
-        cache, queue, synced = Cache(Parser().parse, 5, 20), Queue(lambda: 0.0), asyncio.Event()
-
-        async def take() -> tuple[Census, ...]:
-            return (census,)
-
-        askers = Askers()
-        takeover = Takeover(take, cache, queue, askers, Then(), synced)
-        learning = asyncio.create_task(takeover.learn(0))
-        await asyncio.sleep(0)
-        assert not learning.done(), "the first list comes first"
-        cache.put(look(known))
-        synced.set()
-        takeover.enqueue(0, await learning)
-        assert askers.resumed == 1
-        found = []
-        while queue.depth():
-            work = await queue.take()
-            assert work is not None
-            found.append((work.key.name, work.lane))
-            assert cache.is_behind(work.key) == (work.key.name in behind)
-            assert not work.only_change, "a change of our own would be skipped"
-            queue.done(work.key)
-        assert sorted(found) == wanted
-
-    asyncio.run(show())
