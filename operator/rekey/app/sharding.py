@@ -28,6 +28,7 @@ from rekey.kube.census import Census
 from rekey.kube.client import Client
 
 _GLANCE: Final = 0.05
+_AGAIN: Final = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -130,11 +131,14 @@ class Sharding:
             what = await self._strays.get()
             try:
                 for key, version in await self._found(what):
-                    with suppress(Conflict, NotFound, NotLeading):  # it is heard of again, or not ours any more
+                    with suppress(NotFound, NotLeading):  # gone, or not ours any more
                         await shard_labels.give(self._client, key, version, self._atlas.of(key.namespace))
             except RekeyError as error:
-                log.warning("labels could not be put on; they will be", extra={"error": str(error)})
-                asyncio.get_running_loop().call_later(1.0, self._strays.put_nowait, what)
+                # A credential that was written meanwhile (Conflict) is heard of again only where it is listened to.
+                level = logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
+                log.log(level, "labels could not be put on; they will be", extra={"error": str(error)})
+                again = what if not isinstance(what, tuple) else what[0].namespace
+                asyncio.get_running_loop().call_later(_AGAIN, self._strays.put_nowait, again)
 
     async def _found(self, what: tuple[Key, str] | str | int) -> list[tuple[Key, str]]:
         match what:
