@@ -1,0 +1,87 @@
+"""A whole exploration: learn the calls from runs without faults, plan, live every case, and tell what came of it."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.handle import Cluster
+from tests.faults import plan, theatre
+from tests.faults.calls import Point
+from tests.faults.lives import LIVES
+from tests.faults.plan import Plan
+from tests.faults.theatre import Run, Theatre
+
+REFERENCES = 3
+ROUNDS = 4
+STAGES = 3
+SIZES = {"mortal": 14, "impatient": 20, "curious": 20, "plain": 40}
+
+
+@dataclass
+class Outcome:
+    """What came of it: the calls of each life, the cases that were met, and what is wrong."""
+
+    points: dict[str, list[Point]] = field(default_factory=dict)
+    whole: list[Plan] = field(default_factory=list)
+    met: list[Plan] = field(default_factory=list)
+    unmet: list[Plan] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    attempts: int = 0
+
+    def text(self) -> str:
+        """Return it for people."""
+        calls = ", ".join(f"{life} {len(points)}" for life, points in self.points.items())
+        lines = [
+            f"{len(self.met)} cases of {len(self.whole)} (calls: {calls})",
+            f"{self.attempts} lives, {len(self.unmet)} calls not met, {len(self.wrong)} wrong",
+            plan.histogram(self.met),
+        ]
+        return "\n".join(lines)
+
+
+async def explore(cluster: Cluster, directory: Path, size: int | None, seed: int) -> Outcome:
+    """Live a sample of so many cases, or all of them."""
+    outcome = Outcome()
+    async with theatre.opened(cluster, directory) as here:
+        wanted = await _references(here, outcome)
+        outcome.whole = plan.product(outcome.points)
+        open_cases = outcome.whole if size is None else plan.sample(outcome.whole, size, seed)
+        for _ in range(ROUNDS):
+            # What a crash of another case cut off is tried again in other company.
+            open_cases = await _round(here, open_cases, wanted, outcome)
+        outcome.unmet = open_cases
+    return outcome
+
+
+async def _references(here: Theatre, outcome: Outcome) -> dict[str, dict[str, Any]]:
+    found = await asyncio.gather(*(here.reference(life, REFERENCES) for life in LIVES))
+    wanted = {}
+    for life, runs in zip(LIVES, found, strict=True):
+        assert [run.wrong for run in runs] == [()] * REFERENCES, f"{life}, without faults"
+        assert all(run.end == runs[0].end for run in runs), f"{life} does not end alike"
+        wanted[life] = runs[0].end or {}
+        outcome.points[life] = plan.stable(theatre.points_of(run) for run in runs)
+    return wanted
+
+
+async def _round(
+    here: Theatre, cases: Iterable[Plan], wanted: dict[str, dict[str, Any]], outcome: Outcome
+) -> list[Plan]:
+    """Live these cases; return those whose call did not come."""
+    gate = asyncio.Semaphore(STAGES)
+
+    async def played(operator: str, plans: list[Plan]) -> list[Run]:
+        async with gate:
+            return await here.batch(operator, plans, wanted)
+
+    batches = plan.batches(cases, SIZES)
+    again = []
+    for runs in await asyncio.gather(*(played(*batch) for batch in batches)):
+        for run in runs:
+            assert run.plan is not None
+            outcome.attempts += 1
+            outcome.wrong += [f"{run.plan}: {text}" for text in run.wrong]
+            (outcome.met if run.case.met else again).append(run.plan)
+    return again
