@@ -205,7 +205,8 @@ GONE_BACK = BACK.model_copy(
 
 def back(now: datetime, *pods: Any, web: Any = None, remembered: Any = None, **changes: Any) -> Facts:
     """Return facts of a rollback at noon with the consumer `web`."""
-    before = BACK.model_copy(update={"consumers": (remembered or entry(wanted=2, restarted=-900),)})
+    known = entry(wanted=2, restarted=-900) if web is None else entry(replaced="2", restarted=-900)
+    before = BACK.model_copy(update={"consumers": (remembered or known,)})
     views = (web or workload(annotation="2"),)
     return facts(before, now, spec(consumers=[WEB], **changes), workloads=views, pods=pods)
 
@@ -233,11 +234,22 @@ ROLLS_BACK: dict[str, tuple[Facts, Gist]] = {
         *(back(CLEAR, remembered=entry()),),
         Restart("Deployment", "web", None),
     ),
+    "a consumer is back, but a crash kept that from being recorded": (
+        *(back(CLEAR, web=workload(), remembered=entry(wanted=2)),),
+        Restart("Deployment", "web", None),
+    ),
+    "a consumer names what we never wrote: somebody else's business": (
+        *(back(CLEAR, web=workload(annotation="7"), remembered=entry(wanted=2)),),
+        StartOverlap(2, CLEAR),
+    ),
     "a window does not delay the way back": (
         *(back(CLEAR, rotation={"windows": [{"schedule": "0 2 * * *", "duration": "1h"}]}),),
         Restart("Deployment", "web", None),
     ),
-    "a consumer that never moved is not touched": (back(CLEAR, web=workload()), StartOverlap(2, CLEAR)),
+    "a consumer that never moved is not touched": (
+        *(back(CLEAR, web=workload(), remembered=entry()),),
+        StartOverlap(2, CLEAR),
+    ),
     "a consumer that somebody deleted is not waited for": (
         *(back(CLEAR, web=workload(exists=False, annotation="2")),),
         StartOverlap(2, CLEAR),

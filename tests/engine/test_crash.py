@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +53,36 @@ def test_a_crash_at_any_call_changes_nothing_in_the_end(name: str, *, after: boo
     for index, call in enumerate(calls):
         world = play(name, Plug(at=index, after=after))
         assert ending(world) == ending(reference), f"crashed at call {index}, {call}"
+
+
+class Nudge(Plug):
+    """Somebody else writes to the credential right before a call; nothing is pulled."""
+
+    world: World
+
+    def before(self, name: str) -> None:
+        """Count a call; write if it is the one."""
+        self.calls.append(name)
+        stored = self.world.credentials.get("api")
+        if len(self.calls) - 1 == self.at and stored is not None:
+            self.world.credentials["api"] = replace(stored, resource_version=self.world.next_id())
+
+    def done(self) -> None:
+        """Nothing ends."""
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_write_of_somebody_else_before_any_save_changes_nothing_in_the_end(name: str) -> None:
+    """What is saved is refused as conflicting and decided anew; the end equals the reference."""
+    reference = play(name)
+    for index, call in enumerate(reference.plug.calls):
+        if call not in {"credentials.save", "credentials.finalize"}:
+            continue
+        world = World()
+        world.plug = nudge = Nudge(at=index)
+        nudge.world = world
+        SCENARIOS[name].play(world)
+        assert ending(world) == ending(reference), f"somebody wrote before call {index}, {call}"
 
 
 @given(data=st.data())

@@ -74,7 +74,12 @@ async def _round(
 
     async def played(operator: str, plans: list[Plan]) -> list[Run]:
         async with gate:
-            return await here.batch(operator, plans, wanted)
+            import time
+
+            t = time.time()
+            r = await here.batch(operator, plans, wanted)
+            print("BATCH", operator, len(plans), round(time.time() - t), flush=True)
+            return r
 
     batches = plan.batches(cases, SIZES)
     again = []

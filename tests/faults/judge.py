@@ -31,7 +31,7 @@ def _kept(resource: str, body: Manifest, names: Mapping[str, str]) -> Any:
     metadata = body["metadata"]
     match resource:
         case "rotatedcredentials":
-            return {"finalizers": metadata.get("finalizers"), "spec": body["spec"], "status": body.get("status")}
+            return {"finalizers": metadata.get("finalizers"), "spec": body["spec"], "status": _status(body)}
         case "secrets":
             about = ("labels", "annotations", "ownerReferences")
             data = {key: names.get(text) or b64decode(text).decode() for key, text in body.get("data", {}).items()}
@@ -41,6 +41,13 @@ def _kept(resource: str, body: Manifest, names: Mapping[str, str]) -> Any:
             notes = body["spec"]["template"]["metadata"].get("annotations")
             return {"generation": metadata["generation"], "annotations": notes}
     return None
+
+
+def _status(body: Manifest) -> Manifest:
+    """Of a version that is found after its record was lost nobody knows since when it was shown."""
+    status = body.get("status", {})
+    versions = status.get("versions", ())
+    return {**status, "versions": [{**version, "activatedTime": ""} for version in versions]}
 
 
 def _plain(kept: Any) -> Any:

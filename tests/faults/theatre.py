@@ -25,7 +25,7 @@ from tests.faults.lives import LIVES, NAME, Life
 from tests.faults.plan import Plan
 from tests.faults.proxy import Case, Proxy, proxying
 
-PATIENCE = 45.0
+PATIENCE = 150.0
 STILL = 10
 AT_ONCE = 16
 FOREVER = "87600h"
@@ -225,7 +225,8 @@ class Theatre:
         run.wrong = tuple(wrong)
         for text in wrong:
             print(f"{run.case.namespace} {run.plan}: {text}", flush=True)
-        if run.plan and not run.case.met: print(f"UNMET {run.case.namespace} {run.plan}")
+        if run.plan and not run.case.met:
+            print(f"UNMET {run.case.namespace} {run.plan}")
 
 
 class _Killer:

@@ -178,8 +178,15 @@ def before(item: Progress, number: int) -> str | None:
 def to_undo(progress: tuple[Progress, ...], failed: int) -> Progress | None:
     """Return a consumer that still names the failed version and must name what it named before.
 
-    Once is enough: an annotation that stays is somebody else's too, and no write of ours takes it away.
+    One that names that already, but of which the record says otherwise (a crash came between), is written once more:
+    nothing changes but the record. Once is enough: an annotation that stays is somebody else's too, and no write of
+    ours takes it away.
     """
-    name = str(failed)
-    named = [item for item in progress if item.view.exists and item.view.annotation == name]
-    return next((item for item in named if item.entry.wanted == failed or item.entry.replaced != name), None)
+    return next((item for item in progress if item.view.exists and _not_undone(item, failed)), None)
+
+
+def _not_undone(item: Progress, failed: int) -> bool:
+    entry, named = item.entry, item.view.annotation
+    if named == str(failed):
+        return entry.wanted == failed or entry.replaced != named
+    return entry.wanted == failed and named == entry.replaced

@@ -9,7 +9,7 @@ from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.core.spec import MergePolicy
-from rekey.core.status import Version
+from rekey.core.status import State, Version
 from rekey.engine import composing, issuing, naming, showing
 from rekey.errors import Rejected, Taken
 from rekey.ports.cluster import Ports
@@ -33,7 +33,8 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
     mended = [active]
     if older is not None:
         value = await showing.value(ports, facts, older)
-        if value is None and view is not None:
+        # What is committed to revocation is not made again: its Secret may be gone, and the record of that lost.
+        if value is None and view is not None and older.state is not State.REVOKING:
             value, older = await _value(ports, facts, older, view, content.PREVIOUS)
             mended.append(older)
         previous = (older.number, value) if value is not None else None
