@@ -74,15 +74,10 @@ async def _round(
 
     async def played(operator: str, plans: list[Plan]) -> list[Run]:
         async with gate:
-            import time
-
-            t = time.time()
-            r = await here.batch(operator, plans, wanted)
-            print("BATCH", operator, len(plans), round(time.time() - t), flush=True)
-            return r
+            return await here.batch(operator, plans, wanted)
 
     batches = plan.batches(cases, SIZES)
-    again = []
+    again: list[Plan] = []
     for runs in await asyncio.gather(*(played(*batch) for batch in batches)):
         for run in runs:
             assert run.plan is not None

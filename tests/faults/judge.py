@@ -40,7 +40,8 @@ def _kept(resource: str, body: Manifest, names: Mapping[str, str]) -> Any:
         case "deployments" | "statefulsets" | "daemonsets":
             notes = body["spec"]["template"]["metadata"].get("annotations")
             return {"generation": metadata["generation"], "annotations": notes}
-    return None
+        case _:
+            return None
 
 
 def _status(body: Manifest) -> Manifest:

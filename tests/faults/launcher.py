@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rekey.app import cli, kopf_shell, preflight
+from rekey.app import cli, kopf_settings, kopf_shell, preflight
 from rekey.app.kopf_settings import kopf
 from rekey.kube.client import Client
 
@@ -26,7 +26,7 @@ def shorten(answer: float, silence: float) -> None:
     defaults: dict[str, Any] = Client.__init__.__kwdefaults__ or {}
     assert "timeout" in defaults
     defaults["timeout"] = answer
-    usual = kopf_shell.listening
+    usual = kopf_settings.listening
 
     def impatient() -> kopf.OperatorSettings:
         settings = usual()
@@ -35,7 +35,7 @@ def shorten(answer: float, silence: float) -> None:
         settings.networking.request_timeout = answer
         return settings
 
-    kopf_shell.listening = impatient
+    kopf_shell.listening = impatient  # type: ignore[attr-defined]
 
 
 async def _passed(*_: object) -> None:

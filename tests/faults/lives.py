@@ -45,7 +45,7 @@ def _consumed(*kinds: str, notes: dict[str, str] | None = None, **spec: object) 
 
 
 def _app(kind: str, notes: dict[str, str] | None) -> Manifest:
-    more = {} if kind == "DaemonSet" else {"replicas": 1}
+    more: Manifest = {} if kind == "DaemonSet" else {"replicas": 1}
     made = workload(NAME, NAME, kind=kind, notes=notes, **more)
     labels = {"app": f"{NAME}-{kind.lower()}"}
     made["spec"]["selector"]["matchLabels"] = made["spec"]["template"]["metadata"]["labels"] = labels

@@ -38,7 +38,8 @@ def sample(whole: list[Plan], size: int, seed: int) -> list[Plan]:
     shuffled = list(whole)
     dice.shuffle(shuffled)
     seen: set[object] = set()
-    first, rest = [], []
+    first: list[Plan] = []
+    rest: list[Plan] = []
     for one in shuffled:
         new = {(one.life, one.point), (one.point.kind, one.fault)} - seen
         seen |= new

@@ -98,14 +98,14 @@ def test_a_fault_meets_one_write_and_no_other(fault: Fault | None, monkeypatch: 
     async def show() -> None:
         monkeypatch.setattr("tests.faults.proxy.PAUSE", 0.01)
         wanted = WRITES[fault]
-        async with setting(CREATED, fault) as here, here.client() as client:
+        async with setting(CREATED if fault else None, fault) as here, here.client() as client:
             for outcome in wanted.outcomes:
                 error = await _write(client)
                 assert type(error) is (outcome or type(None))
                 if fault is Fault.BUSY and isinstance(error, Retryable):
                     assert error.retry_after == 2
             async with asyncio.timeout(30):
-                while len(here.behind.asked) < wanted.asked:
+                while len(here.behind.asked) < wanted.asked:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             assert len(here.behind.asked) == wanted.asked
             assert here.killed == wanted.killed
@@ -159,7 +159,7 @@ def test_a_fault_meets_one_event_of_a_watch(fault: Fault | None, monkeypatch: py
     async def show() -> None:
         monkeypatch.setattr(relay, "HELD", 60)
         events, end = WATCHES[fault]
-        async with setting(SEEN, fault, _stream) as here:
+        async with setting(SEEN if fault else None, fault, _stream) as here:
             assert await _watched(here) == (events, end)
             assert here.case.met is (fault is not None)
 
@@ -260,7 +260,7 @@ def test_a_call_is_ended_although_the_operator_went_away() -> None:
             may.set()
             async with asyncio.timeout(30):
                 await done.wait()
-                while "after create secrets web" not in str(here.case.track.point(_a_read())):
+                while "after create secrets web" not in str(here.case.track.point(_a_read())):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
     asyncio.run(show())

@@ -103,7 +103,7 @@ class Theatre:
 
     def _run(self, life: Life, plan: Plan | None = None) -> Run:
         self._number += 1
-        case = Case(f"{self._prefix}{self._number:04}", plan and plan.point, plan and plan.fault)
+        case = Case(f"{self._prefix}{self._number:04}", plan.point if plan else None, plan.fault if plan else None)
         self.proxy.cases[case.namespace] = case
         return Run(case, life, plan)
 
@@ -223,10 +223,6 @@ class Theatre:
         if run.plan is not None and not run.wrong:
             wrong += list(judge.differences(run.end, wanted[run.plan.life]))[:5]
         run.wrong = tuple(wrong)
-        for text in wrong:
-            print(f"{run.case.namespace} {run.plan}: {text}", flush=True)
-        if run.plan and not run.case.met:
-            print(f"UNMET {run.case.namespace} {run.plan}")
 
 
 class _Killer:
