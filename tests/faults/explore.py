@@ -74,7 +74,13 @@ async def _round(
 
     async def played(operator: str, plans: list[Plan]) -> list[Run]:
         async with gate:
-            return await here.batch(operator, plans, wanted)
+            runs = await here.batch(operator, plans, wanted)
+        # Seen with `pytest -s`, and when this fails.
+        print(f"{operator}: {len(runs)} lives, {sum(run.case.met for run in runs)} faults met", flush=True)
+        for run in runs:
+            if run.wrong:
+                print(f"{run.case.namespace}: {run.plan}: {run.wrong}"[:1500], flush=True)
+        return runs
 
     batches = plan.batches(cases, SIZES)
     again: list[Plan] = []

@@ -46,8 +46,18 @@ async def sifted(request: web.BaseRequest, answer: aiohttp.ClientResponse, strik
                 return response
             case _:
                 pass
-        await response.write(line)
+        if not await _passed(response, line):
+            break
     return response
+
+
+async def _passed(response: web.StreamResponse, line: bytes) -> bool:
+    """Pass a line on; tell whether there was somebody to take it."""
+    try:
+        await response.write(line)
+    except ConnectionError:
+        return False
+    return True
 
 
 async def _begun(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
