@@ -52,6 +52,7 @@ async def explore(cluster: Cluster, directory: Path, size: int | None, seed: int
             # What a crash of another case cut off is tried again in other company.
             open_cases = await _round(here, open_cases, wanted, outcome)
         outcome.unmet = open_cases
+        outcome.wrong += here.unexpected
     return outcome
 
 

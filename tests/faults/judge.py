@@ -45,10 +45,11 @@ def _kept(resource: str, body: Manifest, names: Mapping[str, str]) -> Any:
 
 
 def _status(body: Manifest) -> Manifest:
-    """Of a version that is found after its record was lost nobody knows since when it was shown."""
+    """Of a version whose record was lost nobody knows since when it was shown, and why it was made, but its number."""
     status = body.get("status", {})
-    versions = status.get("versions", ())
-    return {**status, "versions": [{**version, "activatedTime": ""} for version in versions]}
+    versions = [{**version, "activatedTime": ""} for version in status.get("versions", ())]
+    rotation = {**(status.get("rotation") or {}), "cause": ""}
+    return {**status, "versions": versions, "rotation": rotation}
 
 
 def _plain(kept: Any) -> Any:

@@ -102,7 +102,10 @@ class Proxy:
         if call is None or case is None:
             return await self._plainly(request, body)
         fault = case.strikes(case.track.point(call))
-        return await self._with(fault, case, call, request, body)
+        try:
+            return await self._with(fault, case, call, request, body)
+        except ConnectionError:
+            return web.Response()  # whoever asked is gone
 
     async def _with(
         self, fault: Fault | None, case: Case, call: Call, request: web.BaseRequest, body: bytes

@@ -15,6 +15,8 @@ _GONE = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "E
 _ERROR = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "code": 500}
 _ENDS = {Fault.GONE: _GONE, Fault.STALE: _GONE, Fault.ERROR: _ERROR}
 
+_NEWS = {"ADDED", "MODIFIED", "DELETED"}
+
 Strikes = Callable[[dict[str, Any]], Fault | None]
 
 
@@ -31,7 +33,7 @@ async def sifted(request: web.BaseRequest, answer: aiohttp.ClientResponse, strik
     response = await _begun(request, answer)
     async for line in answer.content:
         event = json.loads(line)
-        fault = strikes(event) if event["type"] != "BOOKMARK" else None
+        fault = strikes(event) if event["type"] in _NEWS else None
         match fault:
             case Fault.DROPPED:
                 if request.transport is not None:

@@ -30,6 +30,8 @@ STILL = 10
 AT_ONCE = 16
 FOREVER = "87600h"
 SETTINGS = {
+    # There is one of each; whoever is started after a crash would wait for the end of its predecessor's Lease.
+    "REKEY_LEADER_ELECTION": "false",
     "REKEY_MAX_ROLLOUTS": "1000",
     "REKEY_DRIFT_INTERVAL": FOREVER,
     "REKEY_RESYNC_INTERVAL": "10s",
@@ -70,6 +72,8 @@ class Theatre:
         self._directory, self._prefix = directory, prefix
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._number = 0
+        self.unexpected: list[str] = []
+        """What an operator logged as an error of its own; kopf calls a request an error that it tries again."""
         self._token = ""
 
     async def log_in(self) -> None:
@@ -126,8 +130,7 @@ class Theatre:
             self._judge(run, wanted)
             self.admin.forget(run.case.namespace)
             del self.proxy.cases[run.case.namespace]
-        faults = process.faults()
-        assert faults == [], faults[:5]
+        self.unexpected += [line for line in process.faults() if "kopf." not in line and "/kopf/" not in line]
 
     def _operator(self, kind: str, namespaces: list[str], runs: list[Run]) -> Operator:
         here = self._directory / namespaces[0]
