@@ -24,7 +24,7 @@ from tests.faults.matrix import Fault, Kind
 
 STORM = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR)
 _REFUSED: dict[Fault | None, tuple[int, str, dict[str, str]]] = {
-    Fault.BUSY: (HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", {"Retry-After": "2"}),
+    Fault.BUSY: (HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", {"Retry-After": "1"}),
     Fault.STORM: (HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", {}),
     Fault.CONFLICT: (HTTPStatus.CONFLICT, "Conflict", {}),
     Fault.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", {}),

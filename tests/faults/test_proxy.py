@@ -25,7 +25,7 @@ SHOP = "shop"
 WEB = {"metadata": {"name": "web", "resourceVersion": "7"}, "data": {"token": "x" * 2000}}
 CREATED = Point(Kind.WRITE, "create secrets web", "new", 1)
 SEEN = Point(Kind.NEWS, "MODIFIED rotatedcredentials", "new", 1)
-IMPATIENT = 0.6
+IMPATIENT = 2.0
 
 
 @dataclass
@@ -103,7 +103,7 @@ def test_a_fault_meets_one_write_and_no_other(fault: Fault | None, monkeypatch: 
                 error = await _write(client)
                 assert type(error) is (outcome or type(None))
                 if fault is Fault.BUSY and isinstance(error, Retryable):
-                    assert error.retry_after == 2
+                    assert error.retry_after == 1
             async with asyncio.timeout(30):
                 while len(here.behind.asked) < wanted.asked:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
