@@ -1,5 +1,19 @@
-"""What these tests take from those of the whole operator: a cluster with the CRD and the operator's role."""
+"""What these tests take: a cluster of their own, to which hundreds of namespaces are left, as nobody waits for them."""
 
-from tests.e2e.conftest import prepared
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["prepared"]
+import pytest
+
+from tests.cluster import choose
+from tests.cluster.handle import Cluster
+from tests.e2e.conftest import prepare
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Cluster]:
+    """Give a cluster with our CRDs and the operator's role, on which kwok plays the pods."""
+    with choose.start(tmp_path / "cluster") as found:
+        if not found.kwok:
+            pytest.skip("the pods of this cluster are not played by kwok")
+        yield prepare(found)

@@ -32,17 +32,17 @@ def _check(outcome: Outcome, record: Record, title: str) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_a_sample_of_all_faults_breaks_no_promise(prepared: Cluster, tmp_path: Path, record_property: Record) -> None:
+def test_a_sample_of_all_faults_breaks_no_promise(own: Cluster, tmp_path: Path, record_property: Record) -> None:
     """Each call meets a fault, each fault a call of each kind; all end as if nothing had happened."""
-    outcome = asyncio.run(explore(prepared, tmp_path, SIZE, SEED))
+    outcome = asyncio.run(explore(own, tmp_path, SIZE, SEED))
     _check(outcome, record_property, f"faults met by API calls, sample of seed {SEED} (FAULTS_SEED)")
     assert len(outcome.met) >= 400
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_no_fault_at_any_call_breaks_a_promise(prepared: Cluster, tmp_path: Path, record_property: Record) -> None:
+def test_no_fault_at_any_call_breaks_a_promise(own: Cluster, tmp_path: Path, record_property: Record) -> None:
     """Each call meets each fault that fits it; all end as if nothing had happened."""
-    outcome = asyncio.run(explore(prepared, tmp_path, None, SEED))
+    outcome = asyncio.run(explore(own, tmp_path, None, SEED))
     _check(outcome, record_property, "faults met by API calls, the full product")
     assert len(outcome.met) == len(outcome.whole)

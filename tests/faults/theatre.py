@@ -1,6 +1,7 @@
 """Batches of credentials, each with an operator of its own behind the proxy: set up, lived through, judged."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -92,6 +93,19 @@ class Theatre:
         path = f"{path_of('serviceaccounts', 'default')}/{account['name']}/token"
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 14400}}
         self._token = (await self.admin.ask("POST", path, asked))["status"]["token"]
+
+    async def leave(self) -> None:
+        """Have all that was made here deleted, without waiting for it."""
+        name, group = self._prefix.rstrip("-"), "rbac.authorization.k8s.io"
+        await self.admin.ask("DELETE", f"/apis/{group}/v1/clusterrolebindings/{name}")
+        await self.admin.ask("DELETE", f"{path_of('serviceaccounts', 'default')}/{name}")
+        numbers = range(1, self._number + 1)
+        await asyncio.gather(*(self._delete(f"{self._prefix}{number:04}") for number in numbers))
+
+    async def _delete(self, namespace: str) -> None:
+        async with self._gate:
+            with contextlib.suppress(Refused):  # it was not made
+                await self.admin.ask("DELETE", f"/api/v1/namespaces/{namespace}")
 
     async def reference(self, name: str, number: int) -> list[Run]:
         """Live a life without faults, several times."""
@@ -274,7 +288,10 @@ async def opened(cluster: Cluster, directory: Path) -> AsyncIterator[Theatre]:
     async with administering(access, prefix) as admin, proxying(access) as proxy:
         theatre = Theatre(admin, proxy, directory, prefix)
         await theatre.log_in()
-        yield theatre
+        try:
+            yield theatre
+        finally:
+            await theatre.leave()
 
 
 def points_of(run: Run) -> list[Point]:
