@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rekey.core import edges, machine
 from rekey.engine.reconcile import Result
-from tests.engine.scenarios import SCENARIOS
+from tests.engine.scenarios import SCENARIOS, spec
 from tests.sim.world import Plug, World
 
 
@@ -83,6 +83,16 @@ def test_a_write_of_somebody_else_before_any_save_changes_nothing_in_the_end(nam
         nudge.world = world
         SCENARIOS[name].play(world)
         assert ending(world) == ending(reference), f"somebody wrote before call {index}, {call}"
+
+
+def test_what_was_just_adopted_is_not_taken_for_a_strangers() -> None:
+    """A pass that compares, as after a conflict, adopts and goes on: it does not say that the name is taken."""
+    world = World()
+    world.put("api", {"token": b"typed"})
+    world.apply("api", spec(target={"adopt": "Unowned"}))
+    result = world.reconcile("api", check=True)
+    assert result is not None
+    assert not result.stalled
 
 
 @given(data=st.data())

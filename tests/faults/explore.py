@@ -36,6 +36,7 @@ class Outcome:
         lines = [
             f"{len(self.met)} cases of {len(self.whole)} (calls: {calls})",
             f"{self.attempts} lives, {len(self.unmet)} calls not met, {len(self.wrong)} wrong",
+            *(f"not met: {one}" for one in self.unmet),
             plan.histogram(self.met),
         ]
         return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rekey.core import bundle as content
-from rekey.core import gate, ledger
+from rekey.core import effects, gate, ledger
 from rekey.core.effects import Activate, Conclude, Effect, Issue, Reinstate, Restart, Restore, What
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
@@ -37,7 +37,7 @@ def forget(facts: Facts, effect: Effect) -> Facts:
     match effect:
         case Restart() | Activate() | Reinstate():
             return replace(facts, workloads=None, pods=None, bundle=None, bundle_version=None)
-        case Restore():
+        case Restore() | effects.Adopt():
             return replace(facts, check=False, bundle=BundleState.INTACT)
         case Issue():
             return replace(facts, check=False, pending_gone=False)
