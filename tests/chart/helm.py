@@ -32,7 +32,6 @@ class Helm:
 
     program: Path
     home: Path
-    flags: tuple[str, ...] = ()
 
     def run(
         self, *args: str, cluster: Cluster | None = None, values: Values | None = None, seconds: float = 180
@@ -55,7 +54,7 @@ class Helm:
 
     def template(self, values: Values | None = None, *, release: str = "rekey", namespace: str = SYSTEM) -> str:
         """Return the rendered manifests as text."""
-        return self.run("template", release, str(CHART), "--namespace", namespace, *self.flags, values=values or {})
+        return self.run("template", release, str(CHART), "--namespace", namespace, values=values or {})
 
     def objects(self, values: Values | None = None, **where: str) -> list[Manifest]:
         """Return the rendered manifests."""

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ KEEP = {"helm.sh/resource-policy": "keep"}
 OF_THE_CHART = {"namespaces", "http_port", "log_format", "shutdown_grace"}
 """Settings that have values of their own, or must fit the Deployment."""
 ANCHOR = "rekey-watches-leases"
-OF_THE_LEADER = {"leader_election", "identity", "lease_name", "lease_namespace", "fence"}
+OF_THE_LEADER = {"leader_election", "identity", "lease_name", "lease_namespace", "fence", "shards"}
 
 VALUES: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "for two namespaces": {"namespaces": ["shop", "bank"]},
+    "in four shards": {"shards": 4},
     "with nothing that can be left out": {
         "crds": {"install": False},
         "rbac": {"create": False},
@@ -88,6 +88,7 @@ def test_an_unknown_value_is_refused(helm: Helm, path: tuple[str, ...]) -> None:
         "no replica": ({"replicas": 0}, "/replicas"),
         "a digest that is none": ({"image": {"digest": "latest"}}, "/image/digest"),
         "a duration without a unit": ({"settings": {"driftInterval": "5"}}, "/settings/driftInterval"),
+        "shards of a list": ({"namespaces": ["shop"], "shards": 2}, "leave `namespaces` empty"),
         "no worker": ({"settings": {"workers": 0}}, "/settings/workers"),
         "a namespace that is no name": ({"namespaces": ["Shop"]}, "/namespaces/0"),
         "no account of its own, and none named": ({"serviceAccount": {"create": False}}, "serviceAccount.name: name"),
@@ -173,6 +174,13 @@ def test_the_rights_in_all_namespaces(helm: Helm) -> None:
     assert granted(helm.objects()) == {(right, ()) for right in rights.needed(())} | _own()
 
 
+def test_the_rights_in_shards(helm: Helm) -> None:
+    """A Lease each, and the right to see which namespace belongs to which shard."""
+    leases = tuple(f"rekey-{number}" for number in range(3))
+    work = {(right, ()) for right in (*rights.needed(()), *rights.for_shards())}
+    assert granted(helm.objects({"shards": 3})) == work | _own(leases)
+
+
 def test_the_rights_in_some_namespaces(helm: Helm) -> None:
     """Only its own kinds it may see and finish everywhere, which outlives a namespace's roles; a policy narrows it."""
     objects = helm.objects({"namespaces": ["shop", "bank"]})
@@ -217,11 +225,9 @@ def test_policies_fail_closed(helm: Helm, name: str) -> None:
 @pytest.mark.parametrize("shards", [1, 2, 5])
 def test_every_namespace_is_fenced_by_one_lease(helm: Helm, shards: int) -> None:
     """Whatever its label says, or if it has none, a namespace meets exactly one binding: its shard's Lease."""
-    # The schema allows one shard, as the operator knows no more yet.
-    lenient = replace(helm, flags=("--skip-schema-validation",))
     bindings = [
         one
-        for one in of_kind(lenient.objects({"shards": shards}), "ValidatingAdmissionPolicyBinding")
+        for one in of_kind(helm.objects({"shards": shards}), "ValidatingAdmissionPolicyBinding")
         if one["spec"]["policyName"] == "rekey-fence"
     ]
     leases = ["rekey"] if shards == 1 else [f"rekey-{number}" for number in range(shards)]
