@@ -1,8 +1,9 @@
-"""What happened in a namespace, in the API server's own order, and what was promised about it.
+"""What happened in a namespace, in the API server's own order, and who held what; `tests/model/checker.py` judges it.
 
 1. resourceVersions are etcd's revisions: they order the changes of all objects, deletions too.
 2. Times are the servers' own: `managedFields` of a bundle, `startedAt` of a container; both are cut to whole seconds.
 3. A pod holds what the bundle showed as current at its start, or within the kubelet's cache lag before.
+4. Whatever the test did itself is noted in `Hands`: every other change of a Secret was the operator's.
 """
 
 import threading
@@ -10,8 +11,8 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -27,17 +28,30 @@ SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one object, as it was afterwards (or last, if it is gone)."""
+    """One change of one object, as it was afterwards (or last, if it is gone); `seen`: not before it happened."""
 
     version: int
     resource: str
     gone: bool
     body: dict[str, Any]
+    seen: datetime | None = None
 
     @property
     def name(self) -> str:
         """The name of the object."""
         return str(self.body["metadata"]["name"])
+
+
+@dataclass
+class Hands:
+    """What the test did itself: the resourceVersions that its writes led to, the uids of what it deleted."""
+
+    versions: set[int] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+
+    def did(self, change: Change) -> bool:
+        """Tell whether the change is the test's own."""
+        return change.body["metadata"]["uid"] in self.deleted if change.gone else change.version in self.versions
 
 
 class Recorder:
@@ -46,6 +60,7 @@ class Recorder:
     def __init__(self, reader: Reader, namespace: str) -> None:
         self._reader, self._namespace = reader, namespace
         self._changes: list[Change] = []
+        self.hands = Hands()
         self._watches = []
         for resource in WATCHED:
             path = folder(resource, namespace)
@@ -68,7 +83,7 @@ class Recorder:
     def history(self) -> "History":
         """Return all that happened until now."""
         until(self._is_complete, f"the record of {self._namespace}", seconds=30)
-        return History(self._changes)
+        return History(self._changes, self.hands)
 
     def _is_complete(self) -> bool:
         return all(self._knows(resource) for resource in WATCHED)
@@ -92,7 +107,7 @@ def recording(reader: Reader, namespace: str) -> Iterator[Recorder]:
 
 
 def _change(resource: str, kind: str, body: dict[str, Any]) -> Change:
-    return Change(int(body["metadata"]["resourceVersion"]), resource, kind == "DELETED", body)
+    return Change(int(body["metadata"]["resourceVersion"]), resource, kind == "DELETED", body, datetime.now(UTC))
 
 
 def _order(change: Change) -> int:
@@ -102,8 +117,9 @@ def _order(change: Change) -> int:
 class History:
     """All changes in their order, and what may be asked about them."""
 
-    def __init__(self, changes: Iterable[Change]) -> None:
+    def __init__(self, changes: Iterable[Change], hands: Hands | None = None) -> None:
         self.changes = sorted(changes, key=_order)
+        self.hands = hands or Hands()
 
     def of(self, resource: str, name: str) -> list[Change]:
         """Return the changes of one object."""
@@ -114,7 +130,7 @@ class History:
         known: set[str] = set()
         counts: Counter[int] = Counter()
         for change in self.changes:
-            number = _number(change, bundle)
+            number = number_of(change, bundle)
             if number is None:
                 continue
             uid = change.body["metadata"]["uid"]
@@ -129,7 +145,7 @@ class History:
             if change.resource != "secrets":
                 continue
             data = change.body.get("data") or {}
-            if number := _number(change, bundle):
+            if number := number_of(change, bundle):
                 found.setdefault(number, set()).add(data[key])
             elif change.name == bundle:
                 for prefix in ("", "previous."):
@@ -157,73 +173,112 @@ class History:
 
     def locked_out(self, bundle: str) -> list[str]:
         """Return who ever held a version that was refused at that moment: nobody, it was promised."""
-        now = _Now(bundle)
+        now = Now(bundle, self.hands)
         found = []
         for change in self.changes:
             now.see(change)
-            accepted = now.accepted()
-            for pod, start in now.running.items():
-                if accepted is not None and (refused := now.holds(start) - accepted):
-                    found.append(f"at {change.version} ({change.resource}/{change.name}) {pod} holds {sorted(refused)}")
+            found += [f"at {change.version} ({change.resource}/{change.name}) {text}" for text in now.locked_out()]
         return found
 
 
-class _Now:
-    """The namespace at one moment of its history, as far as one bundle is concerned."""
+class Now:
+    """The namespace at one moment of its history, as far as one bundle is concerned.
 
-    def __init__(self, bundle: str) -> None:
-        self.bundle = bundle
+    What the test itself deleted or wrote into a bundle is nobody's promise: those versions count as accepted, and the
+    bundle is not judged until the operator has written it again.
+    """
+
+    def __init__(self, bundle: str, hands: Hands) -> None:
+        self.bundle, self._hands = bundle, hands
         self.running: dict[str, datetime] = {}
-        self._stored: set[int] = set()
-        self._shown: list[tuple[datetime, int]] = []
+        self.stored: set[int] = set()
+        self.excused: set[int] = set()
+        self.tampered = False
+        self._shown: list[tuple[datetime, int | None]] = []
         self._offered: set[int] | None = None
 
     def see(self, change: Change) -> None:
+        """Let the change happen."""
         if change.resource == "pods":
             self._pod(change)
         elif change.resource == "secrets" and change.name == self.bundle:
             self._bundle(change)
-        elif number := _number(change, self.bundle):
-            (self._stored.discard if change.gone else self._stored.add)(number)
+        elif number := number_of(change, self.bundle):
+            (self.stored.discard if change.gone else self.stored.add)(number)
+            (self.excused.add if change.gone and self._hands.did(change) else self.excused.discard)(number)
 
     def _pod(self, change: Change) -> None:
         self.running.pop(change.name, None)
-        if not change.gone and (start := started(change.body)) and _uses(change.body, self.bundle):
+        if not change.gone and (start := started(change.body)) and uses(change.body, self.bundle):
             self.running[change.name] = start
 
     def _bundle(self, change: Change) -> None:
+        self.tampered = self._hands.did(change)
         current, before = shown(change.body, ""), shown(change.body, "previous.")
-        self._offered = set() if change.gone else {number for number in (current, before) if number}
-        if current and not change.gone:
+        if self.tampered:
+            current = None
+        else:
+            self._offered = set() if change.gone else {number for number in (current, before) if number}
+        if not change.gone and (current or self.tampered):
             self._shown.append((written(change.body), current))
 
     def accepted(self) -> set[int] | None:
-        """Return what those accept who go by the bundle and the version Secrets; None before there is any."""
-        return None if self._offered is None else self._offered & self._stored
+        """Return what those accept who go by the bundle and the version Secrets; None where that cannot be told."""
+        return None if self._offered is None or self.tampered else (self._offered & self.stored) | self.excused
+
+    def locked_out(self) -> list[str]:
+        """Return who holds now what is refused."""
+        accepted = self.accepted()
+        if accepted is None:
+            return []
+        held = {pod: self.holds(start) - accepted for pod, start in self.running.items()}
+        return [
+            f"{pod} holds {sorted(refused)}, accepted: {sorted(accepted)}" for pod, refused in held.items() if refused
+        ]
+
+    def holders(self, number: int) -> list[str]:
+        """Return the pods that may hold a version."""
+        return [pod for pod, start in self.running.items() if number in self.holds(start)]
 
     def holds(self, start: datetime) -> set[int]:
         """Return the versions that a container started then may have read."""
         ends = [since for since, _ in self._shown[1:]] + [datetime.max.replace(tzinfo=start.tzinfo)]
         spans = zip(self._shown, ends, strict=True)
-        return {number for (since, number), end in spans if since < start + SECOND and end >= start - LAG}
+        return {number for (since, number), end in spans if number and since < start + SECOND and end >= start - LAG}
+
+    def superseded(self, number: int) -> datetime | None:
+        """Return when the version was last replaced as current; None if it never was, or is current."""
+        found = None
+        for (_, before), (since, after) in pairwise(self._shown):
+            if before == number != after:
+                found = since
+        return None if self._shown and self._shown[-1][1] == number else found
+
+    def was_shown(self, number: int) -> bool:
+        """Tell whether the version was ever current."""
+        return any(current == number for _, current in self._shown)
 
 
 def shown(body: dict[str, Any], prefix: str) -> int | None:
     """Return the number that a bundle shows as current or previous."""
     text = (body.get("data") or {}).get(f"{prefix}version")
-    return int(b64decode(text)) if text else None
+    raw = b64decode(text) if text else b""
+    return int(raw) if raw.isdigit() else None
 
 
-def _number(change: Change, bundle: str) -> int | None:
+def number_of(change: Change, bundle: str) -> int | None:
+    """Return the number of the version whose Secret this is, None if it is none of that bundle."""
     text = change.name.removeprefix(f"{bundle}-v")
     return int(text) if change.resource == "secrets" and text != change.name and text.isdigit() else None
 
 
 def written(body: dict[str, Any]) -> datetime:
     """Return when a field was last set; that one was taken away leaves no time."""
-    return max(datetime.fromisoformat(entry["time"]) for entry in body["metadata"]["managedFields"])
+    times = [entry["time"] for entry in body["metadata"].get("managedFields") or () if "time" in entry]
+    return max(map(datetime.fromisoformat, times), default=datetime.fromtimestamp(0, UTC))
 
 
-def _uses(pod: dict[str, Any], bundle: str) -> bool:
+def uses(pod: dict[str, Any], bundle: str) -> bool:
+    """Tell whether a pod takes a variable from the bundle."""
     variables = [one for container in pod["spec"]["containers"] for one in container.get("env", ())]
     return any(one.get("valueFrom", {}).get("secretKeyRef", {}).get("name") == bundle for one in variables)
