@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from rekey.core import ledger, report, rollout
 from rekey.core.decide import decide
-from rekey.core.effects import INTENT_FIRST, Act, Hold, LetGo, Look, Restart
+from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Restart
 from rekey.core.facts import Credential, Facts, Fence, Timing
 from rekey.core.machine import advance
 from rekey.core.reasons import Reason
@@ -130,7 +130,7 @@ class Pass:
         if isinstance(act.effect, Restart):
             # Counted before anything is awaited, so that others see the place taken.
             self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts) + 1)
-        if isinstance(act.effect, INTENT_FIRST) and self.facts.credential.deleting is None:
+        if self._comes_after_intent(act) and self.facts.credential.deleting is None:
             await self._save(Hold(None, _step(self.facts.status), act.message))
         if isinstance(act.effect, LetGo):
             announce.left(self.ports, self.facts, act.effect)
@@ -148,6 +148,15 @@ class Pass:
         self.facts = sight.forget(self.facts, act.effect)
         announce.effect(self.ports, before, self.facts, act.effect)
         return None
+
+    def _comes_after_intent(self, act: Act) -> bool:
+        """Say whether what is not saved yet is saved before the effect.
+
+        A version that was revoked in this pass is, before another is made: a crash would find a bundle that shows the
+        new one and a ledger that wants the old one withdrawn from it.
+        """
+        revoked = self.facts.status.versions != self.saved.versions
+        return isinstance(act.effect, INTENT_FIRST) or (isinstance(act.effect, Issue) and revoked)
 
     async def _rest(self, hold: Hold) -> Result:
         if self.facts.credential.deleting is None:

@@ -33,8 +33,7 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
     mended = [active]
     if older is not None:
         value = await showing.value(ports, facts, older)
-        # What is committed to revocation is not made again: its Secret may be gone, and the record of that lost.
-        if value is None and view is not None and older.state is not State.REVOKING:
+        if value is None and view is not None:
             value, older = await _value(ports, facts, older, view, content.PREVIOUS)
             mended.append(older)
         previous = (older.number, value) if value is not None else None
@@ -47,8 +46,9 @@ async def restore(ports: Ports, facts: Facts) -> Outcome:
 
 
 def _is_previous(facts: Facts, version: Version) -> bool:
+    """Say whether the bundle is to show it as previous: not what is committed to revocation, it may be gone by now."""
     shown = facts.status.bundle.previous if facts.status.bundle else None
-    return version.number == shown and version.state in ledger.LIVE
+    return version.number == shown and version.state in ledger.LIVE - {State.REVOKING}
 
 
 def _intact(facts: Facts, view: SecretView | None) -> bool:

@@ -51,14 +51,14 @@ async def show(ports: Ports, facts: Facts, wanted: Wanted) -> tuple[BundleRef, d
         try:
             view = await _change(ports, facts, wanted, known.uid, known.resource_version)
         except (Conflict, NotFound):
-            await _still_decided(ports, facts)
+            await still_decided(ports, facts)
     if view is None:
         view = await _create_or_take(ports, facts, wanted)
     now = ports.clock.now()
     return reference(wanted, view), max(now, view.written or now)
 
 
-async def _still_decided(ports: Ports, facts: Facts) -> None:
+async def still_decided(ports: Ports, facts: Facts) -> None:
     """Make sure that the bundle changed and not the decision: one from an old status writes nothing more.
 
     Raises:
