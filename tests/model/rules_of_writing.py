@@ -116,6 +116,18 @@ def a_version_has_a_cause(change: Change, before: Body | None, moment: Moment) -
         yield f"version {number} was made without a cause, after {made[-1].name}"
 
 
+def what_is_shown_has_a_cause(change: Change, before: Body | None, moment: Moment) -> Iterator[str]:
+    """S8, where what is made may be lost: another version is shown only for a cause."""
+    if change.resource != "secrets" or change.gone or moment.hands.did(change) or change.name not in moment.bundles:
+        return
+    uid = owner(change.body)
+    bodies = [one for one in moment.past if one.name == change.name and one.resource == "secrets" and not one.gone]
+    numbers = {shown(one.body, "") for one in bodies if not moment.hands.did(one)}
+    is_new = before is None or shown(before, "") != shown(change.body, "")
+    if uid in moment.owners and is_new and len(numbers - {None}) > 1 + _causes(uid, change.name, moment):
+        yield f"version {shown(change.body, '')} is shown without a cause"
+
+
 def _is_made(change: Change, uid: str, bundle: str, moment: Moment) -> bool:
     """Tell whether a version was made by this change."""
     made = change.resource == "secrets" and not change.gone and split(change.name, bundle)
