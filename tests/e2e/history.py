@@ -196,6 +196,7 @@ class Now:
         self.tampered = False
         self._shown: list[tuple[datetime, int | None]] = []
         self._offered: set[int] | None = None
+        self._data: dict[str, str] | None = {}
 
     def see(self, change: Change) -> None:
         """Let the change happen."""
@@ -213,7 +214,10 @@ class Now:
             self.running[change.name] = start
 
     def _bundle(self, change: Change) -> None:
-        self.tampered = self._hands.did(change)
+        data = None if change.gone else change.body.get("data")
+        # A write that leaves what somebody wrote there as it is, to put the owner back say, makes it nobody else's.
+        self.tampered = self._hands.did(change) if data != self._data else self.tampered
+        self._data = data
         current, before = shown(change.body, ""), shown(change.body, "previous.")
         if self.tampered:
             current = None

@@ -30,7 +30,7 @@ FOLDERS = {
 }
 
 
-class _Connection(http.client.HTTPConnection):
+class Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class Reader:
     """Uncached reads; it writes nothing."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = self.socket = path
 
     def text(self, path: str) -> str | None:
         """Return what the API server answers, None if there is no such thing."""
@@ -62,7 +62,7 @@ class Reader:
         return answer[0]
 
     def _answer(self, path: str) -> tuple[str | None] | None:
-        connection = _Connection(self._path)
+        connection = Connection(self._path)
         with contextlib.closing(connection):
             connection.request("GET", path)
             reply = connection.getresponse()
@@ -88,7 +88,7 @@ class Watch:
     """Changes as they come; `close` from another thread ends it."""
 
     def __init__(self, path: Path, query: str) -> None:
-        self._connection = _Connection(path)
+        self._connection = Connection(path)
         self._connection.request("GET", query)
         assert self._connection.sock
         self._connection.sock.settimeout(None)

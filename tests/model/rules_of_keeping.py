@@ -55,6 +55,8 @@ def the_current_version_exists(change: Change, before: Body | None, moment: Mome
     credential = moment.credential_of(change.body)
     if credential is None or change.name != target(credential) or not owner(change.body):
         return
+    if before is not None and before.get("data") == change.body.get("data"):
+        return  # What it shows was not touched.
     now, number = moment.bundles[change.name], shown(change.body, "")
     if number is None:
         # A Secret that is just being adopted has no number yet.

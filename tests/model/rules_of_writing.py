@@ -15,7 +15,7 @@ def a_bundle_is_whole(change: Change, before: Body | None, moment: Moment) -> It
     """S5: each half of a bundle is of one version, all of it."""
     if change.resource != "secrets" or change.gone or moment.hands.did(change) or change.name not in moment.bundles:
         return
-    if owner(change.body) not in moment.owners:
+    if owner(change.body) not in moment.owners or (before or {}).get("data") == change.body.get("data"):
         return
     template = (moment.owners[owner(change.body)]["spec"].get("target") or {}).get("template") or {}
     data = change.body.get("data") or {}
