@@ -61,3 +61,20 @@ def test_what_arrives_by_itself_is_not_read_again() -> None:
         assert resync.missed == 1
 
     asyncio.run(play())
+
+
+def test_a_list_that_is_older_than_what_was_seen_has_everything_read_anew() -> None:
+    """After a restore of etcd no event is taken for one that came late, and every credential is looked at."""
+
+    async def play() -> None:
+        cache, queue = filled({A: 60, B: 61}), Queue(asyncio.get_running_loop().time)
+
+        async def take() -> tuple[Census, ...]:
+            return (Census(None, 50, {A: 40, B: 41}),)
+
+        await Resync(take, cache, queue, timedelta(minutes=10), "x").compare(arrival=0.01)
+        assert queue.depth().total() == 2
+        assert cache.is_behind(A)
+        assert cache.put(look(manifest("a", "shop", 51)))
+
+    asyncio.run(play())

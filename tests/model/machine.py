@@ -4,7 +4,8 @@
    `assume`; both are outcomes like any other.
 2. At the end faults stop: workloads run, the clock is right, the operator is up. When all is at rest, or says why it is
    not, the checker judges the whole history.
-3. Every example has a namespace of its own with four credentials at first and an operator that works there alone.
+3. The simplest example is the rule that comes first by name, over and over: that is `ask`.
+4. Every example has a namespace of its own with four credentials at first and an operator that works there alone.
 """
 
 import json
@@ -107,17 +108,17 @@ class Machine(RuleBasedStateMachine):
         self.hand.patch("rotatedcredentials", name, dict(edit))
 
     @rule(name=credentials)
-    def trigger(self, name: str) -> None:
+    def ask(self, name: str) -> None:
         """Ask for a rotation."""
         self._words += 1
-        self._note("trigger", name)
+        self._note("ask", name)
         self.hand.patch("rotatedcredentials", name, {"spec": {"rotation": {"trigger": f"w{self._words}"}}})
 
     @rule(word=st.integers())
-    def trigger_all(self, word: int) -> None:
+    def ask_all(self, word: int) -> None:
         """Ask for a rotation of everything."""
         for name in NAMES:
-            self.trigger(name)
+            self.ask(name)
 
     @rule(name=credentials, suspend=st.booleans())
     def suspend(self, name: str, suspend: bool) -> None:  # noqa: FBT001
@@ -126,15 +127,15 @@ class Machine(RuleBasedStateMachine):
         self.hand.patch("rotatedcredentials", name, {"spec": {"suspend": suspend}})
 
     @rule(name=credentials)
-    def delete(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Delete a credential."""
-        self._note("delete", name)
+        self._note("remove", name)
         self.hand.delete("rotatedcredentials", name)
 
     @rule(name=credentials, which=st.sampled_from(["", "-v1", "-v2", "-v3"]))
     def delete_a_secret(self, name: str, which: str) -> None:
         """Delete a Secret."""
-        self._note("delete secret", name + which)
+        self._note("delete-secret", name + which)
         self.hand.delete("secrets", name + which)
 
     @rule(name=credentials, key=st.sampled_from(["token", "version", "previous.token", "previous.version", "more"]))

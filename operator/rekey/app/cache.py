@@ -119,6 +119,11 @@ class Cache:
         """Return the newest version known of each credential."""
         return {key: max(seen.known, seen.version) for key, seen in self._entries.items()}
 
+    def rewind(self) -> None:
+        """Hold every credential for older than any event: what is stored now is older than what was seen."""
+        for seen in self._entries.values():
+            seen.version, seen.known = 0, 1
+
     def others(self, credential: Credential) -> tuple[Problem, ...]:
         """Return a problem for each credential whose target has the same name and that was there first."""
         name = credential.spec.target.secret_name or credential.key.name

@@ -1,7 +1,9 @@
 """Nothing is missed for long: now and then the list of credentials is compared with what was heard.
 
 1. kopf does not tell of what was deleted while it was not watching, and a watch may lose events unnoticed.
-2. What differs gets a few seconds to arrive by itself; what still differs then is read anew by a worker.
+2. etcd may be restored from a backup: where the list, which is read from storage, is older than what was seen before
+   it was asked for, everything is read anew. Without that every event would be taken for one that came late.
+3. What differs gets a few seconds to arrive by itself; what still differs then is read anew by a worker.
 """
 
 import asyncio
@@ -61,7 +63,12 @@ class Resync:
 
     async def compare(self, arrival: float = ARRIVAL) -> None:
         """Compare once; have what was missed read anew."""
-        suspects = {key: at for census in await self._take() for key, at in differences(census, self._cache)}
+        newest = max(self._cache.versions().values(), default=0)
+        taken = await self._take()
+        if any(census.version < newest for census in taken):
+            log.warning("the API server went back to an older state; everything is read anew")
+            self._cache.rewind()
+        suspects = {key: at for census in taken for key, at in differences(census, self._cache)}
         if not suspects:
             return
         await asyncio.sleep(arrival)
