@@ -1,5 +1,5 @@
-"""What the tests with a real API server take: its preparation is that of the end-to-end tests."""
+"""What the tests with a real API server take, and what is shown when one fails: as in the end-to-end tests."""
 
-from tests.e2e.conftest import prepared, reader
+from tests.e2e.conftest import prepared, pytest_runtest_makereport, reader
 
-__all__ = ["prepared", "reader"]
+__all__ = ["prepared", "pytest_runtest_makereport", "reader"]

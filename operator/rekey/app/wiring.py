@@ -11,7 +11,7 @@ from rekey.app import probes
 from rekey.app.asking import Asking
 from rekey.app.book import Book
 from rekey.app.cache import Cache
-from rekey.app.clock import SystemClock
+from rekey.app.clock import ServerClock, SystemClock
 from rekey.app.drift import Drift
 from rekey.app.ears import Ears
 from rekey.app.electing import elected, shard_map
@@ -70,7 +70,7 @@ class Operator:
 @asynccontextmanager
 async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     """Give the operator, put together and not yet started; Events that wait at the end are still sent."""
-    clock, parser, heartbeat = SystemClock(), Parser(), probes.Heartbeat()
+    clock, parser, heartbeat = ServerClock(), Parser(), probes.Heartbeat()
     metrics = Metrics(clock)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas = shard_map(settings)
@@ -85,6 +85,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             dropped=metrics.event_dropped,
             lead=lead,
         ) as (client, bare):
+            client.dated = clock.hear
             unreadable = Unreadable(client, parser, bare.announcer, clock)
             queue, book = Queue(asyncio.get_running_loop().time), Book()
             progress = Progress(cache, queue, asyncio.get_running_loop().time)

@@ -39,6 +39,9 @@ SSLProtocol.max_size = 64 * 1024
 Observe = Callable[[str, str, int], None]
 """Told of every answer: verb, resource and HTTP status; status 0 means that none came."""
 
+Dated = Callable[[str], None]
+"""Told of the `Date` of every answer."""
+
 
 class Client:
     """A client of one API server, for one event loop; made inside it, and used in `async with`."""
@@ -54,6 +57,7 @@ class Client:
     ) -> None:
         self.access = access
         self._observe = observe
+        self.dated: Dated = lambda _date: None
         self._permit = Permit(lead, timeout)
         self._timeout = within(timeout)
         self._connector = aiohttp.TCPConnector(
@@ -104,6 +108,7 @@ class Client:
                 ) as answer:
                     payload = await answer.read()
                     code = answer.status
+                    self.dated(answer.headers.get("Date", ""))
             finally:
                 self._pressure.leave()
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
