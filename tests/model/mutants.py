@@ -10,8 +10,8 @@ import pytest
 
 from rekey.core import decide, gate, start
 from rekey.core.facts import Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.engine import issuing, showing
 from rekey.errors import Conflict, Taken
 from rekey.ports.secrets import NewSecret, SecretView
@@ -108,10 +108,9 @@ def _nothing_is_found_again(patch: pytest.MonkeyPatch, rack: Rack) -> None:
     """M2: what a crash left under the next number is nobody's business."""
     create = issuing._create
 
-    async def skip(ports: Any, issuer: Any, facts: Facts, name: str, number: int) -> SecretView | None:
-        while (view := await create(ports, issuer, facts, name, number)) is None:
+    async def skip(ports: Any, issuer: Any, facts: Facts, effect: Any, number: int) -> SecretView | None:
+        while (view := await create(ports, issuer, facts, effect, number)) is None:
             number += 1
-            name = f"{gate.target_name(facts)}-v{number}"
         return view
 
     patch.setattr(issuing, "_create", skip)

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from rekey.core.facts import Credential, Timing
+from rekey.engine.limits import Surroundings
 from rekey.engine.reconcile import Engine, Result
 from rekey.errors import Forbidden, RekeyError, Retryable
 from rekey.ports.cluster import Ports
@@ -117,7 +118,8 @@ class Replica:
             pods=self._stepped(sim.Pods(world)),
             announcer=sim.Announcer(world),
         )
-        engine = Engine(ports, Generated(), sim.NoClaims(world), sim.NoPacing(), self.started, world.timing)
+        around = Surroundings(sim.NoClaims(world), sim.NoPacing(), sim.Asked(world))
+        engine = Engine(ports, Generated(), around, self.started, world.timing)
         self.under_way = engine.reconcile(world.credentials["api"], check=check)
 
     def _stepped(self, port: Any) -> Any:

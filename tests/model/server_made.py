@@ -15,8 +15,8 @@ import pytest
 from rekey.core import ledger, start
 from rekey.core.effects import Act, Activate, Hold, Issue
 from rekey.core.facts import Facts
-from rekey.core.machine import Outcome
 from rekey.core.material import Material
+from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.core.status import Rotation, Step
 from rekey.engine import issuing
