@@ -26,6 +26,8 @@ from tests.sim import ports as sim
 from tests.sim.world import World
 
 SECOND = timedelta(seconds=1)
+LONGEST = 1500
+"""So many turns settle whatever can be settled; a mutant may go round in circles."""
 WRITES = {"save", "finalize", "create", "change", "delete", "restart"}
 
 
@@ -95,6 +97,7 @@ class Replica:
     number: int
     under_way: Coroutine[None, None, Result] | None = None
     lost: str = ""
+    failures: int = 0
     started: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,9 +134,11 @@ class Replica:
         try:
             self.under_way.send(None)
         except StopIteration as end:
+            self.failures = 0
             self._rest(end.value.until)
         except RekeyError:
-            self._rest(self.rack.world.time + SECOND)
+            self.failures += 1
+            self._rest(self.rack.world.time + SECOND * min(2**self.failures, 300))
 
     def _rest(self, until: datetime | None) -> None:
         """Note when to look again; what changed meanwhile is looked at at once."""
@@ -188,7 +193,9 @@ class Rack:
     def settle(self, lasts: timedelta, *, check: bool = False) -> None:
         """Run without faults until then: whatever is under way goes on, the holder first."""
         end = self.world.time + lasts
-        while self.world.time < end and "api" in self.world.credentials:
+        for _ in range(LONGEST):
+            if self.world.time >= end or "api" not in self.world.credentials:
+                return
             busy = [one for one in (self.holder, *self.replicas) if one.under_way is not None]
             if busy:
                 busy[0].step()
