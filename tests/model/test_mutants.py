@@ -39,7 +39,7 @@ def passes(title: str, seeds: range) -> None:
 M7 = pytest.param(
     "M7",
     marks=pytest.mark.xfail(
-        reason="M7 passed 500 seeds until the bundle was composed of what it shows: a late write may now show one twice",
+        reason="M7 passed 500 seeds until the bundle was composed of what it shows: a late write may show one twice",
         strict=False,
     ),
 )
