@@ -71,7 +71,7 @@ class Nudge(Plug):
         """Nothing ends."""
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if "request" not in name and "compromise" not in name])
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_write_of_somebody_else_before_any_save_changes_nothing_in_the_end(name: str) -> None:
     """What is saved is refused as conflicting and decided anew; the end equals the reference."""
     reference = play(name)

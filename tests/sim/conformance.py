@@ -125,6 +125,25 @@ class SecretsConformance:
 
         play(scene)
 
+    @pytest.mark.parametrize("there", ["1", "3"])
+    def test_copied_as_expected(self, play: Play, there: str) -> None:
+        """A value is copied only if what is expected beside it stands there; else nothing is changed."""
+
+        async def scene(stage: Stage) -> None:
+            made = await stage.ports.secrets.create(
+                stage.namespace, new_secret(await owner(stage), a=b"x", version=there.encode())
+            )
+            wish = replace(change_of(made), copy={"b": "a"}, expect={"version": "1"})
+            if there == "1":
+                view = await stage.ports.secrets.change(stage.namespace, "db", wish)
+                assert view.material == Material({"a": b"x", "b": b"x", "version": b"1"})
+                return
+            with pytest.raises(Conflict):
+                await stage.ports.secrets.change(stage.namespace, "db", wish)
+            assert await stage.ports.secrets.read(stage.namespace, "db") == made
+
+        play(scene)
+
     def test_copied_and_dropped(self, play: Play) -> None:
         """A change that copies, and drops what is not there, was decided on another Secret and changes nothing."""
 

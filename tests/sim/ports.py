@@ -213,7 +213,8 @@ class Secrets:
                 raise Conflict(name)
             values = dict(old.material.reveal())
             assert set(change.copy.values()) <= set(values)
-            if change.copy and not change.drop <= set(values):
+            expected = all(values.get(key) == text.encode() for key, text in change.expect.items())
+            if change.copy and not (change.drop <= set(values) and expected):
                 raise Conflict(name)
             values |= {new: values[key] for new, key in change.copy.items()}
             values = {key: value for key, value in values.items() if key not in change.drop}

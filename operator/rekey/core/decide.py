@@ -122,7 +122,9 @@ def _replace(facts: Facts) -> Decision | None:
         return Act(effect, "no copy of the value is left")
     if facts.bundle_version is None:
         return None
-    return Act(Issue(facts.bundle_version, Cause.REBUILT), "the bundle is ahead of the ledger: catch up")
+    # Its Secret says for whom it was made.
+    effect = Issue(facts.bundle_version, Cause.REBUILT, start.answered_by_issue(facts))
+    return Act(effect, "the bundle is ahead of the ledger: catch up")
 
 
 RULES: tuple[Rule, ...] = (

@@ -28,6 +28,7 @@ class Wanted:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     copy: Mapping[str, str] = field(default_factory=dict)
+    expect: Mapping[str, str] = field(default_factory=dict)
 
 
 def target_of(facts: Facts) -> Target:
@@ -78,4 +79,6 @@ def over(facts: Facts, target: Target, current: tuple[int, Material], previous: 
     copy = {content.PREVIOUS + key: key for key in ref.keys if not key.startswith(content.PREVIOUS)}
     fresh = compose(facts, target, current, None)
     keys = tuple(sorted({*fresh.keys, *copy}))
-    return replace(fresh, previous=previous, drop=fresh.drop - set(keys), keys=keys, copy=copy)
+    # Whoever comes late must not copy what is already the new version; not only the resourceVersion sees to that.
+    expect = {content.VERSION: str(previous)}
+    return replace(fresh, previous=previous, drop=fresh.drop - set(keys), keys=keys, copy=copy, expect=expect)

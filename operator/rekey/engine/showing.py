@@ -75,6 +75,7 @@ async def _change(ports: Ports, facts: Facts, wanted: Wanted, uid: str, resource
         uid=uid,
         resource_version=resource_version,
         copy=wanted.copy,
+        expect=wanted.expect,
         material=wanted.material,
         drop=wanted.drop,
         labels=wanted.labels,

@@ -122,7 +122,11 @@ def _view(found: dict[str, Any]) -> SecretView:
 
 def _encoded(material: Material) -> dict[str, str]:
     # Sent to the API server and nowhere else: this is what a Secret is.
-    return {key: b64encode(value).decode() for key, value in material.reveal().items()}
+    return {key: _base64(value) for key, value in material.reveal().items()}
+
+
+def _base64(value: bytes) -> str:
+    return b64encode(value).decode()
 
 
 def _edits(change: SecretChange) -> list[dict[str, str]]:
@@ -134,6 +138,10 @@ def _edits(change: SecretChange) -> list[dict[str, str]]:
     return [
         {"op": "replace", "path": "/metadata/uid", "value": change.uid},
         {"op": "replace", "path": "/metadata/resourceVersion", "value": change.resource_version},
+        *(
+            {"op": "test", "path": f"/data/{key}", "value": _base64(text.encode())}
+            for key, text in change.expect.items()
+        ),
         *copied,
         *dropped,
         *({"op": "add", "path": f"/data/{key}", "value": value} for key, value in _encoded(change.material).items()),

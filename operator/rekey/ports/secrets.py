@@ -56,14 +56,17 @@ class SecretChange:
     """A change of a Secret that applies only to that uid at that resourceVersion.
 
     `copy`: what stands under the second key is put under the first as well, before anything else is done; nobody reads
-    it, so the caller must know that it is there (the API server copies nothing as an empty value). `material` is
-    written key by key over what is there, `drop` keys are removed; labels and annotations likewise (None removes one).
-    `owner`: make it the controller; `release`: the uid of the owner whose reference is taken away.
+    it, so the caller must know that it is there (the API server copies nothing as an empty value). `expect`: beside a
+    copy, what stands under these keys, or nothing is changed; these values are no secrets.
+
+    `material` is written key by key over what is there, `drop` keys are removed; labels and annotations likewise (None
+    removes one). `owner`: make it the controller; `release`: the uid of the owner whose reference is taken away.
     """
 
     uid: str
     resource_version: str
     copy: Mapping[str, str] = field(default_factory=dict)
+    expect: Mapping[str, str] = field(default_factory=dict)
     material: Material = field(default_factory=lambda: Material({}))
     drop: frozenset[str] = frozenset()
     labels: Mapping[str, str | None] = field(default_factory=dict)
@@ -92,8 +95,8 @@ class Secrets(Protocol):
         """Apply the change and return the Secret as stored.
 
         Raises:
-            Conflict: the uid or the resourceVersion is another one, or, of one that copies, a key to drop is not
-                there; nothing was changed.
+            Conflict: the uid or the resourceVersion is another one, or, of one that copies, something else stands there
+                than is expected, or a key to drop is not there; nothing was changed.
             NotFound: there is none.
         """
         ...
