@@ -19,6 +19,10 @@ class Retryable(RekeyError):
         """Seconds the other side asked for, where it did."""
 
 
+class NoAnswer(Retryable):
+    """Wait: it is not known whether the request arrived."""
+
+
 class Conflict(RekeyError):
     """Look again, then decide anew: somebody wrote in between."""
 

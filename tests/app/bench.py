@@ -80,6 +80,7 @@ class Bench:
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
         self.leads = True
+        self.is_lost = False
         self.done: list[tuple[Key, bool]] = []
         self.failures: list[str] = []
         self.saved: list[Status] = []
@@ -90,7 +91,7 @@ class Bench:
         self.credentials = Observed(
             self.store, self.cache, [lambda _, after: self.saved.append(after)], self.store.refuse
         )
-        self.workers = Workers(self.queue, self.cache, self.credentials, self, Clock(), self, self)
+        self.workers = Workers(self.queue, self.cache, self.credentials, self, Clock(), self, self, self)
         check = timedelta(hours=1)
         self.drift = Drift(Clock(), check, 50, lambda key: self.queue.add(key, Lane.RESYNC, check=True))
         self.deaf = 0

@@ -8,9 +8,12 @@ import orjson
 import pytest
 from aiohttp import web
 
+from rekey.app.clock import ticks
+from rekey.app.contact import Contact
 from rekey.app.heard import Asked, Deaf, Gone, Heard, Inbox, Synced, Withdrawn
 from rekey.app.kopf_shell import PATIENCE, KopfShell
 from rekey.app.listening import Sieve
+from rekey.app.preflight import Preflight
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Key
 from tests.app.credentials import manifest
@@ -46,8 +49,9 @@ def discovered(path: str) -> dict[str, Any]:
     kinds = [GROUPS[group][1:], *([("rotationrequests", "RotationRequest")] if group == "rekey.dev" else [])]
     verbs = ["get", "list", "watch", "patch"]
     resources = [
-        {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
+        {"name": f"{plural}{part}", "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
         for plural, kind in kinds
+        for part in ("", *(["/status"] if group == "rekey.dev" else []))
     ]
     return {"kind": "APIResourceList", "resources": resources}
 
@@ -123,7 +127,9 @@ def heard_until(
                 news.set()
 
         async with answering(world.answer) as server:
-            shell = KopfShell(server.access(), (), Inbox(deliver), needs_no_handler, patience)
+            shell = KopfShell(
+                server.access(), (), Inbox(deliver), needs_no_handler, Preflight(Contact(ticks)), patience
+            )
             assert shell.is_well()
             shell.start()
             async with asyncio.timeout(30):
@@ -236,6 +242,31 @@ def test_listening_begins_anew_when_nothing_is_heard_at_all() -> None:
     """The ear would wait for ever for a resource that kopf did not find; it begins anew and hears everything."""
     found, _ = heard_until(Late([[manifest("a")]]), lambda items: Synced() in items, patience=1.0)
     assert names(found) == ["Deaf", "a", "Synced"]
+
+
+class Vanished(World):
+    """An API server whose CRDs are deleted while they are watched, and applied again after a while."""
+
+    def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
+        super().__init__(pages)
+        self.looked = 0
+
+    async def answer(self, asked: Question) -> web.StreamResponse:
+        """Answer as an API server does."""
+        if asked.path == "/apis/rekey.dev/v1alpha1" and self.lists:
+            self.looked += 1
+        gone = self.lists > 0 and self.looked < 2
+        if gone and asked.path.startswith("/apis/rekey.dev/"):
+            return web.json_response({}, status=404)
+        return await super().answer(asked)
+
+
+def test_listening_waits_for_crds_that_were_deleted(caplog: pytest.LogCaptureFixture) -> None:
+    """A kind that is not served any more ends kopf; the line says what to apply, and then everything is listed."""
+    world = Vanished([[manifest("a")]])
+    found, _ = heard_until(world, lambda items: Deaf() in items and names(items).count("a") == 2)
+    assert names(found).count("Deaf") == 1
+    assert any("run `kubectl apply -f crds/`" in record.message for record in caplog.records)
 
 
 def test_a_first_list_that_gets_on_has_all_the_time_it_needs() -> None:

@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 
 from rekey.app import preflight
+from rekey.app.clock import ticks
+from rekey.app.contact import Contact
 from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.rights import needed
@@ -45,13 +47,13 @@ def then(*answers: Answer) -> Answer:
 
 @pytest.mark.usefixtures("soon")
 def test_everything_that_is_missing_is_named_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """A server that is unwell, no CRD, then two rights: five lines, in this order, and then the work may begin."""
+    """A server that is unwell, no CRD, then two rights: one line each, in this order, and then the work may begin."""
     answer = then(always(503), always(404), always(404), always(200, SERVED))
 
     async def play() -> None:
         async with answering(answer) as server, Client(server.access()) as client:
             async with asyncio.timeout(30):
-                await preflight.pass_all(client, needed(("shop",)))
+                await preflight.Preflight(Contact(ticks)).pass_all(client, needed(("shop",)))
 
     with caplog.at_level(logging.INFO):
         asyncio.run(play())
@@ -60,28 +62,48 @@ def test_everything_that_is_missing_is_named_and_waited_for(caplog: pytest.LogCa
     assert lines[0].startswith("the API server http://127.0.0.1:")
     assert "503" in lines[0]
     assert lines[0].endswith("; waiting for it")
-    assert lines[1:3] == [crd, crd]
-    assert lines[3:] == [
-        "missing right: delete secrets in namespace shop; waiting for somebody to grant it",
-        "missing right: list pods in namespace shop; waiting for somebody to grant it",
-    ]
+    rights = "missing rights in namespace shop: secrets (delete), pods (list)"
+    assert lines[1:] == [crd, f"{rights}; apply examples/operator/rbac.yaml; waiting"]
 
 
 @pytest.mark.usefixtures("soon")
 def test_a_server_that_is_not_there_is_named(caplog: pytest.LogCaptureFixture, unused_tcp_port: int) -> None:
-    """Nobody listens at the address: the line has it, again and again."""
+    """Nobody listens at the address: one line has it, once however often we look, and the probe too."""
+    tries = 0
+
+    def tried(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+
+    async def play() -> str | None:
+        access = Access(f"http://127.0.0.1:{unused_tcp_port}", None, None, "shop")
+        flight = preflight.Preflight(Contact(ticks))
+        async with Client(access, observe=tried) as client:
+            waiting = asyncio.create_task(flight.pass_all(client, needed(())))
+            await eventually(lambda: tries >= 3)
+            waiting.cancel()
+        return flight.obstacle
+
+    why = "get apis: no answer (connection refused); waiting for it"
+    line = f"the API server http://127.0.0.1:{unused_tcp_port} cannot be used: {why}"
+    assert asyncio.run(play()) == line
+    assert [record.message for record in caplog.records if record.name == preflight.__name__] == [line]
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_is_still_missing_is_said_again_after_a_while(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a long log says what is waited for."""
+    monkeypatch.setattr(preflight, "REMINDER", 0.0)
+    answer = then(always(404), always(404), always(200, SERVED))
 
     async def play() -> None:
-        access = Access(f"http://127.0.0.1:{unused_tcp_port}", None, None, "shop")
-        async with Client(access) as client:
-            waiting = asyncio.create_task(preflight.pass_all(client, needed(())))
-            await eventually(lambda: len(caplog.records) >= 3)
-            waiting.cancel()
+        async with answering(answer) as server, Client(server.access()) as client:
+            await preflight.Preflight(Contact(ticks)).until_served(client)
 
     asyncio.run(play())
-    said = {record.message for record in caplog.records if record.name == preflight.__name__}
-    why = "get apis: no answer (ClientConnectorError); waiting for it"
-    assert said == {f"the API server http://127.0.0.1:{unused_tcp_port} cannot be used: {why}"}
+    assert len([record for record in caplog.records if record.name == preflight.__name__]) == 2
 
 
 @pytest.fixture

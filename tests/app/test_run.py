@@ -23,6 +23,8 @@ pytestmark = pytest.mark.kube
 METRICS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 # One of them is given only where a fence is looked for.
 DOCUMENTED = set(re.findall(r"^\| `(rekey_\w+?)`", METRICS, re.MULTILINE)) - {"rekey_fenced"}
+WELL = "[+] nothing is missing: ok\n[+] the API server answers: ok\n[+] credentials are known: ok\n"
+UNKNOWN = ("[+] credentials are known: ok", "[-] credentials are known: the first list is not complete")
 CREDENTIAL = """
 apiVersion: rekey.dev/v1alpha1
 kind: RotatedCredential
@@ -131,7 +133,7 @@ def test_from_start_to_stop(start: Start, served: Cluster, namespace: str) -> No
     served.apply(CREDENTIAL, namespace)
     process = start(namespace)
     until(lambda: process.said("all credentials are known"), "the first list", seconds=60)
-    assert process.get("/readyz") == (200, "[+] credentials are known: ok\n")
+    assert process.get("/readyz") == (200, WELL)
     served.kubectl("-n", namespace, "wait", "rcred/orders", "--for=condition=Ready", "--timeout=60s")
     assert process.get("/livez")[0] == 200
     metrics = process.get("/metrics")[1]
@@ -176,7 +178,10 @@ def test_a_missing_right_is_named_and_waited_for(start: Start, served: Cluster, 
     missing = {line["message"] for line in process.lines() if line["message"].startswith("missing right")}
     assert missing == {text}
     assert process.get("/livez")[0] == 200
-    assert process.get("/readyz") == (503, "[-] credentials are known: the first list is not complete\n")
+    assert process.get("/readyz") == (
+        503,
+        WELL.replace("[+] nothing is missing: ok", f"[-] nothing is missing: {text}").replace(*UNKNOWN),
+    )
     served.apply(ROLE.replace("[get, create, patch]", "[get, create, patch, delete]"), namespace)
     until(lambda: process.said("all credentials are known"), "the work to begin", seconds=60)
     assert process.end() == 0

@@ -10,6 +10,8 @@ from datetime import timedelta
 import pytest
 
 from rekey.app import preflight
+from rekey.app.clock import ticks
+from rekey.app.contact import Contact
 from rekey.core.facts import Fence
 from rekey.core.reasons import Reason
 from rekey.kube import config, fence
@@ -80,7 +82,7 @@ def test_a_missing_right_is_named(
         async with Client(as_pod(release)) as client:
             with taken_away(release, right):
                 await learned(client, right, lacking=True)
-                waiting = asyncio.create_task(preflight.pass_all(client, ALL))
+                waiting = asyncio.create_task(preflight.Preflight(Contact(ticks)).pass_all(client, ALL))
                 async with asyncio.timeout(60):
                     while not lines():  # noqa: ASYNC110  the log tells nobody
                         await asyncio.sleep(0.02)

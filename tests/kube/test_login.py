@@ -248,6 +248,7 @@ BAD_KUBECONFIGS = {
         "cannot be used",
     ),
     "an authority that is none": ({"token": "t"}, {"certificate-authority-data": "eA=="}, "certificates"),
+    "a token file in a folder that is a file": ({"tokenFile": "/dev/null/token"}, {}, "cannot be used"),
     "a proxy": ({"token": "t"}, {"proxy-url": "http://proxy"}, "proxy-url, which Rekey cannot use"),
     "another name in TLS": ({"token": "t"}, {"tls-server-name": "x"}, "tls-server-name, which"),
 }
@@ -261,9 +262,32 @@ def test_bad_kubeconfig(tmp_path: Path, user: dict[str, Any], where: dict[str, A
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("context", [None, "nowhere"], ids=["no such file", "no such context"])
-def test_no_kubeconfig(tmp_path: Path, context: str | None) -> None:
-    """A file or a context that does not exist is reported in one line."""
-    file = written(tmp_path / "config", {"token": "t"}) if context else str(tmp_path / "missing")
+def test_no_such_context(tmp_path: Path) -> None:
+    """A context that does not exist is reported in one line."""
     with pytest.raises(NoAccessError, match="cannot be used: Invalid kube-config file"):
-        load({}, kubeconfig=file, context=context)
+        load({}, kubeconfig=written(tmp_path / "config", {"token": "t"}), context="nowhere")
+
+
+NO_KUBECONFIGS: dict[str, tuple[str | None, str]] = {
+    "no such file": (None, "there is no file FILE: set KUBECONFIG or --kubeconfig"),
+    "not YAML": ("a: b\nfoo: [s3cret", "the kubeconfig FILE is not YAML: line 2: expected"),
+    "a word": ("s3cret", "the kubeconfig FILE cannot be used: it does not have the form of one"),
+    "a list": ("- s3cret", "the kubeconfig FILE cannot be used: it does not have the form of one"),
+    "empty": ("", "the kubeconfig FILE cannot be used: Invalid kube-config"),
+    "something else": ("s3cret: 1", "the kubeconfig FILE cannot be used: Invalid kube-config"),
+}
+
+
+@pytest.mark.parametrize("name", NO_KUBECONFIGS)
+def test_no_kubeconfig(tmp_path: Path, name: str) -> None:
+    """A file that is missing or no kubeconfig is reported in one line that quotes nothing of it."""
+    text, message = NO_KUBECONFIGS[name]
+    file = tmp_path / "config"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(NoAccessError) as caught:
+        load({"KUBECONFIG": str(file)})
+    said = str(caught.value).replace(str(file), "FILE")
+    assert said.startswith(message)
+    assert "\n" not in said
+    assert "s3cret" not in said

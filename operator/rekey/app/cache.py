@@ -110,6 +110,11 @@ class Cache:
         seen = self._entries.get(key)
         return seen is None or seen.version > seen.known
 
+    def was_edited(self, key: Key) -> bool:
+        """Return whether somebody else changed it since it was acted on; one that never was is not edited, but new."""
+        seen = self._entries.get(key)
+        return seen is not None and 0 < seen.known < seen.version
+
     def is_behind(self, key: Key) -> bool:
         """Return whether a newer version than the one that is kept is known to exist."""
         seen = self._entries.get(key)

@@ -7,6 +7,7 @@ from typing import Any
 from rekey.app.heard import Heard, Inbox, Synced
 from rekey.app.kopf_shell import KopfShell
 from rekey.app.listening import Choice, NeedsNoHandler
+from rekey.app.preflight import Preflight
 from rekey.app.seen import Seen, key_of, look
 from rekey.core import shards
 from rekey.core.facts import Key
@@ -25,12 +26,14 @@ class Ears:
         number: int,
         take: Callable[[Heard], None],
         needs_no_handler: NeedsNoHandler,
+        preflight: Preflight,
         stray: Stray,
     ) -> None:
         self._access = access
         self._number = number
         self._take = take
         self._needs_no_handler = needs_no_handler
+        self._preflight = preflight
         self._stray = stray
         self._loop = asyncio.get_running_loop()
         self._open: dict[int, KopfShell] = {}
@@ -49,7 +52,9 @@ class Ears:
                 synced.set()
 
         choice = Choice(shards.selector(shard, self._number), lambda obj: self._keep(obj, shard))
-        self._open[shard] = shell = KopfShell(self._access, (), Inbox(take), self._needs_no_handler, choice=choice)
+        inbox = Inbox(take)
+        shell = KopfShell(self._access, (), inbox, self._needs_no_handler, self._preflight, choice=choice)
+        self._open[shard] = shell
         shell.start()
         return synced
 

@@ -2,9 +2,10 @@
 
 1. The only handler is `on.event`, which takes what is needed of the object and returns None: kopf adds no finalizers
    and writes nothing.
-2. kopf ends when a watch reports an error it does not know, and is ended when its first list does not get on (it waits
-   for ever for a resource that was not served yet when it asked); then it is started again, later each time. Queue,
-   cache and workers live outside and do not notice. Its end is helped along: with several watches it may hang in it.
+2. kopf ends when a watch reports an error it does not know. It is ended when its first list does not get on (it waits
+   for ever for a resource that was not served yet when it asked) and when our kinds are not served any more. Then it is
+   started again, later each time, once they are served. Queue, cache and workers live outside and do not notice. Its end
+   is helped along: with several watches it may hang in it.
 3. What is heard is handed over in batches: one wake-up of the main loop for however many events came meanwhile.
 4. What is listed is taken out of the answers (`listening`); the first list is over when kopf watches everywhere.
 """
@@ -16,10 +17,13 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Final
 
+import aiohttp
+
 from rekey.app.backoff import delay
 from rekey.app.heard import Asked, Deaf, Gone, Inbox, Withdrawn
 from rekey.app.kopf_settings import kopf, listening
-from rekey.app.listening import EVERYTHING, KINDS, Answer, Choice, NeedsNoHandler, Progress
+from rekey.app.listening import EVERYTHING, KINDS, Answer, Choice, NeedsNoHandler, Progress, Served
+from rekey.app.preflight import Preflight
 from rekey.app.seen import key_of, version_of
 from rekey.kube.api import CREDENTIALS, REQUESTS
 from rekey.kube.client import Client
@@ -36,12 +40,13 @@ log = logging.getLogger(__name__)
 class KopfShell:
     """kopf in its thread. `start` and `stop` are called from the loop that the inbox delivers to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one each
         self,
         access: Access,
         namespaces: tuple[str, ...],
         inbox: Inbox,
         needs_no_handler: NeedsNoHandler,
+        preflight: Preflight,
         patience: float = PATIENCE,
         *,
         choice: Choice = EVERYTHING,
@@ -51,6 +56,7 @@ class KopfShell:
         self._namespaces = namespaces
         self._inbox = inbox
         self._needs_no_handler = needs_no_handler
+        self._preflight = preflight
         self._patience = patience
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,50 +91,60 @@ class KopfShell:
     async def _listen_on(self) -> None:
         """Listen until told to stop; when kopf fails, say so in one line and begin anew after a while."""
         self._loop = asyncio.get_running_loop()
-        attempt = 0
+        attempt, failed = 0, False
         while not self._stop.is_set():
             started = self._loop.time()
             try:
-                await self._listen()
+                await self._listen(anew=failed)
             except Exception as error:  # noqa: BLE001  whatever ends kopf must not end us
+                failed = True
                 attempt = 0 if self._loop.time() - started > _LONGEST.total_seconds() else attempt + 1
                 wait = delay("kopf", attempt, longest=_LONGEST).total_seconds()
                 log.warning("listening ended; it begins anew", extra={"error": type(error).__name__, "seconds": wait})
                 self._inbox.put(Deaf())
                 await _either(self._stop.wait(), asyncio.sleep(wait))
 
-    async def _listen(self) -> None:
+    async def _listen(self, *, anew: bool) -> None:
         streams = KINDS * max(1, len(self._namespaces))
+        async with Client(self._access, limit=CONNECTIONS + streams) as client:
+            if anew:
+                await _either(self._stop.wait(), self._preflight.until_served(client))
+            async with asyncio.timeout(self._patience) as limit:
+                await self._hear(client, limit, streams)
+
+    async def _hear(self, client: Client, limit: asyncio.Timeout, streams: int) -> None:
         seconds = asyncio.get_running_loop().time
         ending = asyncio.Event()
-        async with (
-            Client(self._access, limit=CONNECTIONS + streams) as client,
-            asyncio.timeout(self._patience) as limit,
-        ):
 
-            def went_on(is_synced: bool) -> None:  # noqa: FBT001  a callback's only word
-                if not limit.expired():
-                    limit.reschedule(None if is_synced else seconds() + self._patience)
+        def went_on(is_synced: bool) -> None:  # noqa: FBT001  a callback's only word
+            if not limit.expired():
+                limit.reschedule(None if is_synced else seconds() + self._patience)
 
-            progress = Progress(streams, self._inbox, self._needs_no_handler, went_on, self._choice)
-            work = asyncio.ensure_future(
-                kopf.operator(
-                    registry=self._registry(client, progress, ending),
-                    settings=listening(),
-                    clusterwide=not self._namespaces,
-                    namespaces=self._namespaces,
-                    stop_flag=self._stop,
-                )
+        def not_served() -> None:
+            if not limit.expired():
+                limit.reschedule(seconds())
+
+        progress = Progress(streams, self._inbox, self._needs_no_handler, went_on, self._choice)
+        work = asyncio.ensure_future(
+            kopf.operator(
+                registry=self._registry(client, ending, Served(not_served), progress),
+                settings=listening(),
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
             )
-            try:
-                await _either(asyncio.wait({work}), ending.wait())
-            except asyncio.CancelledError:  # patience is over
-                work.cancel()
-                raise
-            finally:
-                await _to_the_end(work)
+        )
+        try:
+            await _either(asyncio.wait({work}), ending.wait())
+        except asyncio.CancelledError:  # patience is over
+            work.cancel()
+            raise
+        finally:
+            await _to_the_end(work)
 
-    def _registry(self, client: Client, progress: Progress, ending: asyncio.Event) -> kopf.OperatorRegistry:
+    def _registry(
+        self, client: Client, ending: asyncio.Event, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         put, keep = self._inbox.put, self._choice.keep
 
@@ -139,7 +155,7 @@ class KopfShell:
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:  # noqa: ANN401  kopf's
             # A new one each time: kopf closes the old one when the API server refused its login.
-            session = client.open_session(progress, response_class=Answer)
+            session = client.open_session(self._preflight.contact, *middlewares, response_class=Answer)
             return kopf.AiohttpSession(
                 server=self._access.server, aiohttp_session=session, default_namespace=self._access.namespace
             )

@@ -8,6 +8,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from http.client import NOT_FOUND
 from typing import Any, Final, cast
 
 import aiohttp
@@ -87,6 +88,22 @@ class Sieve:
             return False
         self._inbox.put_later(self._choice.keep(obj))
         return True
+
+
+class Served:
+    """A middleware that tells when our kinds are not served any more: somebody deleted a CRD."""
+
+    def __init__(self, not_served: Callable[[], None]) -> None:
+        self._not_served = not_served
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Pass everything on."""
+        answer = await handler(request)
+        if answer.status == NOT_FOUND and request.url.name in _TAKERS:
+            self._not_served()
+        return answer
 
 
 class Progress:

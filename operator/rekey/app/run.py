@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 import rekey
-from rekey.app import electing, preflight
+from rekey.app import electing
 from rekey.app.settings import Settings
 from rekey.app.wiring import Operator, wired
 from rekey.errors import RekeyError
@@ -57,7 +57,7 @@ async def _run(settings: Settings, access: Access) -> None:
     async with wired(settings, access) as operator:
         await _serve(operator, settings)
         try:
-            if await _unless(stop, preflight.pass_all(operator.client, electing.rights(settings, access))):
+            if await _unless(stop, operator.preflight.pass_all(operator.client, electing.rights(settings, access))):
                 await _work(operator, settings, stop)
         finally:
             operator.heartbeat.stop()
@@ -70,7 +70,7 @@ async def _serve(operator: Operator, settings: Settings) -> None:
         await operator.server.start(settings.http_port)
     except OSError as error:
         raise CannotStart(
-            f"port {settings.http_port} cannot be used ({error.strerror}): set REKEY_HTTP_PORT"
+            f"port {settings.http_port} cannot be used ({error.strerror}): set --http-port or REKEY_HTTP_PORT"
         ) from error
     log.info("answering probes", extra={"port": operator.server.port})
 

@@ -9,6 +9,7 @@ from rekey.app.heard import Inbox
 from rekey.app.intake import Intake
 from rekey.app.kopf_shell import KopfShell
 from rekey.app.leading import Entry
+from rekey.app.preflight import Preflight
 from rekey.app.resync import Take
 from rekey.app.settings import Settings
 from rekey.app.shard_map import ShardMap
@@ -31,7 +32,9 @@ class Scope:
     """What goes on besides, for ever."""
 
 
-def scope(settings: Settings, client: Client, intake: Intake, known: Known, atlas: ShardMap | None) -> Scope:
+def scope(
+    settings: Settings, client: Client, intake: Intake, known: Known, atlas: ShardMap | None, preflight: Preflight
+) -> Scope:
     """Return what this process covers."""
     cache, queue = known.cache, known.queue
 
@@ -43,13 +46,13 @@ def scope(settings: Settings, client: Client, intake: Intake, known: Known, atla
 
     if atlas is None:
         return Scope(
-            KopfShell(client.access, settings.namespaces, Inbox(intake.take), needs_no_handler),
+            KopfShell(client.access, settings.namespaces, Inbox(intake.take), needs_no_handler, preflight),
             Takeover(take, cache, queue, known.askers, SystemClock(), intake.synced),
             take,
             lambda: None if intake.synced.is_set() else "the first list is not complete",
         )
     shards = Sharding(client, atlas, known, rollouts=settings.max_rollouts)
-    shards.ears = ears = Ears(client.access, settings.shards, intake.take, needs_no_handler, shards.stray)
+    shards.ears = ears = Ears(client.access, settings.shards, intake.take, needs_no_handler, preflight, shards.stray)
 
     async def take_ours() -> tuple[census.Census, ...]:
         return shards.ours(await take())

@@ -11,7 +11,8 @@ from rekey.app import probes
 from rekey.app.asking import Asking
 from rekey.app.book import Book
 from rekey.app.cache import Cache
-from rekey.app.clock import ServerClock, SystemClock
+from rekey.app.clock import ServerClock, SystemClock, ticks
+from rekey.app.contact import Contact
 from rekey.app.drift import Drift
 from rekey.app.ears import Ears
 from rekey.app.electing import elected, shard_map
@@ -22,11 +23,12 @@ from rekey.app.leading import Entry, Leading
 from rekey.app.ledgers import Ledgers
 from rekey.app.metrics import Gauges, Metrics
 from rekey.app.observed import Observed
+from rekey.app.preflight import Preflight
 from rekey.app.progress import Progress
 from rekey.app.queue import Lane, Queue
 from rekey.app.recorded import Recorded
 from rekey.app.resync import Resync
-from rekey.app.scope import scope
+from rekey.app.scope import Scope, scope
 from rekey.app.settings import Settings
 from rekey.app.shard_map import ShardMap
 from rekey.app.sharding import Known
@@ -54,6 +56,7 @@ class Operator:
     """The parts that `run` starts and stops."""
 
     client: Client
+    preflight: Preflight
     cache: Cache
     workers: Workers
     asking: Asking
@@ -71,7 +74,7 @@ class Operator:
 async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     """Give the operator, put together and not yet started; Events that wait at the end are still sent."""
     clock, parser, heartbeat = ServerClock(), Parser(), probes.Heartbeat()
-    metrics = Metrics(clock)
+    metrics, contact = Metrics(clock), Contact(ticks)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas = shard_map(settings)
     lead = elected(settings, access, metrics, heartbeat.silence, atlas)
@@ -81,7 +84,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             clock,
             parser,
             instance=socket.gethostname(),
-            observe=metrics.requested,
+            observe=contact.beside(metrics.requested),
             dropped=metrics.event_dropped,
             lead=lead,
         ) as (client, bare):
@@ -92,11 +95,11 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
             ports = replace(bare, credentials=observed, announcer=Recorded(bare.announcer))
             engine = _engine(settings, ports, cache, book)
-            workers = Workers(queue, cache, observed, engine, clock, metrics, lead)
+            workers = Workers(queue, cache, observed, engine, clock, metrics, lead, contact)
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
-            parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas)
+            parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
             fencing = _fencing(settings, client, engine, metrics)
             yield _put_together(settings, parts, () if fencing is None else (fencing.run,))
     finally:
@@ -132,12 +135,14 @@ class _Parts:
     heartbeat: probes.Heartbeat
     lead: Leading
     atlas: ShardMap | None
+    contact: Contact
 
 
 def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...]) -> Operator:
     client, cache, queue, workers = parts.client, parts.cache, parts.queue, parts.workers
     intake = Intake(cache, queue, workers.timer, parts.asking, parts.metrics.deafened, sharded=parts.atlas is not None)
-    covered = scope(settings, client, intake, Known(cache, queue, workers.timer, parts.asking), parts.atlas)
+    preflight, known = Preflight(parts.contact), Known(cache, queue, workers.timer, parts.asking)
+    covered = scope(settings, client, intake, known, parts.atlas, preflight)
     resync = Resync(covered.take, cache, queue, settings.resync_interval, seed=socket.gethostname())
     checks = (
         alive(parts, covered.shell)
@@ -146,6 +151,7 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
     )
     return Operator(
         client=client,
+        preflight=preflight,
         cache=cache,
         workers=workers,
         asking=parts.asking,
@@ -153,7 +159,7 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
         background=(resync.run, *covered.follow, *more),
         intake=intake,
         shell=covered.shell,
-        server=probes.Probes(checks, {"credentials are known": covered.ready}, parts.metrics.text),
+        server=probes.Probes(checks, ready(preflight, covered), parts.metrics.text),
         heartbeat=parts.heartbeat,
         lead=parts.lead,
         entry=covered.entry,
@@ -167,6 +173,15 @@ def _drift(settings: Settings, cache: Cache, queue: Queue) -> Drift:
     drift = Drift(SystemClock(), settings.drift_interval, settings.drift_reads_per_second, check)
     cache.tell(entered=drift.follow, left=drift.drop)
     return drift
+
+
+def ready(preflight: Preflight, covered: Scope) -> Mapping[str, probes.Check]:
+    """Return what the process is judged ready by."""
+    return {
+        "nothing is missing": lambda: preflight.obstacle,
+        "the API server answers": preflight.contact.trouble,
+        "credentials are known": covered.ready,
+    }
 
 
 def moving(cache: Cache, queue: Queue, lead: Leading) -> dict[str, probes.Check]:

@@ -21,7 +21,7 @@ from rekey.app.logs import describe
 from rekey.app.queue import Lane, Queue, Work
 from rekey.core.facts import Credential, Key
 from rekey.engine.reconcile import Result
-from rekey.errors import Forbidden, NotLeading, Rejected, RekeyError, Retryable
+from rekey.errors import Forbidden, NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.ports.cluster import Clock
 
 STUCK: Final = 3
@@ -58,6 +58,15 @@ class Gate(Protocol):
         ...
 
 
+class Contact(Protocol):
+    """Who knows whether the API server answers."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether it does not, which was said."""
+        ...
+
+
 class Tally(Protocol):
     """Who wants to know how the work goes."""
 
@@ -82,6 +91,7 @@ class Workers:
         clock: Clock,
         tally: Tally,
         gate: Gate,
+        contact: Contact,
     ) -> None:
         self._queue = queue
         self._cache = cache
@@ -90,6 +100,7 @@ class Workers:
         self._clock = clock
         self._tally = tally
         self._gate = gate
+        self._contact = contact
         self._backoff = Backoff()
         self._seconds: Callable[[], float] = asyncio.get_running_loop().time
         self._tasks: list[asyncio.Task[None]] = []
@@ -142,10 +153,12 @@ class Workers:
         key = work.key
         if work.only_change and not work.check and self._is_echo(key):
             return  # we wrote it ourselves, and have looked since
+        # A person who edits a credential may have edited its Secret too; when we start nobody has edited anything.
+        check = work.check or self._cache.was_edited(key)
         self._cache.looked(key, self._clock.now())
         try:
             credential = await self._current(key)
-            result = None if credential is None else await self._engine.reconcile(credential, check=work.check)
+            result = None if credential is None else await self._engine.reconcile(credential, check=check)
         except NotLeading:
             raise
         except Exception as error:  # noqa: BLE001  one credential's failure, whatever it is, is no other's
@@ -181,7 +194,7 @@ class Workers:
         self._tally.failed(type(error).__name__)
         attempt = self._backoff.failures(key)
         log.log(
-            _level(error, attempt),
+            logging.DEBUG if self._says_nothing_new(error) else _level(error, attempt),
             _sentence(error, attempt),
             extra={
                 "credential": str(key),
@@ -190,6 +203,10 @@ class Workers:
                 "seconds": round(wait.total_seconds(), 1),
             },
         )
+
+    def _says_nothing_new(self, error: Exception) -> bool:
+        """Return whether it is known, and was said once for all, that the API server is away."""
+        return isinstance(error, NoAnswer) and self._contact.is_lost
 
 
 def _sentence(error: Exception, attempt: int) -> str:

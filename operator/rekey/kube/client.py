@@ -22,12 +22,12 @@ import orjson
 from yarl import URL
 
 from rekey import __version__
-from rekey.errors import Retryable
+from rekey.errors import NoAnswer, Retryable
 from rekey.kube.api import LIST, Json, Path, Verb
 from rekey.kube.config import Access
 from rekey.kube.permit import Permit, Request, within
 from rekey.kube.pressure import Pressure
-from rekey.kube.refusals import refusal, said
+from rekey.kube.refusals import refusal, said, silence
 from rekey.ports.lead import Lead
 
 PAGE: Final = 500
@@ -98,7 +98,6 @@ class Client:
         headers = await self._headers(verb, accept)
         data = None if body is None else orjson.dumps(body)
         self._permit.ask(verb, path)
-        code = 0
         try:
             await self._pressure.enter(self._permit.ask(verb, path))
             try:
@@ -107,15 +106,14 @@ class Client:
                     verb.method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
                 ) as answer:
                     payload = await answer.read()
-                    code = answer.status
                     self.dated(answer.headers.get("Date", ""))
             finally:
                 self._pressure.leave()
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
             self._permit.ask(verb, path)
-            raise Retryable(f"{said(verb, path)}: no answer ({type(error).__name__})") from error
-        finally:
-            self._observe(verb.name, path.resource, code)
+            self._observe(verb.name, path.resource, 0)
+            raise NoAnswer(f"{said(verb, path)}: no answer ({silence(error)})") from error
+        self._observe(verb.name, path.resource, answer.status)
         return self._parsed(verb, path, answer, payload)
 
     async def _headers(self, verb: Verb, accept: str | None) -> dict[str, str]:

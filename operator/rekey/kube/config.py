@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,13 +102,21 @@ def _from_kubeconfig(files: str, context: str | None) -> Access:
 
 
 def _loaded(files: str, context: str | None) -> Untyped:
+    import yaml  # noqa: PLC0415  in a pod it stays out
     from kubernetes import client, config  # noqa: PLC0415  in a pod it stays out
 
+    if not any(Path(file).expanduser().exists() for file in files.split(os.pathsep)):
+        raise NoAccessError(f"there is no file {files}: set KUBECONFIG or --kubeconfig")
     made = client.Configuration()
     try:
         config.load_kube_config(config_file=files, context=context, client_configuration=made)  # type: ignore[no-untyped-call]  # theirs
     except (config.ConfigException, OSError) as error:
         raise NoAccessError(f"the kubeconfig {files} cannot be used: {_line(error)}") from error
+    except yaml.YAMLError as error:
+        raise NoAccessError(f"the kubeconfig {files} is not YAML{_place(error)}") from None  # it quotes the file
+    except (TypeError, AttributeError, KeyError, ValueError):
+        # The package does not look before it reads: what it stumbles over would quote the file.
+        raise NoAccessError(f"the kubeconfig {files} cannot be used: it does not have the form of one") from None
     return made
 
 
@@ -136,6 +145,11 @@ def _tls(authority: Path | str | None, config: Untyped = None) -> ssl.SSLContext
     if config is not None and config.cert_file:
         context.load_cert_chain(config.cert_file, config.key_file)
     return context
+
+
+def _place(error: Exception) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return f": line {mark.line + 1}: {problem}" if mark is not None else ""
 
 
 def _line(error: BaseException) -> str:

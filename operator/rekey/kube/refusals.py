@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from http.client import BAD_REQUEST, INTERNAL_SERVER_ERROR
 from typing import Any, Final
 
+import aiohttp
 import orjson
 
 from rekey.core.reasons import Reason
@@ -74,6 +75,23 @@ def _by_state(verb: Verb, path: Path, code: int, status: dict[str, Any]) -> Reke
 def said(verb: Verb, path: Path) -> str:
     """Return how messages begin: what was asked, of what, where."""
     return f"{verb.name} {path.resource}{f' in namespace {path.namespace}' if path.namespace else ''}"
+
+
+def silence(error: Exception) -> str:
+    """Return why no answer came, for a person."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "unknown host"
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not trusted"
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
+            return "connection refused"
+        case TimeoutError():
+            return "not in time"
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return "connection closed"
+        case _:
+            return type(error).__name__
 
 
 def _status(body: bytes) -> dict[str, Any]:

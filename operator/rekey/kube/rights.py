@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -29,11 +30,19 @@ class Right:
     namespace: str = ""
     name: str = ""
 
+    @property
+    def where(self) -> str:
+        """Return it as in `in namespace shop`."""
+        return f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
+
+    @property
+    def what(self) -> str:
+        """Return it as in `deployments.apps`."""
+        return f"{self.resource}{f'.{self.group}' if self.group else ''}{f' {self.name!r}' if self.name else ''}"
+
     def __str__(self) -> str:
         """Return it as in `patch deployments.apps in namespace shop`."""
-        name = f"{self.resource}.{self.group}" if self.group else self.resource
-        where = f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
-        return f"{self.verb} {name}{f' {self.name!r}' if self.name else ''} {where}"
+        return f"{self.verb} {self.what} {self.where}"
 
 
 _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -71,6 +80,15 @@ def for_lease(namespace: str, name: str) -> tuple[Right, ...]:
 def for_shards() -> tuple[Right, ...]:
     """Return the right to see which namespace is in which shard."""
     return (Right("", "namespaces", "list"),)
+
+
+def listed(rights: Iterable[Right]) -> str:
+    """Return many rights in one line: `in namespace shop: secrets (get, delete), pods (list); in …`."""
+    verbs: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for right in rights:
+        verbs[right.where][right.what].append(right.verb)
+    lines = {where: [f"{what} ({', '.join(of)})" for what, of in whats.items()] for where, whats in verbs.items()}
+    return "; ".join(f"{where}: {', '.join(line)}" for where, line in lines.items())
 
 
 async def missing(client: Client, rights: Iterable[Right]) -> tuple[Right, ...]:
