@@ -126,3 +126,26 @@ def test_text_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     record.created = 1_790_000_000.5
     logs.Plain().filter(record)
     assert logs.Text().format(record) == "14:13:20.500 info    working workers=32"
+
+
+RETRIES: dict[str, tuple[str, bool]] = {
+    "the first try met a server that starts": (
+        "#1 failed; will retry: GET u -> APITooManyRequestsError('starting')",
+        False,
+    ),
+    "no answer, however often": ("#40 failed; will retry: GET u -> ClientConnectorError('refused')", False),
+    "a refusal, time and again": ("#4 failed; will retry: GET u -> APIForbiddenError('no')", True),
+    "giving up": ("#1 failed; escalating: GET u -> APIServerError('no')", True),
+}
+
+
+@pytest.mark.parametrize("name", RETRIES)
+def test_that_kopf_tries_again_is_no_error_yet(name: str, written: io.StringIO) -> None:
+    """What passes by itself, or is said by others, is logged at debug only."""
+    text, is_said = RETRIES[name]
+    for level, expected in ((logging.INFO, is_said), (logging.DEBUG, True)):
+        logging.getLogger().setLevel(level)
+        logging.getLogger("kopf.x").error("Request attempt %s", text)
+        assert bool(lines(written)) is expected
+        written.truncate(0)
+        written.seek(0)

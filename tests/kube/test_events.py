@@ -1,6 +1,7 @@
 """Events: what is sent, how often, and what becomes of those that cannot be sent."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -223,3 +224,17 @@ def test_real_events(play: Play) -> None:
         assert sorted(event["reason"] for event in await stage.events()) == sorted(Notice)
 
     play(scene)
+
+
+def test_a_warning_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Who reads the log only learns of what is out of order: each warning is a line, a routine Event is none."""
+
+    async def scene(announcer: KubeAnnouncer, _: Answering) -> None:
+        for number, notice in ((1, Notice.ACTIVATED), (2, Notice.DRIFT_REPAIRED), (2, Notice.DRIFT_REPAIRED)):
+            announcer.announce(credential(), news(number, notice))
+
+    with caplog.at_level(logging.INFO):
+        play(always(201), scene)
+    (line,) = [vars(record) for record in caplog.records if record.name == "rekey.kube.events"]
+    assert (line["levelname"], line["credential"], line["reason"]) == ("WARNING", "shop/db", "DriftRepaired")
+    assert line["message_text"] == "version 2 is current"

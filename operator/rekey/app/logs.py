@@ -4,7 +4,8 @@
 2. Of an error that is not ours only its type and the places in our own code are shown: its message may quote what it
    was given, and a traceback may show locals.
 3. A line of a library is its first 300 characters without anything that looks like a value: no run of 20 letters
-   and digits passes. kopf, aiohttp, urllib3 and asyncio are heard from `warning` on, whatever the level is.
+   and digits passes. kopf, aiohttp, urllib3 and asyncio are heard from `warning` on, whatever the level is. That kopf
+   tries again is said only when that does not help.
 4. One line each, on stderr: JSON, or text for people.
 """
 
@@ -31,6 +32,8 @@ LIBRARIES: Final = ("kopf", "aiohttp", "urllib3", "asyncio", "kubernetes")
 _OURS: Final = str(Path(rekey.__file__).parent)
 _VALUE: Final = re.compile(r"[A-Za-z0-9+=]{20,}")
 _LONGEST: Final = 300
+_RETRY: Final = re.compile(r"Request attempt #(\d+)\S* failed; will retry: .* -> (\w+)")
+_SOON: Final = 3
 _USELESS: Final = ("OS signals are ignored", "Multidimensional multitasker has failed")
 
 
@@ -52,6 +55,8 @@ class Plain(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Reduce the record in place; drop what tells nobody anything."""
         text = record.getMessage()
+        if _is_patience(text) and logging.getLogger().level > logging.DEBUG:
+            return False
         if not record.name.startswith("rekey"):
             text = _VALUE.sub("[…]", text.partition("\n")[0][:_LONGEST])
         record.msg, record.args = text, None
@@ -59,6 +64,12 @@ class Plain(logging.Filter):
             record.error = describe(record.exc_info[1])
         record.exc_info = record.exc_text = record.stack_info = None
         return not text.startswith(_USELESS)
+
+
+def _is_patience(text: str) -> bool:
+    """Return whether it only says that kopf tries again: at first, or for want of an answer (`contact` tells that)."""
+    found = _RETRY.search(text)
+    return found is not None and (int(found[1]) <= _SOON or not found[2].startswith("API"))
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:

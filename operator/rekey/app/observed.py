@@ -44,7 +44,7 @@ class Observed:
         if status.current_version != credential.status.current_version:
             cause = status.rotation.cause.value if status.rotation is not None else None
             log.info(
-                "another version is current",
+                _arrival(credential.status.current_version, status.current_version),
                 extra={"credential": str(stored.key), "version": status.current_version, "cause": cause},
             )
         return stored
@@ -61,3 +61,12 @@ class Observed:
         version = await self._refuse(key)
         if version is not None:
             self._cache.learn(key, version)
+
+
+def _arrival(before: int | None, after: int | None) -> str:
+    """Return the sentence for a version that is current now."""
+    if after is None:
+        return "no version is current"
+    if before is None:
+        return "the first version is current"
+    return "another version is current" if after > before else "an earlier version is current again"

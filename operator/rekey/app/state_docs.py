@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+
+from rekey.app.cli import run
 from rekey.app.settings import table
 from rekey.core.edges import drawing
 from rekey.core.reasons import NOTICES, Reason, RequestWhy
@@ -54,7 +57,8 @@ Those of a RotationRequest's conditions: {whys}.
 
 _SETTINGS = """# Settings of `rekey run`
 
-Each is a variable and a flag (`REKEY_WORKERS`, `--workers`); a flag wins. A variable that is none of these is refused.
+Each is a variable; one that is none of these is refused. The flags of `rekey run`, each of which wins over its variable:
+{flags}.
 
 | variable | default | meaning |
 | --- | --- | --- |
@@ -80,4 +84,5 @@ def events() -> str:
 def settings() -> str:
     """Return docs/settings.md."""
     rows = "\n".join(f"| `{name}` | {default or '–'} | {meaning} |" for name, default, meaning in table())
-    return _SETTINGS.format(rows=rows)
+    flags = [f"`--{name.replace('_', '-')}`" for name in inspect.signature(run).parameters]
+    return _SETTINGS.format(rows=rows, flags=", ".join(flags))

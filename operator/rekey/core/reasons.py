@@ -142,7 +142,7 @@ NOTICES: Final[dict[Notice, Kind]] = {
     Notice.UNDECLARED_CONSUMER: _warning(
         "Observe", "Pods use the Secret without being declared; they gate, unrestarted."
     ),
-    Notice.STALLED: _warning("Decide", "Nothing moves until a person acts; the note says what to do."),
+    Notice.STALLED: _warning("Decide", "It does not get on; the note says what to do, or when it is tried again."),
     Notice.DRIFT_REPAIRED: _warning("Repair", "A Secret was changed or deleted by somebody else and was restored."),
     Notice.VALUE_LOST: _warning("Repair", "No copy of the current value was left; a new version is made."),
     Notice.REQUEST_ACCEPTED: _normal("Request", "What a RotationRequest asks for was begun, or is so already."),

@@ -4,12 +4,14 @@
    We remember names to spare it the question, but for less long than it keeps Events: an hour, as a rule.
 2. Too many are dropped and counted, never waited for: there is one bounded queue for all, and for each
    credential a bucket that fills again slowly.
+3. A warning is logged too: Events end after an hour, and not everybody looks at them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Self, TypeVar
@@ -34,6 +36,7 @@ _REMEMBERED = 4_096
 _KNOWN_FOR = timedelta(minutes=30)
 _LONGEST_NOTE = 1_024
 _LONGEST_INSTANCE = 128
+log = logging.getLogger(__name__)
 
 Drop = Callable[[str], None]
 """Told why an Event was dropped: `Full`, `TooMany`, `Refused`, `Stopped` or `NotLeading`."""
@@ -84,6 +87,9 @@ class KubeAnnouncer:
             self._dropped("Full")
             return
         _remember(self._known, name, now)
+        if NOTICES[news.notice].warning:
+            more = {"credential": str(credential.key), "reason": news.notice.value, "message_text": news.note}
+            log.warning("something is out of order", extra=more)
 
     def _may_send(self, uid: str) -> bool:
         now = asyncio.get_running_loop().time()

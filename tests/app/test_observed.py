@@ -1,0 +1,33 @@
+"""What the log says of a version that becomes current."""
+
+import asyncio
+import logging
+
+import pytest
+
+from rekey.core.status import Status
+from rekey.kube.credentials import Parser
+from tests.app.bench import Bench, hold
+from tests.app.credentials import settled
+
+ARRIVALS: dict[str, tuple[int | None, int | None, list[str]]] = {
+    "the first": (None, 1, ["the first version is current"]),
+    "the next": (1, 2, ["another version is current"]),
+    "the one before, after a failure": (3, 2, ["an earlier version is current again"]),
+    "the same": (2, 2, []),
+}
+
+
+@pytest.mark.parametrize("name", ARRIVALS)
+def test_arrivals_are_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A save that changes the current version says which way."""
+    before, after, wanted = ARRIVALS[name]
+
+    async def play() -> None:
+        bench = Bench(hold)
+        credential = Parser().parse(settled(), Status(current_version=before))
+        await bench.credentials.save(credential, Status(current_version=after))
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(play())
+    assert [record.message for record in caplog.records if record.name == "rekey.app.observed"] == wanted
