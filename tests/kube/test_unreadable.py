@@ -19,9 +19,7 @@ from tests.kube.answering import Answering, Asked, always, answering, status
 NOON = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = Key("shop", "db")
 PATH = "/apis/rekey.dev/v1alpha1/namespaces/shop/rotatedcredentials/db"
-MESSAGE = (
-    "spec.moonPhase: Extra inputs are not permitted: until this is mended or Rekey is upgraded, nothing is done for it"
-)
+MESSAGE = "spec.moonPhase: unknown field: until this is mended or Rekey is upgraded, nothing is done for it"
 CONDITION = {
     "status": "True",
     "reason": "InvalidSpec",
@@ -143,7 +141,7 @@ def test_a_deletion_that_cannot_be_carried_out_says_so() -> None:
     found["spec"]["deletionPolicy"] = "Archive"
     _, patch, _ = refused(found)
     message = patch[1]["value"]["conditions"][1]["message"]
-    assert message.startswith("spec.deletionPolicy: Input should be 'Retain' or 'Revoke'")
+    assert message.startswith("spec.deletionPolicy: must be one of Retain, Revoke")
     assert message.endswith("the finalizer stays until this is mended or Rekey is upgraded")
 
 

@@ -28,6 +28,12 @@ Kubeconfig = Annotated[
 Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig to use.")]
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001  as typer calls it
+    if asked:
+        typer.echo(f"rekey {__version__}")
+        raise typer.Exit
+
+
 @app.command()
 def run(  # noqa: PLR0913, PLR0917  one flag each
     namespace: Annotated[
@@ -75,20 +81,41 @@ def plan(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Show what would be done with a credential and when. Nothing is written; for a file no cluster is asked."""
-    from rekey.app import plan_show, settings  # noqa: PLC0415  see 1. above
+    """Show what would be done with a credential and when; nothing is written. The API server is asked about a file."""
+    from rekey.app import plan_check, plan_show, settings  # noqa: PLC0415  see 1. above
     from rekey.app.clock import SystemClock  # noqa: PLC0415  see 1. above
     from rekey.kube.config import load  # noqa: PLC0415  see 1. above
 
     form, clock = _output(output), SystemClock()
     if plan_show.is_file(what):
-        plans = plan_show.from_file(what, namespace, clock.now())
+        manifests = plan_show.documents(what)
+        plans, why = asyncio.run(
+            plan_check.judged(
+                plan_show.of_documents(what, manifests, namespace, clock.now()),
+                manifests,
+                settings.environment(),
+                kubeconfig=kubeconfig,
+                context=context,
+            )
+        )
+        if why:
+            said = f"the API server's own rules were not checked ({why}): kubectl apply --dry-run=server -f {what}"
+            typer.echo(said, err=True)
     else:
         access = load(settings.environment(), kubeconfig=kubeconfig, context=context)
         plans = asyncio.run(plan_show.from_cluster(what, namespace, access, clock))
     plan_show.show(plans, plan_show.Output(form))
     if any(found.problems for found in plans):
         raise typer.Exit(1)
+
+
+@app.callback()
+def _program(
+    version: Annotated[  # noqa: FBT002  a flag
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Rekey rotates credentials in Kubernetes without locking anyone out."""
 
 
 @app.command()

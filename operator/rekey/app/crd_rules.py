@@ -107,14 +107,15 @@ _TIME: Final = (
         "self.?windows.orValue([]).size() == 0 || !has(self.interval)"
         f" || !({_whole('self.interval', 'self.urgentBefore')})"
         " || duration(self.urgentBefore) < duration(self.interval)",
-        "must be less than `interval` when there are windows: otherwise no window would ever count",
+        "must be less than `interval` when there are windows: otherwise no window would ever count"
+        " (default 24h: set it shorter)",
         field=".urgentBefore",
     ),
     Rule(
         "spec.overlap",
         f"!({_whole('self.duration', 'self.propagation', 'self.deadline')})"
         " || duration(self.deadline) > duration(self.propagation) + duration(self.duration)",
-        "must be greater than `duration` and `propagation` together",
+        "must be greater than `duration` and `propagation` together (default 72h: set it longer)",
         field=".deadline",
     ),
     Rule(
@@ -123,7 +124,7 @@ _TIME: Final = (
         f" || !({_whole('self.rotation.interval', 'self.overlap.duration', 'self.overlap.propagation')})"
         " || duration(self.overlap.propagation) + duration(self.overlap.duration)"
         " < duration(self.rotation.interval)",
-        "must, with `overlap.propagation`, be less than `rotation.interval`: rotations follow one another",
+        "must, with `overlap.propagation`, be less than `rotation.interval` (default 1h: set it shorter)",
         field=".overlap.duration",
     ),
     Rule(

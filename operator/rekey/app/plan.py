@@ -2,7 +2,8 @@
 
 1. The present is asked of `decide`, the future of `schedule`: the plan cannot differ from what will happen.
 2. Nobody knows how long consumers take to roll: from there on a time is the earliest one, and says so.
-3. Before a credential exists nobody knows its jitter: then a time is the latest one, and says so.
+3. Before a credential exists nobody knows its jitter: then a time is the latest one, and what follows from it is about
+   right; both say so.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,13 +15,13 @@ from rekey.core.decide import decide
 from rekey.core.effects import Act, Look, What
 from rekey.core.facts import Credential, Facts, Problem
 from rekey.core.schedule import StartReason
-from rekey.core.spec import AtDeadline, Consumer, Refresh, RevocationPolicy, RotatedCredentialSpec, Rotation
+from rekey.core.spec import Adopt, AtDeadline, Consumer, Refresh, RevocationPolicy, RotatedCredentialSpec, Rotation
 
 ROTATIONS = 3
 
+_AFTER = RevocationPolicy.AFTER_OVERLAP
 LookAt = Callable[[Facts, frozenset[What]], Awaitable[Facts]]
 _WHY = {
-    StartReason.DUE: "its interval or schedule",
     StartReason.WINDOW: "the last window before it is due",
     StartReason.URGENT: "no window opens in time",
     StartReason.REQUESTED: "it was asked for",
@@ -29,7 +30,7 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class PlanLine:
-    """One thing that will happen. `bound` says how exact `at` is: "", "earliest" or "latest"."""
+    """One thing that will happen. `bound` says how exact `at` is: "", "now", "earliest", "latest" or "about"."""
 
     at: datetime | None
     what: str
@@ -52,8 +53,9 @@ def of_manifest(name: str, spec: RotatedCredentialSpec, now: datetime) -> Plan:
     if found:
         return Plan(name, found, ())
     target = spec.target.secret_name or name.rpartition("/")[2]
-    first = PlanLine(now, f"version 1 is made; Secret {target} shows it", "there is no version yet")
-    lines = [first, *_rotations(spec, now, 1, now, lambda _: None)]
+    taken = f", or taken over from Secret {target} if that exists" if spec.target.adopt is Adopt.UNOWNED else ""
+    first = PlanLine(now, f"version 1 is made{taken}; Secret {target} shows it", "there is no version yet", "now")
+    lines = [first, *_rotations(spec, _Past(now, 1, 2, now), now, lambda _: None)]
     return Plan(name, (), tuple(lines))
 
 
@@ -66,7 +68,9 @@ async def of_credential(credential: Credential, now: datetime, look: LookAt) -> 
     active = ledger.active(status)
     if active is not None and not found and credential.deleting is None:
         last = status.last_rotation_time or active.activated_time or now
-        lines += _rotations(spec, last, active.number, now, lambda number: f"{credential.uid}:{number}")
+        failed = status.rotation.next_attempt_time if status.rotation is not None else None
+        past = _Past(last, active.number, ledger.next_number(status), failed)
+        lines += _rotations(spec, past, now, lambda number: f"{credential.uid}:{number}")
     return Plan(str(credential.key), found, tuple(lines))
 
 
@@ -75,8 +79,8 @@ async def _present(facts: Facts, look: LookAt) -> PlanLine:
     while isinstance(decision := decide(facts), Look):
         facts = await look(facts, decision.at)
     if isinstance(decision, Act):
-        return PlanLine(facts.now, f"next: {decision.message}", type(decision.effect).__name__)
-    return PlanLine(decision.until, f"now: {decision.message}", str(decision.reason))
+        return PlanLine(facts.now, f"next: {decision.message}", type(decision.effect).__name__, "now")
+    return PlanLine(facts.now, decision.message, str(decision.reason), "now")
 
 
 def _old_versions(facts: Facts) -> Iterator[PlanLine]:
@@ -85,27 +89,42 @@ def _old_versions(facts: Facts) -> Iterator[PlanLine]:
         end = retire.overlap_end(version, facts)
         if end is None:
             yield PlanLine(None, f"version {version.number}: its overlap begins", "every consumer must have moved")
+        elif end <= facts.now and facts.spec.hold is None and facts.spec.revocation_policy is _AFTER:
+            yield PlanLine(None, f"version {version.number} is revoked when no pod holds it", "its overlap is over")
         else:
             yield _revocation(facts.spec, version.number, end)
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What rotations follow on: when the last was, the current number and the next, and when it may be tried again."""
+
+    last: datetime
+    current: int
+    fresh: int
+    again: datetime | None
+
+
 def _rotations(
-    spec: RotatedCredentialSpec, last: datetime, number: int, now: datetime, seed: Callable[[int], str | None]
+    spec: RotatedCredentialSpec, past: _Past, now: datetime, seed: Callable[[int], str | None]
 ) -> Iterator[PlanLine]:
     if spec.suspend:
         yield PlanLine(None, "no rotation begins", "spec.suspend is true")
         return
-    for _ in range(ROTATIONS):
+    last, number, again = past.last, past.current, past.again
+    for fresh in range(past.fresh, past.fresh + ROTATIONS):
         sown = seed(number)
         known = sown is not None
         rotation = spec.rotation if known else _at_the_latest(spec)
         begin = schedule.start_at(rotation, last, max(now, last), sown or "")
-        at, number = max(begin.at, now), number + 1
+        at = max(begin.at, now) if again is None else max(begin.at, now, again)
         exact = known or rotation.windows or rotation.interval is None or not spec.rotation.jitter_percent
         bound = "" if exact else "latest"
-        yield PlanLine(at, f"version {number} is made{_moving(spec)}", _WHY[begin.why], bound)
-        yield _revocation(spec, number - 1, at + spec.overlap.propagation + spec.overlap.duration)
-        last = at
+        why = "the last attempt failed" if again == at and fresh > number + 1 else _why(spec.rotation, begin.why)
+        yield PlanLine(at, f"version {fresh} is made{_moving(spec)}", why, bound)
+        end = at + spec.overlap.propagation + spec.overlap.duration
+        yield _revocation(spec, number, end, "about" if bound else "earliest")
+        last, number, again = at, fresh, None
 
 
 def _at_the_latest(spec: RotatedCredentialSpec) -> Rotation:
@@ -113,7 +132,11 @@ def _at_the_latest(spec: RotatedCredentialSpec) -> Rotation:
     return spec.rotation.model_copy(update={"jitter_percent": 0})
 
 
-def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime) -> PlanLine:
+def _why(rotation: Rotation, why: StartReason) -> str:
+    return _WHY.get(why) or ("its schedule" if rotation.interval is None else "its interval")
+
+
+def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime, bound: str = "earliest") -> PlanLine:
     hold = spec.hold.until if spec.hold is not None else end
     match spec.revocation_policy:
         case RevocationPolicy.NEVER:
@@ -123,13 +146,13 @@ def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime) -> Plan
                 max(end, hold),
                 f"version {number} waits to be revoked by hand",
                 "revocationPolicy is Manual",
-                "earliest",
+                bound,
             )
         case RevocationPolicy.AFTER_OVERLAP:
             limit = duration.show(spec.overlap.deadline)
             forced = f", or {limit} after it was replaced" if spec.overlap.at_deadline is AtDeadline.REVOKE else ""
             why = f"its overlap is over and no pod holds it{forced}"
-            return PlanLine(max(end, hold), f"version {number} is revoked", why, "earliest")
+            return PlanLine(max(end, hold), f"version {number} is revoked", why, bound)
 
 
 def _moving(spec: RotatedCredentialSpec) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from rekey.app.plan import Plan, of_credential, of_manifest
+from rekey.app.plan import Plan, PlanLine, of_credential, of_manifest
+from rekey.core import faults
 from rekey.core.effects import What
 from rekey.core.facts import Facts, Key, Problem
 from rekey.core.spec import RotatedCredentialSpec
@@ -23,7 +24,11 @@ from rekey.kube.api import CREDENTIALS
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
+from rekey.kube.rights import is_served
 from rekey.ports.cluster import Clock
+
+_PIPED = 400
+"""Columns where nobody says how many there are: no line is broken."""
 
 
 class Output(StrEnum):
@@ -48,17 +53,34 @@ def from_file(path: str, namespace: str | None, now: datetime) -> list[Plan]:
     Raises:
         NoSuchCredential: the file cannot be read, or has none.
     """
+    return of_documents(path, documents(path), namespace, now)
+
+
+def of_documents(path: str, manifests: list[dict[str, Any]], namespace: str | None, now: datetime) -> list[Plan]:
+    """Return the plan of each.
+
+    Raises:
+        NoSuchCredential: there is none.
+    """
+    plans = [_of_document(document, namespace, now) for document in manifests]
+    if not plans:
+        raise NoSuchCredential(f"{path} holds no {CREDENTIALS.kind} of {CREDENTIALS.api_version}")
+    return plans
+
+
+def documents(path: str) -> list[dict[str, Any]]:
+    """Return the RotatedCredentials of a file of manifests.
+
+    Raises:
+        NoSuchCredential: the file cannot be read.
+    """
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-        documents = [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
+        return list(_ours(document for document in yaml.safe_load_all(text) if isinstance(document, dict)))
     except (OSError, UnicodeDecodeError) as error:
         raise NoSuchCredential(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except yaml.YAMLError as error:
         raise NoSuchCredential(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    plans = [_of_document(document, namespace, now) for document in _ours(documents)]
-    if not plans:
-        raise NoSuchCredential(f"{path} holds no {CREDENTIALS.kind} of {CREDENTIALS.api_version}")
-    return plans
 
 
 async def from_cluster(name: str, namespace: str | None, access: Access, clock: Clock) -> list[Plan]:
@@ -70,8 +92,10 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
     key = Key(namespace or access.namespace, name)
     async with connected(
         access, clock, Parser(), instance="plan", observe=lambda _verb, _resource, _code: None, dropped=lambda _: None
-    ) as (_, ports):
+    ) as (client, ports):
         credential = await ports.credentials.read(key)
+        if credential is None and not await is_served(client):
+            raise NoSuchCredential("the CRDs of rekey.dev are not installed, or not all: run `kubectl apply -f crds/`")
         if credential is None:
             raise NoSuchCredential(f"there is no RotatedCredential {key.name} in namespace {key.namespace}")
 
@@ -86,11 +110,13 @@ def show(plans: list[Plan], output: Output) -> None:
     if output is Output.JSON:
         sys.stdout.write(json.dumps([as_json(plan) for plan in plans], indent=2) + "\n")
         return
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPED)
     for plan in plans:
-        console.print(_table(plan))
+        console.print(plan.name, style="bold", markup=False, soft_wrap=True)
+        if plan.lines:
+            console.print(_table(plan))
         for problem in plan.problems:
-            console.print(f"cannot be carried out: {problem}", style="red", markup=False)
+            console.print(f"cannot be carried out: {problem}", style="red", markup=False, soft_wrap=True)
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -105,7 +131,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _ours(documents: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _ours(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for document in documents:
         if document.get("kind") == "List":
             yield from _ours(document.get("items") or [])
@@ -119,18 +145,24 @@ def _of_document(document: dict[str, Any], namespace: str | None, now: datetime)
     try:
         spec = RotatedCredentialSpec.model_validate(document.get("spec"))
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        return Plan(name, tuple(Problem(".".join(("spec", *map(str, f["loc"]))), f["msg"]) for f in faults), ())
+        found = error.errors(include_url=False, include_input=False)
+        return Plan(name, tuple(Problem(faults.path("spec", f), faults.message(f)) for f in found), ())
     return of_manifest(name, spec, now)
 
 
 def _table(plan: Plan) -> Table:
-    table = Table(title=plan.name, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for column in ("WHEN", "WHAT", "WHY"):
         table.add_column(column, no_wrap=column == "WHEN")
     for line in plan.lines:
-        table.add_row(f"{_instant(line.at) or '-'}{f' ({line.bound})' if line.bound else ''}", line.what, line.why)
+        table.add_row(_when(line), line.what, line.why)
     return table
+
+
+def _when(line: PlanLine) -> str:
+    if line.bound == "now":
+        return "now"
+    return f"{_instant(line.at) or '-'}{f' ({line.bound})' if line.bound else ''}"
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from rekey.core import faults
 from rekey.core.shape import Duration
 from rekey.errors import RekeyError
 
@@ -209,12 +210,12 @@ def _is_service_link(name: str, value: str) -> bool:
 
 def _explained(error: ValidationError, given: Mapping[str, Any]) -> str:
     lines = []
-    for fault in error.errors(include_url=False, include_context=False):
+    for fault in error.errors(include_url=False):
         if not fault["loc"]:  # about several of them: it names them itself
-            lines.append(fault["msg"])
+            lines.append(faults.message(fault))
             continue
         name = str(fault["loc"][0])
         source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
         unknown = fault["type"] == "extra_forbidden"
-        lines.append(f"{source}: {'there is no such setting' if unknown else fault['msg']}")
+        lines.append(f"{source}: {'there is no such setting' if unknown else faults.message(fault)}")
     return "; ".join(lines)

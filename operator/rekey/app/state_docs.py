@@ -57,7 +57,7 @@ Those of a RotationRequest's conditions: {whys}.
 
 _SETTINGS = """# Settings of `rekey run`
 
-Each is a variable; one that is none of these is refused. The flags of `rekey run`, each of which wins over its variable:
+Each is a variable; one that is none of these is refused. `rekey run` has flags too, and a flag wins over its variable:
 {flags}.
 
 | variable | default | meaning |

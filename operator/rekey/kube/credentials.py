@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from rekey.core import faults
 from rekey.core.facts import Credential, Key
 from rekey.core.reasons import Reason
 from rekey.core.spec import RotatedCredentialSpec
@@ -81,9 +82,9 @@ def _validated(model: type[_Model], where: str, written: object, else_: Reduce |
         if else_ is not None:
             return _validated(model, where, else_(written), None)
         first: ErrorDetails
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join((where, *map(str, first["loc"])))
-        raise Rejected(Reason.INVALID_SPEC, f"{path}: {first['msg']}"[:1000]) from error
+        first = error.errors(include_input=False, include_url=False)[0]
+        text = f"{faults.path(where, first)}: {faults.message(first)}"
+        raise Rejected(Reason.INVALID_SPEC, text[:1000]) from error
 
 
 class KubeCredentials:

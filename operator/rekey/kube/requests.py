@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from rekey.core import faults
 from rekey.core.facts import Key
 from rekey.core.reasons import Reason
 from rekey.core.request import Request, RequestStatus
@@ -29,9 +30,9 @@ def parse(found: dict[str, Any]) -> Request:
         status = RequestStatus.model_validate(found.get("status") or {})
     except ValidationError as error:
         first: ErrorDetails
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join(map(str, first["loc"]))
-        text = f"{metadata['namespace']}/{metadata['name']}: {path}: {first['msg']}"
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = f"{metadata['namespace']}/{metadata['name']}: "
+        text = f"{faults.path(where, first)}: {faults.message(first)}"
         raise Rejected(Reason.INVALID_SPEC, text[:1000]) from error
     return Request(
         key=Key(metadata["namespace"], metadata["name"]),
