@@ -21,7 +21,7 @@ $(STAMP): requirements/dev.txt pyproject.toml operator/rekey/__init__.py
 	  { echo "Rekey needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make install PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { echo "cannot make .venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing into .venv (exact versions, checked hashes)"
+	@echo "installing into .venv (exact versions, checked hashes): one to three minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -31,7 +31,7 @@ demo: install ## a whole cluster and two rotations, live; Ctrl-C cleans up
 	@$(BIN)/python -m tests.demo
 
 .PHONY: check
-check: install ## style, types, imports, layout: seconds
+check: install ## style, types, imports, layout: one to three minutes
 	@$(BIN)/python -m tests.verify check
 
 .PHONY: test

@@ -20,7 +20,7 @@ from rich.console import Console
 from tests.cluster.errors import ClusterError
 from tests.demo import story
 from tests.demo.live import Picture
-from tests.demo.looking import NAME, Look, look
+from tests.demo.looking import Look, look
 from tests.demo.stage import QUICKSTART, ROOT, Stage, apply_quickstart, ask, folder, stage
 
 DEADLINE = 300.0
@@ -83,7 +83,6 @@ def _play(found: Stage) -> None:
         follow(found, shown, DEADLINE)
     for arguments in (
         ("get", "rcred"),
-        ("describe", "rcred", NAME),
         ("get", "events.events.k8s.io", "--field-selector=regarding.kind=RotatedCredential", "--sort-by=.eventTime"),
     ):
         print(f"\n$ kubectl {' '.join(arguments)}\n{ask(found.cluster, '-n', found.namespace, *arguments)}")

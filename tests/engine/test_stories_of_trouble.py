@@ -190,6 +190,7 @@ def test_a_credential_that_is_retained_can_be_taken_over() -> None:
     world.apply("api", spec("a", **adopting))
     world.run(HOUR)
     assert states(world) == {2: "Active"}
+    assert world.said().count("Issued") == 1, "nothing was issued again"
     assert values(world) == before
     assert {view.owner for view in world.secrets.values()} == {world.credentials["api"].uid}
     triggered(world, "b", HOUR, **adopting)
@@ -330,7 +331,7 @@ def test_a_lost_status_in_peace() -> None:
     world.run(HOUR)
     assert states(world) == {2: "Active"}
     assert values(world) == before
-    assert heard(world, "LedgerRebuilt") == {"LedgerRebuilt": 1}
+    assert heard(world, "LedgerRebuilt", "Issued") == {"LedgerRebuilt": 1, "Issued": 1}
     triggered(world, "b", HOUR, consumers=[WEB])
     assert states(world) == {2: "Revoked", 3: "Active"}
     assert web.restarts == ["2", "3"]

@@ -4,8 +4,8 @@
    and writes nothing.
 2. kopf ends when a watch reports an error it does not know. It is ended when its first list does not get on (it waits
    for ever for a resource that was not served yet when it asked) and when our kinds are not served any more. Then it is
-   started again, later each time, once they are served. Queue, cache and workers live outside and do not notice. Its end
-   is helped along: with several watches it may hang in it.
+   started again, later each time, once they are served. Queue, cache and workers live outside and do not notice. Its
+   end is helped along: with several watches it may hang in it.
 3. What is heard is handed over in batches: one wake-up of the main loop for however many events came meanwhile.
 4. What is listed is taken out of the answers (`listening`); the first list is over when kopf watches everywhere.
 """

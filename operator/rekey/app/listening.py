@@ -90,6 +90,9 @@ class Sieve:
         return True
 
 
+_OURS: Final = (CREDENTIALS.plural, REQUESTS.plural)
+
+
 class Served:
     """A middleware that tells when our kinds are not served any more: somebody deleted a CRD."""
 
@@ -101,7 +104,7 @@ class Served:
     ) -> aiohttp.ClientResponse:
         """Pass everything on."""
         answer = await handler(request)
-        if answer.status == NOT_FOUND and request.url.name in _TAKERS:
+        if answer.status == NOT_FOUND and request.url.name in _OURS:
             self._not_served()
         return answer
 

@@ -91,6 +91,8 @@ def _now_active(before: Version | None, after: Version, status: Status) -> Itera
     number = after.number
     if before is not None and before.state is State.RETIRING:
         yield Notice.ROLLED_BACK, str(number), f"version {number} is current again"
+    elif after.activated_time is None:
+        return  # it was current before we knew it: the step that took it over says so itself
     elif not any(version.state in {State.RETIRING, State.REVOKING} for version in status.versions):
         yield Notice.ISSUED, str(number), f"version {number} is the first and is current"
     elif not any(version.overlap_start_time for version in ledger.retiring(status)):

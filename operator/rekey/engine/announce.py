@@ -44,7 +44,10 @@ def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
             number = after.status.current_version
             adopted = before.bundle is not None and before.bundle.value == "Unowned" and number == 1
             notice = Notice.ADOPTED if adopted else Notice.REBUILT
-            said = (notice, str(number), f"version {number} was found in the bundle and is current")
+            text = f"version {number} was found in the bundle and is current"
+            if adopted:
+                text = f"the value of Secret {gate.target_name(after)} was taken over as version {number}"
+            said = (notice, str(number), text)
         case _:
             return
     if said is not None:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self, TypeVar
 
 from rekey.core.facts import Credential
-from rekey.core.reasons import NOTICES
+from rekey.core.reasons import NOTICES, Notice
 from rekey.errors import NotLeading, RekeyError, Retryable, Taken
 from rekey.kube.api import CREATE, CREDENTIALS, EVENTS
 from rekey.kube.client import Client
@@ -87,7 +87,7 @@ class KubeAnnouncer:
             self._dropped("Full")
             return
         _remember(self._known, name, now)
-        if NOTICES[news.notice].warning:
+        if NOTICES[news.notice].warning and news.notice is not Notice.ORPHANED:  # `app.recorded` says that
             more = {"credential": str(credential.key), "reason": news.notice.value, "message_text": news.note}
             log.warning("something is out of order", extra=more)
 
