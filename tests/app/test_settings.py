@@ -1,7 +1,11 @@
 """Settings: flags win over variables, variables over defaults, and mistakes are named."""
 
+import inspect
+import re
+
 import pytest
 
+from rekey.app import cli, state_docs
 from rekey.app.settings import BadSettings, Settings, read, table
 
 GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
@@ -94,3 +98,9 @@ def test_the_table_has_every_setting() -> None:
     assert rows.keys() == {f"REKEY_{name.upper()}" for name in Settings.model_fields}
     assert rows["REKEY_DRIFT_INTERVAL"][0] == "1h"
     assert all(text.endswith(".") for _, text in rows.values())
+
+
+def test_the_page_names_every_flag_and_no_other() -> None:
+    """What the page of settings calls a flag is one, and none is left out."""
+    flags = {f"--{name.replace('_', '-')}" for name in inspect.signature(cli.run).parameters}
+    assert set(re.findall(r"`(--[a-z-]+)`", state_docs.settings())) == flags

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
-from rekey.app.cli import run
 from rekey.app.settings import table
 from rekey.core.edges import drawing
 from rekey.core.reasons import NOTICES, Reason, RequestWhy
@@ -58,7 +55,8 @@ Those of a RotationRequest's conditions: {whys}.
 _SETTINGS = """# Settings of `rekey run`
 
 Each is a variable; one that is none of these is refused. `rekey run` has flags too, and a flag wins over its variable:
-{flags}.
+`--namespace`, `--workers`, `--http-port`, `--leader-election`, `--lease-namespace`, `--shards`, `--log-level`,
+`--log-format`, `--kubeconfig`, `--context`.
 
 | variable | default | meaning |
 | --- | --- | --- |
@@ -84,5 +82,4 @@ def events() -> str:
 def settings() -> str:
     """Return docs/settings.md."""
     rows = "\n".join(f"| `{name}` | {default or '–'} | {meaning} |" for name, default, meaning in table())
-    flags = [f"`--{name.replace('_', '-')}`" for name in inspect.signature(run).parameters]
-    return _SETTINGS.format(rows=rows, flags=", ".join(flags))
+    return _SETTINGS.format(rows=rows)
