@@ -64,7 +64,7 @@ def main() -> int:
     import_module("rekey.app.run")
     shorten(float(os.environ[ANSWER]), float(os.environ[SILENCE]))
     if os.environ.get(AT_ONCE):
-        preflight.pass_all = _passed  # type: ignore[assignment]
+        preflight.Preflight.pass_all = _passed  # type: ignore[method-assign, assignment]
     while (code := live()) == -signal.SIGKILL:
         pass
     return code
