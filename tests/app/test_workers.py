@@ -48,6 +48,20 @@ def test_the_event_of_our_own_write_makes_no_turn() -> None:
     played(write, scene)
 
 
+def test_a_credential_that_somebody_annotates_is_compared() -> None:
+    """A foreign write that leaves the spec as it was asks for a look at the Secrets; a change of the spec pays for none."""
+
+    async def scene(bench: Bench) -> None:
+        for version, generation in ((10, 1), (15, 1), (20, 2)):
+            bench.hear(settled(version=version, metadata__generation=generation))
+            bench.intake.synced.set()
+            bench.queue.add(KEY, Lane.RESYNC)
+            await bench.quiet()
+        assert bench.done == [(KEY, False), (KEY, True), (KEY, False)]
+
+    played(hold, scene)
+
+
 def test_a_deadline_that_meets_the_event_of_our_own_write_is_not_swallowed() -> None:
     """A key that waits for two reasons, an echo and its time, is worked on."""
 

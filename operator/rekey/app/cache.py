@@ -110,10 +110,10 @@ class Cache:
         seen = self._entries.get(key)
         return seen is None or seen.version > seen.known
 
-    def was_edited(self, key: Key) -> bool:
-        """Return whether somebody else changed it since it was acted on; one that never was is not edited, but new."""
+    def was_touched(self, key: Key) -> bool:
+        """Return whether somebody else wrote to it since it was acted on, and left its spec as it was."""
         seen = self._entries.get(key)
-        return seen is not None and 0 < seen.known < seen.version
+        return seen is not None and 0 < seen.known < seen.version and seen.settled
 
     def is_behind(self, key: Key) -> bool:
         """Return whether a newer version than the one that is kept is known to exist."""

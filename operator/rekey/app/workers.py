@@ -153,8 +153,8 @@ class Workers:
         key = work.key
         if work.only_change and not work.check and self._is_echo(key):
             return  # we wrote it ourselves, and have looked since
-        # A person who edits a credential may have edited its Secret too; when we start nobody has edited anything.
-        check = work.check or self._cache.was_edited(key)
+        # Who annotates a credential wants it looked at; who edits its spec wants something done, and pays for no look.
+        check = work.check or self._cache.was_touched(key)
         self._cache.looked(key, self._clock.now())
         try:
             credential = await self._current(key)
