@@ -101,7 +101,7 @@ def test_a_fault_meets_one_write_and_no_other(fault: Fault | None, monkeypatch: 
         async with setting(CREATED if fault else None, fault) as here, here.client() as client:
             for outcome in wanted.outcomes:
                 error = await _write(client)
-                assert type(error) is (outcome or type(None))
+                assert isinstance(error, outcome or type(None))
                 if fault is Fault.BUSY and isinstance(error, Retryable):
                     assert error.retry_after == 1
             async with asyncio.timeout(30):
