@@ -38,7 +38,8 @@ def message(fault: ErrorDetails) -> str:
 
 def path(root: str, fault: ErrorDetails) -> str:
     """Return where: as in `spec.consumers[0].kind`."""
-    return root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+    places = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+    return root + places if root else places.removeprefix(".")
 
 
 def _either(expected: str) -> str:
