@@ -7,7 +7,7 @@ from tests.cluster.handle import Cluster, KubectlFailed
 from tests.cluster.waiting import until
 
 CRDS = Path(__file__).parents[1] / "crds"
-KINDS = ("rotatedcredentials", "rotationrequests")
+KINDS = {"rotatedcredentials": "rcred", "rotationrequests": "rreq"}
 
 
 def install(cluster: Cluster) -> None:
@@ -18,11 +18,15 @@ def install(cluster: Cluster) -> None:
 
 
 def _is_served(cluster: Cluster, kind: str) -> bool:
-    """Tell whether it can be listed and watched: a kind is neither for a moment after it was `Established`."""
+    """Tell whether it can be listed and watched: a kind is neither for a moment after it was `Established`.
+
+    kubectl learns its short name with that; `explain` would go by what it knew of the server before, for ten minutes.
+    """
     path = f"/apis/rekey.dev/v1alpha1/{kind}"
     try:
         cluster.kubectl("get", "--raw", path)
         cluster.kubectl("get", "--raw", f"{path}?watch=true&timeoutSeconds=1")
+        cluster.kubectl("get", KINDS[kind], "--all-namespaces")
     except KubectlFailed:
         return False
     return True

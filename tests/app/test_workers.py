@@ -49,7 +49,7 @@ def test_the_event_of_our_own_write_makes_no_turn() -> None:
 
 
 def test_a_credential_that_somebody_annotates_is_compared() -> None:
-    """A foreign write that leaves the spec as it was asks for a look at the Secrets; a change of the spec pays for none."""
+    """A foreign write that leaves the spec alone asks for a look at the Secrets; a change of the spec pays for none."""
 
     async def scene(bench: Bench) -> None:
         for version, generation in ((10, 1), (15, 1), (20, 2)):

@@ -31,8 +31,7 @@ def parse(found: dict[str, Any]) -> Request:
     except ValidationError as error:
         first: ErrorDetails
         first = error.errors(include_input=False, include_url=False)[0]
-        where = f"{metadata['namespace']}/{metadata['name']}: "
-        text = f"{faults.path(where, first)}: {faults.message(first)}"
+        text = f"{metadata['namespace']}/{metadata['name']}: {faults.path('', first)}: {faults.message(first)}"
         raise Rejected(Reason.INVALID_SPEC, text[:1000]) from error
     return Request(
         key=Key(metadata["namespace"], metadata["name"]),
