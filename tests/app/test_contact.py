@@ -7,7 +7,7 @@ import pytest
 
 from rekey.app.contact import PATIENCE, Contact
 from rekey.errors import NoAnswer, RekeyError
-from tests.app.bench import KEY, Bench, hold
+from tests.app.bench import KEY, Bench
 from tests.app.credentials import manifest
 from tests.app.eventually import eventually
 
@@ -67,18 +67,3 @@ def test_a_credential_is_silent_while_the_server_is_known_to_be_away(
         asyncio.run(play())
     (line,) = [record for record in caplog.records if "tried again" in record.message]
     assert line.levelno == level
-
-
-def test_a_check_follows_an_edit_and_no_start() -> None:
-    """What is heard first is worked on without a look at its Secrets; what somebody edits, with one."""
-
-    async def play() -> list[bool]:
-        bench = Bench(hold)
-        bench.workers.start(1)
-        bench.hear(manifest(KEY.name, version=10))
-        await bench.quiet()
-        bench.hear(manifest(KEY.name, version=11, metadata__annotations={"a": "b"}))
-        await bench.quiet()
-        return [check for _, check in bench.done]
-
-    assert asyncio.run(play()) == [False, True]

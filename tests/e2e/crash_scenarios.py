@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, workload
+from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, request, workload
 from tests.e2e.stage import Stage
 
 WORDS = {"rotation": {"trigger": "a"}}
@@ -92,6 +92,11 @@ def _leave_a_version(stage: Stage, names: list[str]) -> None:
     trigger(stage, names)
 
 
+def _ask(stage: Stage, names: list[str]) -> None:
+    """Ask for a rotation of each by a request of its own."""
+    stage.apply(*(request(f"rotate-{name}", "Manual", name) for name in names))
+
+
 def _tamper(stage: Stage, names: list[str]) -> None:
     stage.kubectl("delete", "secret", *names)
 
@@ -127,6 +132,7 @@ SCENARIOS: dict[str, Scenario] = {
         made=THREE,
         kept=("{name}", "{name}-v3"),
     ),
+    "a rotation that a request asks for": Scenario(("Reply",), ROTATED, _plain(), _ask, templates=()),
     "a bundle that somebody deletes": Scenario(
         ("Restore",), {1: "Active"}, _plain(), _tamper, templates=(), made=ONE, kept=FIRST
     ),
