@@ -5,6 +5,7 @@
 3. A skipped test is named with its reason in the summary: nothing is missing silently.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ BIN = Path(sys.executable).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 LAYOUT = "tests/test_layout.py"
 NO_TESTS = 5
+WORKERS = str((os.cpu_count() or 1) + 1)
+"""One more than there are cores: most tests of the real thing wait for it."""
 
 CHECKS: dict[str, tuple[str, ...]] = {
     "format": (sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."),
@@ -29,7 +32,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "layout": (*PYTEST, "-p", "no:cacheprovider", LAYOUT),
 }
 TESTS: dict[str, tuple[str, ...]] = {
-    "tests": ("-n", "auto", "--dist", "loadgroup", "-m", "not exclusive and not node"),
+    "tests": ("-n", WORKERS, "--dist", "loadgroup", "-m", "not exclusive and not node"),
     "tests, one at a time": ("-m", "(exclusive or node)"),
 }
 
