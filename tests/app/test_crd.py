@@ -10,8 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rekey.app import crd, crd_request, generate
+from rekey.app import generate
+from rekey.app.crd_credential import CREDENTIAL
 from rekey.app.crd_entropy import admits
+from rekey.app.crd_request import REQUEST
 from rekey.app.crd_rules import RULES
 from rekey.core.spec_generate import CHARACTERS
 from tests.kube.refusals_of_targets import IMMUTABLE, REFUSED
@@ -35,10 +37,10 @@ def nodes(path: str, node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
             yield from nodes(path + mark, node[name])
 
 
-SCHEMA = crd.schema()
+SCHEMA = CREDENTIAL.schema()
 NODES = {
     path if root is SCHEMA else f"{path} of a request": node
-    for root in (SCHEMA, crd_request.schema())
+    for root in (SCHEMA, REQUEST.schema())
     for part in ("spec", "status")
     for path, node in nodes(part, root["properties"][part])
 }
@@ -99,7 +101,7 @@ def test_the_status_has_no_default_but_that_nobody_looked() -> None:
 
 def test_rules_about_durations_ask_first() -> None:
     """`duration()` of something that is none would hide the message that says so."""
-    rules = (*RULES, *crd_request.RULES)
+    rules = (*RULES, *REQUEST.rules)
     assert [rule.rule for rule in rules if "duration(" in rule.rule and ".matches(" not in rule.rule] == []
 
 

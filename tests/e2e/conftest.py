@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests import crds
+from tests.cluster import choose
 from tests.cluster.handle import Cluster
 from tests.e2e.reader import Reader, reading
 from tests.e2e.stage import OPEN, REMAINS, Stage, opened
@@ -22,6 +23,15 @@ def prepared(cluster: Cluster) -> Cluster:
     if not cluster.kwok:
         pytest.skip("the pods of this cluster are not played by kwok")
     return prepare(cluster)
+
+
+@pytest.fixture
+def own_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
+    """Give a prepared cluster that no other test uses: its metrics tell of this one, and all namespaces are its own."""
+    if cluster.backend == choose.GIVEN:
+        pytest.skip("a cluster that is given serves others, too: this test needs one of its own")
+    with choose.start(tmp_path / "cluster") as found:
+        yield prepare(found)
 
 
 def prepare(cluster: Cluster) -> Cluster:

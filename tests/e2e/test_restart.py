@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import choose
 from tests.cluster.handle import Cluster
-from tests.e2e.conftest import Opening, prepare
+from tests.e2e.conftest import Opening
 from tests.e2e.history import recording
 from tests.e2e.manifests import Manifest, consumer, credential, workload
 from tests.e2e.reader import reading
@@ -24,15 +23,6 @@ OURS = {"rotatedcredentials", "secrets", "deployments", "statefulsets", "daemons
 WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}
 COUNT = re.compile(r"^apiserver_request_total\{(?P<labels>.*)\} (?P<count>[0-9.e+]+)$", re.MULTILINE)
 LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
-
-
-@pytest.fixture
-def own_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
-    """Give a cluster that no other test writes to, so that its metrics tell of this one alone."""
-    if cluster.backend == choose.GIVEN:
-        pytest.skip("the API server of a cluster that is given serves others, too: its metrics tell nothing")
-    with choose.start(tmp_path / "cluster") as found:
-        yield prepare(found)
 
 
 def counted(cluster: Cluster, verbs: set[str]) -> Counter[tuple[str, str]]:

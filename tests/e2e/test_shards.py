@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import choose
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
-from tests.e2e.conftest import prepare
 from tests.e2e.history import Recorder, recording
 from tests.e2e.manifests import Manifest
 from tests.e2e.process import PATIENCE, Operator
@@ -28,15 +26,6 @@ SHARDS = 4
 EACH = 25
 LONG = 4 * PATIENCE
 NAMES = [f"c{place:03}" for place in range(EACH)]
-
-
-@pytest.fixture
-def own_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
-    """Give a cluster in which these operators may work in all namespaces."""
-    if cluster.backend == choose.GIVEN:
-        pytest.skip("in a cluster that is given we do not work in all namespaces")
-    with choose.start(tmp_path / "cluster") as found:
-        yield prepare(found)
 
 
 class Town:

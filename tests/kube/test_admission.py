@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
 
 from rekey.app import crd
+from rekey.app.crd_credential import CREDENTIAL
 from rekey.core.spec import RotatedCredentialSpec
 from tests import crds
 from tests.cluster.handle import Cluster
@@ -44,7 +45,7 @@ class Api:
 
     def create(self, body: dict[str, Any], *, dry: bool = True) -> dict[str, Any]:
         """Create the resource, only to try by default."""
-        where = (crd.GROUP, crd.VERSION, body["metadata"]["namespace"], crd.PLURAL)
+        where = (crd.GROUP, crd.VERSION, body["metadata"]["namespace"], CREDENTIAL.plural)
         made = self.objects.create_namespaced_custom_object(
             *where, body, dry_run="All" if dry else None, field_validation="Strict"
         )
@@ -53,7 +54,7 @@ class Api:
     def replace(self, body: dict[str, Any]) -> dict[str, Any]:
         """Try to replace the resource."""
         meta = body["metadata"]
-        where = (crd.GROUP, crd.VERSION, meta["namespace"], crd.PLURAL, meta["name"])
+        where = (crd.GROUP, crd.VERSION, meta["namespace"], CREDENTIAL.plural, meta["name"])
         made = self.objects.replace_namespaced_custom_object(*where, body, dry_run="All", field_validation="Strict")
         return cast("dict[str, Any]", made)
 

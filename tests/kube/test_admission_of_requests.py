@@ -10,7 +10,8 @@ from kubernetes.client import ApiClient, CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
 
-from rekey.app import crd, crd_request
+from rekey.app import crd
+from rekey.app.crd_request import REQUEST
 from rekey.core.spec_request import RotationRequestSpec
 from tests import crds
 from tests.cluster.handle import Cluster, KubectlFailed
@@ -44,7 +45,7 @@ def manifest(spec: dict[str, Any], namespace: str = "default") -> dict[str, Any]
 
 def create(objects: CustomObjectsApi, body: dict[str, Any], *, dry: bool = True) -> dict[str, Any]:
     """Create the request, only to try by default."""
-    where = (crd.GROUP, crd.VERSION, body["metadata"]["namespace"], crd_request.PLURAL)
+    where = (crd.GROUP, crd.VERSION, body["metadata"]["namespace"], REQUEST.plural)
     made = objects.create_namespaced_custom_object(
         *where, body, dry_run="All" if dry else None, field_validation="Strict"
     )
@@ -91,7 +92,7 @@ def test_a_request_cannot_be_changed(objects: CustomObjectsApi, namespace: str, 
     """What was asked for is what was asked for; labels may change."""
     refusal = IMMUTABLE[case]
     stored = create(objects, manifest(REQUESTS[refusal.twin], namespace), dry=False)
-    where = (crd.GROUP, crd.VERSION, namespace, crd_request.PLURAL, "one")
+    where = (crd.GROUP, crd.VERSION, namespace, REQUEST.plural, "one")
     stored["metadata"]["labels"] = {"a": "b"}
     stored = cast("dict[str, Any]", objects.replace_namespaced_custom_object(*where, stored))
     body = {**stored, "spec": changed(stored["spec"], refusal.path, refusal.value)}
@@ -126,7 +127,7 @@ def test_every_rule_is_tried() -> None:
     said = [json.dumps((field(case), case.says)) for case in (*REFUSED.values(), SELECTED, *IMMUTABLE.values())]
     idle = [
         rule.message
-        for rule in crd_request.RULES
+        for rule in REQUEST.rules
         if not any(
             says in rule.message and place.replace("[0]", "[]") == f"{rule.at}{rule.field or ''}"
             for place, says in map(json.loads, said)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rekey.app.crd import schema
+from rekey.app.crd_credential import CREDENTIAL
 
 Schema = dict[str, Any]
 Values = st.SearchStrategy[Any]
@@ -46,7 +46,7 @@ def fields(path: str = "") -> list[str]:
 
 
 def _spec(path: str) -> Schema:
-    node: Schema = schema()["properties"]["spec"]
+    node: Schema = CREDENTIAL.schema()["properties"]["spec"]
     for name in path.split(".") if path else ():
         node = node["properties"][name]
     return node

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rekey.app.backoff import Backoff
 from rekey.app.book import Book
+from rekey.app.crew import Crew
 from rekey.app.deadlines import Timer
 from rekey.app.logs import describe
 from rekey.app.queue import Lane, Queue, Work
@@ -46,7 +47,7 @@ class Asking:
         self._timer = Timer(clock, lambda key: self._queue.add(key, Lane.DEADLINE))
         self._backoff = Backoff()
         self._written: dict[Key, datetime] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._crew = Crew()
 
     def heard(self, found: Mapping[str, Any]) -> None:
         """Take note of a request."""
@@ -88,21 +89,17 @@ class Asking:
 
     def start(self, number: int) -> None:
         """Begin to work."""
-        self._tasks = [asyncio.create_task(self._work(), name=f"requests {n}") for n in range(number)]
+        self._crew.start(number, self._work, "requests")
 
     async def stop(self, grace: timedelta) -> None:
         """Take up nothing more, and let work in hand end."""
         self._queue.close()
         self._timer.stop()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace.total_seconds())
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._crew.end(grace)
 
     def alive(self) -> bool:
         """Return whether no worker has died."""
-        return all(not task.done() for task in self._tasks)
+        return self._crew.alive()
 
     async def _work(self) -> None:
         while (work := await self._queue.take()) is not None:

@@ -7,8 +7,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rekey.app import crd_request
-from rekey.app.crd import GROUP, NAME_LENGTH, VERSION, schema
+from rekey.app.crd import GROUP, VERSION
+from rekey.app.crd_credential import CREDENTIAL, NAME_LENGTH
+from rekey.app.crd_request import REQUEST
 from rekey.app.crd_schema import Schema
 
 _UNITS: Final = """\
@@ -46,12 +47,12 @@ _BOUNDS: Final = {
 
 def render() -> str:
     """Return the reference of RotatedCredential as Markdown."""
-    return _reference(_HEAD, schema())
+    return _reference(_HEAD, CREDENTIAL.schema())
 
 
 def render_requests() -> str:
     """Return the reference of RotationRequest as Markdown."""
-    return _reference(_REQUEST_HEAD, crd_request.schema())
+    return _reference(_REQUEST_HEAD, REQUEST.schema())
 
 
 def _reference(head: str, root: Schema) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rekey.app import crd, crd_docs, crd_request, state_docs
+from rekey.app import crd_docs, state_docs
+from rekey.app.crd_credential import CREDENTIAL
+from rekey.app.crd_request import REQUEST
 
+_KINDS: Final = (CREDENTIAL, REQUEST)
 FILES: Final[Mapping[str, Callable[[], str]]] = {
-    f"crds/{crd.FILE}": crd.render,
-    f"crds/{crd_request.FILE}": crd_request.render,
-    # A chart can hold files of its own only.
-    f"helm/rekey/files/crds/{crd.FILE}": crd.render,
-    f"helm/rekey/files/crds/{crd_request.FILE}": crd_request.render,
+    # A chart can hold files of its own only: the definitions are there a second time.
+    **{f"{place}/{kind.file}": kind.render for place in ("crds", "helm/rekey/files/crds") for kind in _KINDS},
     "docs/reference.md": crd_docs.render,
     "docs/reference-requests.md": crd_docs.render_requests,
     "docs/states.md": state_docs.states,

@@ -36,12 +36,14 @@ class Watchdog:
 
     def nothing_is_forgotten(self) -> str | None:
         """Return which rotation is due that nobody has looked at, or None."""
-        limit = PATIENCE.total_seconds()
-        worst = max(self._cache, key=lambda seen: overdue(seen, self._now()), default=None)
-        if worst is None or not self._is_judged():
+        if not self._is_judged():
             return None
-        late = overdue(worst, self._now())
-        return f"{worst.key} has been due for {late} s and nobody looked" if late > limit else None
+        now = int(self._clock.now().timestamp())
+        worst = max(self._cache, key=lambda seen: overdue(seen, now), default=None)
+        late = 0 if worst is None else overdue(worst, now)
+        if worst is None or late <= PATIENCE.total_seconds():
+            return None
+        return f"{worst.key} has been due for {late} s and nobody looked"
 
     def work_gets_done(self) -> str | None:
         """Return for how long workers have got nothing done although credentials wait, or None."""
@@ -49,9 +51,6 @@ class Watchdog:
         if not self._is_judged() or idle <= PATIENCE.total_seconds():
             return None
         return f"{self._queue.depth().total()} credentials wait and no work has ended for {idle:.0f} s"
-
-    def _now(self) -> int:
-        return int(self._clock.now().timestamp())
 
     def _is_judged(self) -> bool:
         since = self._acting_since()

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from rekey.app.backoff import Backoff
 from rekey.app.cache import Cache
+from rekey.app.crew import Crew
 from rekey.app.deadlines import Timer
 from rekey.app.logs import describe
 from rekey.app.queue import Lane, Queue, Work
@@ -103,28 +104,22 @@ class Workers:
         self._contact = contact
         self._backoff = Backoff()
         self._seconds: Callable[[], float] = asyncio.get_running_loop().time
-        self._tasks: list[asyncio.Task[None]] = []
+        self._crew = Crew()
         self.timer = Timer(clock, lambda key: queue.add(key, Lane.DEADLINE))
 
     def start(self, number: int) -> None:
         """Begin to work."""
-        self._tasks = [asyncio.create_task(self._work(), name=f"worker {n}") for n in range(number)]
+        self._crew.start(number, self._work, "worker")
 
     async def stop(self, grace: timedelta) -> int:
         """Take no more keys, let work in hand end, and return how many were interrupted after the grace."""
         self._queue.close()
         self.timer.stop()
-        if not self._tasks:
-            return 0
-        _, late = await asyncio.wait(self._tasks, timeout=grace.total_seconds())
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        return len(late)
+        return await self._crew.end(grace)
 
     def alive(self) -> bool:
         """Return whether no worker has died."""
-        return all(not task.done() for task in self._tasks)
+        return self._crew.alive()
 
     def retrying(self) -> int:
         """Return how many credentials wait after a failure."""

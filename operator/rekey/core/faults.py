@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 _SAID: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
@@ -27,6 +28,13 @@ _SAID: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "too_short": lambda of: f"must have at least {of['min_length']} items",
     "string_pattern_mismatch": lambda _: "is not of the form that is described for it",
 }
+
+
+def first(root: str, error: ValidationError) -> str:
+    """Return where the first of them is, and what is wrong there; nothing of what was written is quoted."""
+    fault: ErrorDetails
+    fault = error.errors(include_input=False, include_url=False)[0]
+    return f"{path(root, fault)}: {message(fault)}"
 
 
 def message(fault: ErrorDetails) -> str:

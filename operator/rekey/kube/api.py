@@ -38,6 +38,8 @@ DELETE: Final = Verb("delete", "DELETE")
 MERGE: Final = Verb("patch", "PATCH", "application/merge-patch+json")
 EDIT: Final = Verb("patch", "PATCH", "application/json-patch+json")
 APPLY: Final = Verb("patch", "PATCH", "application/apply-patch+yaml")
+METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The form of a list that holds nothing of each object but its metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,20 @@ class Resource:
         """Return what a manifest of it says as apiVersion."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def everywhere(self) -> Path:
+        """Return the path of all such objects in all namespaces."""
+        return Path(f"{self._root}/{self.plural}", self.plural)
+
+    @property
+    def _root(self) -> str:
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
     def all(self, namespace: str) -> Path:
         """Return the path of all such objects in a namespace."""
         if not _LABEL.fullmatch(namespace):
             raise Rejected(Reason.INVALID_SPEC, f"{namespace!r} is not the name of a namespace")
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        return Path(f"{root}/namespaces/{namespace}/{self.plural}", self.plural, namespace)
+        return Path(f"{self._root}/namespaces/{namespace}/{self.plural}", self.plural, namespace)
 
     def one(self, namespace: str, name: str, subresource: str = "") -> Path:
         """Return the path of one of them."""

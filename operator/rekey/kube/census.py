@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from rekey.core.facts import Key
-from rekey.kube.api import CREDENTIALS, LIST, Path
-from rekey.kube.client import PAGE, Client
-
-_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_EVERYWHERE: Final = Path(f"/apis/{CREDENTIALS.api_version}/{CREDENTIALS.plural}", CREDENTIALS.plural)
+from rekey.kube.api import CREDENTIALS, METADATA
+from rekey.kube.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +33,12 @@ async def take(client: Client, namespaces: Iterable[str]) -> tuple[Census, ...]:
 
 
 async def _one(client: Client, namespace: str | None) -> Census:
-    path = _EVERYWHERE if namespace is None else CREDENTIALS.all(namespace)
-    asked = {"limit": str(PAGE)}
+    path = CREDENTIALS.everywhere if namespace is None else CREDENTIALS.all(namespace)
     found: dict[Key, int] = {}
-    while True:
-        page = await client.request(LIST, path, query=asked, accept=_METADATA)
+    version = 0
+    async for page in client.pages(path, accept=METADATA):
+        version = int(page["metadata"]["resourceVersion"])
         for item in page["items"] or ():  # null, where there is nothing
             metadata = item["metadata"]
             found[Key(metadata["namespace"], metadata["name"])] = int(metadata["resourceVersion"])
-        more = page["metadata"].get("continue")
-        if not more:
-            return Census(namespace, int(page["metadata"]["resourceVersion"]), found)
-        asked["continue"] = more
+    return Census(namespace, version, found)

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from http.client import MULTIPLE_CHOICES, OK, TOO_MANY_REQUESTS, UNAUTHORIZED
 from types import TracebackType
 from typing import Any, Final, Self
@@ -97,9 +97,9 @@ class Client:
         url = URL(f"{self.access.server}{path.url}{f'?{urlencode(query)}' if query else ''}", encoded=True)
         headers = await self._headers(verb, accept)
         data = None if body is None else orjson.dumps(body)
-        self._permit.ask(verb, path)
+        seconds = self._permit.ask(verb, path)
         try:
-            await self._pressure.enter(self._permit.ask(verb, path))
+            await self._pressure.enter(seconds)
             try:
                 timeout = within(self._permit.ask(verb, path))
                 async with self._session.request(
@@ -140,15 +140,23 @@ class Client:
 
     async def list(self, path: Path, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Return all objects, read anew from storage, page by page."""
+        items: list[dict[str, Any]] = []
+        async for page in self.pages(path, query):
+            items += page["items"]
+        return items
+
+    async def pages(
+        self, path: Path, query: Mapping[str, str] | None = None, *, accept: str | None = None
+    ) -> AsyncIterator[Json]:
+        """Give the pages of a list, read anew from storage; `items` of one in another form may be null."""
         # No resourceVersion is sent: "0" or a fixed one would allow an answer from a stale cache.
         asked = {**(query or {}), "limit": str(PAGE)}
-        items: list[dict[str, Any]] = []
         while True:
-            page = await self.request(LIST, path, query=asked)
-            items += page["items"]
+            page = await self.request(LIST, path, query=asked, accept=accept)
+            yield page
             more = page["metadata"].get("continue")
             if not more:
-                return items
+                return
             asked["continue"] = more
 
     def open_session(

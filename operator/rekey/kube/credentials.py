@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from rekey.core import faults
 from rekey.core.facts import Credential, Key
@@ -23,7 +22,7 @@ from rekey.errors import NotFound, Rejected
 from rekey.kube import farewell
 from rekey.kube.api import CREDENTIALS, EDIT, GET, MERGE
 from rekey.kube.client import Client
-from rekey.kube.objects import instant
+from rekey.kube.objects import instant, new_status
 
 FINALIZER: Final = "rekey.dev/finalizer"
 
@@ -81,10 +80,7 @@ def _validated(model: type[_Model], where: str, written: object, else_: Reduce |
     except ValidationError as error:
         if else_ is not None:
             return _validated(model, where, else_(written), None)
-        first: ErrorDetails
-        first = error.errors(include_input=False, include_url=False)[0]
-        text = f"{faults.path(where, first)}: {faults.message(first)}"
-        raise Rejected(Reason.INVALID_SPEC, text[:1000]) from error
+        raise Rejected(Reason.INVALID_SPEC, faults.first(where, error)[:1000]) from error
 
 
 class KubeCredentials:
@@ -106,10 +102,7 @@ class KubeCredentials:
         """Replace its status and return the credential as stored."""
         path = CREDENTIALS.one(credential.key.namespace, credential.key.name, "status")
         written = status.to_json()
-        patch = [
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": credential.resource_version},
-            {"op": "add", "path": "/status", "value": written},
-        ]
+        patch = new_status(credential.resource_version, written)
         stored = await self._client.request(EDIT, path, body=patch)
         return self._parser.parse(stored, status if stored.get("status") == written else None)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from rekey.core import faults
 from rekey.core.facts import Key
@@ -15,7 +14,7 @@ from rekey.core.spec_request import RotationRequestSpec
 from rekey.errors import NotFound, Rejected
 from rekey.kube.api import DELETE, EDIT, GET, REQUESTS
 from rekey.kube.client import Client
-from rekey.kube.objects import instant
+from rekey.kube.objects import instant, new_status
 
 
 def parse(found: dict[str, Any]) -> Request:
@@ -29,9 +28,7 @@ def parse(found: dict[str, Any]) -> Request:
         spec = RotationRequestSpec.model_validate(found.get("spec"))
         status = RequestStatus.model_validate(found.get("status") or {})
     except ValidationError as error:
-        first: ErrorDetails
-        first = error.errors(include_input=False, include_url=False)[0]
-        text = f"{metadata['namespace']}/{metadata['name']}: {faults.path('', first)}: {faults.message(first)}"
+        text = f"{metadata['namespace']}/{metadata['name']}: {faults.first('', error)}"
         raise Rejected(Reason.INVALID_SPEC, text[:1000]) from error
     return Request(
         key=Key(metadata["namespace"], metadata["name"]),
@@ -60,10 +57,7 @@ class KubeRequests:
 
     async def save(self, request: Request, status: RequestStatus) -> Request:
         """Replace its status and return the request as stored."""
-        patch = [
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": request.resource_version},
-            {"op": "add", "path": "/status", "value": status.to_json()},
-        ]
+        patch = new_status(request.resource_version, status.to_json())
         path = REQUESTS.one(request.key.namespace, request.key.name, "status")
         return parse(await self._client.request(EDIT, path, body=patch))
 

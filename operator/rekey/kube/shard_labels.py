@@ -10,12 +10,10 @@ from typing import Any, Final
 
 from rekey.core.facts import Key
 from rekey.core.shards import LABEL
-from rekey.kube.api import CREDENTIALS, LIST, MERGE, Path
-from rekey.kube.client import PAGE, Client
+from rekey.kube.api import CREDENTIALS, MERGE, METADATA, Path
+from rekey.kube.client import Client
 
-_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _NAMESPACES: Final = Path("/api/v1/namespaces", "namespaces")
-_EVERYWHERE: Final = Path(f"/apis/{CREDENTIALS.api_version}/{CREDENTIALS.plural}", CREDENTIALS.plural)
 
 
 async def labelled(client: Client) -> dict[str, str]:
@@ -33,7 +31,7 @@ async def credentials(client: Client, selector: str, namespace: str | None = Non
     Raises:
         RekeyError: they could not be listed.
     """
-    path = _EVERYWHERE if namespace is None else CREDENTIALS.all(namespace)
+    path = CREDENTIALS.everywhere if namespace is None else CREDENTIALS.all(namespace)
     found = [one async for one in _list(client, path, selector)]
     return [(Key(one["namespace"], one["name"]), one["resourceVersion"]) for one in found]
 
@@ -50,12 +48,6 @@ async def give(client: Client, key: Key, version: str, shard: int) -> None:
 
 
 async def _list(client: Client, path: Path, selector: str) -> AsyncIterator[Mapping[str, Any]]:
-    asked = {"limit": str(PAGE), "labelSelector": selector}
-    while True:
-        page = await client.request(LIST, path, query=asked, accept=_METADATA)
+    async for page in client.pages(path, {"labelSelector": selector}, accept=METADATA):
         for item in page["items"] or ():  # null, where there is nothing
             yield item["metadata"]
-        more = page["metadata"].get("continue")
-        if not more:
-            return
-        asked["continue"] = more
