@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from rekey.core.facts import BundleState, Facts
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.kube.credentials import Parser
 from tests.app.credentials import manifest, settled
+from tests.app.program import rekey
 from tests.kube.answering import Asked, answering
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -266,13 +265,6 @@ def test_a_spec_of_the_wrong_shape_is_a_problem_with_its_path(tmp_path: Path) ->
 def test_files_and_names_are_told_apart(what: str, file: bool) -> None:  # noqa: FBT001  a table's column
     """A name has no slash and no ending."""
     assert is_file(what) is file
-
-
-def rekey(*args: str) -> subprocess.CompletedProcess[str]:
-    """Run the program."""
-    root = Path(__file__).parents[2]
-    argv = [sys.executable, "-m", "rekey", *args]
-    return subprocess.run(argv, cwd=root / "operator", capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_command_prints_json(tmp_path: Path) -> None:

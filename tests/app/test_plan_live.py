@@ -1,15 +1,13 @@
 """`rekey plan FILE` where there is an API server: its rules are asked, and nothing is stored."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.app.credentials import manifest
+from tests.app.program import rekey
 from tests.cluster.handle import Cluster
 
 pytestmark = pytest.mark.kube
@@ -40,15 +38,7 @@ def test_the_rules_of_the_api_server_are_asked(served: Cluster, namespace: str, 
         items.append({**found, "metadata": {"name": name, "namespace": namespace}, "spec": spec})
     path = tmp_path / "all.json"
     path.write_text(json.dumps({"kind": "List", "items": items}))
-    done = subprocess.run(
-        [sys.executable, "-m", "rekey", "plan", str(path), "-o", "json"],
-        env={**os.environ, "KUBECONFIG": str(served.kubeconfig), "PYTHONPATH": "operator"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = rekey("plan", str(path), "-o", "json", kubeconfig=served.kubeconfig)
     assert done.stderr == ""
     assert done.returncode == 1
     plans = {plan["credential"].partition("/")[2]: plan for plan in json.loads(done.stdout)}

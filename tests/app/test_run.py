@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.app.program import rekey
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 
@@ -207,15 +208,7 @@ def test_a_taken_port_is_named(start: Start, served: Cluster, namespace: str, tm
     first = start(namespace)
     until(lambda: any("port" in line for line in first.lines()), "the port", seconds=60)
     port = next(line["port"] for line in first.lines() if "port" in line)
-    done = subprocess.run(
-        [sys.executable, "-m", "rekey", "run", "--http-port", str(port)],
-        env={**os.environ, "KUBECONFIG": str(served.kubeconfig), "PYTHONPATH": "operator"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = rekey("run", "--http-port", str(port), kubeconfig=served.kubeconfig)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"rekey: port {port} cannot be used")
     assert "Traceback" not in done.stderr

@@ -90,15 +90,27 @@ def test_who_does_not_lead_may_look(name: str) -> None:
     play(lead, scene, always(200, {}))
 
 
-def test_a_lead_that_ends_while_the_connection_is_made_sends_nothing() -> None:
-    """Between the question and the first byte lies a connection, or a stopped process: it is asked again."""
+def test_a_lead_that_ends_at_any_question_before_the_first_byte_sends_nothing() -> None:
+    """Between the first question and the first byte lie a queue and a connection, or a stopped process."""
+    whole = Lead(9.0)
+    before: list[int] = []
 
-    async def scene(client: Client, server: Answering) -> None:
+    async def taken(asked: Asked) -> web.StreamResponse:
+        before.append(len(whole.asked))
+        return await always(201, {})(asked)
+
+    async def send(client: Client, _: Answering) -> None:
+        await client.request(CREATE, SECRETS.all("shop"), body={})
+
+    async def refused(client: Client, server: Answering) -> None:
         with pytest.raises(NotLeading):
-            await client.request(CREATE, SECRETS.all("shop"), body={})
+            await send(client, server)
         assert server.asked == []
 
-    play(Lead(*[9.0] * 6, 0.0), scene, always(201, {}))
+    play(whole, send, taken)
+    assert before[0] >= 3  # at the start, after its turn came, at the first byte
+    for questions in range(before[0]):
+        play(Lead(*[9.0] * questions, 0.0), refused, always(201, {}))
 
 
 def test_an_answer_is_waited_for_no_longer_than_the_lead_lasts() -> None:

@@ -88,8 +88,9 @@ async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> 
         for task in background:
             task.cancel()
         operator.drift.stop()
-        await operator.asking.stop(settings.shutdown_grace)
-        interrupted = await operator.workers.stop(settings.shutdown_grace)
+        # Together: one after the other, the second would go on taking up work while the first ends.
+        grace = settings.shutdown_grace
+        _, interrupted = await asyncio.gather(operator.asking.stop(grace), operator.workers.stop(grace))
         if interrupted:
             log.warning("work was interrupted; it is taken up at the next start", extra={"count": interrupted})
         await operator.shell.stop()
