@@ -130,13 +130,13 @@ def report(request: Request, known: Mapping[str, Ledger], now: datetime) -> Requ
             return _nobody(request, names, now)
         fresh = tuple(Result(name=name, uid=known[name].uid, state=AnswerState.PENDING) for name in names)
         status = status.model_copy(update={"results": fresh, "start_time": now})
-    results = tuple(_result(request, item, known.get(item.name), now) for item in status.results)
+    results = tuple(
+        item if item.state in OVER else _result(request, item, known.get(item.name), now) for item in status.results
+    )
     return _summed(request, status.model_copy(update={"results": results}), now)
 
 
 def _result(request: Request, result: Result, ledger: Ledger | None, now: datetime) -> Result:
-    if result.state in OVER:
-        return result
     if ledger is None or ledger.uid != result.uid:
         text = "the credential was deleted"
         return result.model_copy(update={"state": AnswerState.FAILED, "message": text, "finished_time": now})

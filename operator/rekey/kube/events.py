@@ -16,6 +16,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Self, TypeVar
 
+import orjson
+
 from rekey.core.facts import Credential
 from rekey.core.reasons import NOTICES, Notice
 from rekey.errors import NotLeading, RekeyError, Retryable, Taken
@@ -27,8 +29,9 @@ _T = TypeVar("_T")
 
 CONTROLLER: Final = "rekey.dev/operator"
 
-_WAITING = 2_000
-_SENDERS = 4
+_WAITING = 10_000
+"""Events of 700 bytes; a mass rotation makes more than the API server takes beside it."""
+_SENDERS = 8
 _BURST = 60.0
 _PER_SECOND = 0.2
 _TRIES = 5
@@ -51,7 +54,7 @@ class KubeAnnouncer:
         self._instance = instance[:_LONGEST_INSTANCE]
         self._dropped = dropped
         self._patience = patience
-        self._queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_WAITING)
+        self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_WAITING)
         self._buckets: dict[str, tuple[float, float]] = {}
         self._known: dict[str, datetime] = {}
         self._senders: list[asyncio.Task[None]] = []
@@ -82,7 +85,7 @@ class KubeAnnouncer:
             self._dropped("TooMany")
             return
         try:
-            self._queue.put_nowait((credential.key.namespace, self._event(credential, news)))
+            self._queue.put_nowait((credential.key.namespace, orjson.dumps(self._event(credential, news))))
         except asyncio.QueueFull:
             self._dropped("Full")
             return
@@ -109,10 +112,10 @@ class KubeAnnouncer:
             finally:
                 self._queue.task_done()
 
-    async def _create(self, namespace: str, event: dict[str, Any]) -> None:
+    async def _create(self, namespace: str, event: bytes) -> None:
         for attempt in range(_TRIES):
             try:
-                await self._client.request(CREATE, EVENTS.all(namespace), body=event)
+                await self._client.request(CREATE, EVENTS.all(namespace), body=orjson.Fragment(event))
             except Taken:
                 return
             except Retryable as error:
