@@ -1,7 +1,8 @@
-"""What all tests share: the cluster's fixtures and the two ways in which hypothesis searches."""
+"""What all tests share: the fixtures of the cluster, who may run beside whom, and the two ways of hypothesis."""
 
 import os
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary"]
@@ -9,3 +10,12 @@ pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary"]
 settings.register_profile("dev", max_examples=30, deadline=None)
 settings.register_profile("ci", max_examples=200, derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests with one real kubelet follow each other, and those that want no company but theirs as well."""
+    for item in items:
+        for mark in ("node", "exclusive"):
+            if mark in item.keywords:
+                item.add_marker(pytest.mark.xdist_group(mark))

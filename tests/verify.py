@@ -33,7 +33,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
 }
 TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("-n", WORKERS, "--dist", "loadgroup", "-m", "not exclusive and not node"),
-    "tests, one at a time": ("-m", "(exclusive or node)"),
+    # In two groups: those with a real kubelet wait nearly all the time.
+    "tests, one at a time": ("-n", "2", "--dist", "loadgroup", "-m", "(exclusive or node)"),
 }
 
 
