@@ -31,7 +31,7 @@ CONTROLLER: Final = "rekey.dev/operator"
 
 _WAITING = 10_000
 """Events of 700 bytes; a mass rotation makes more than the API server takes beside it."""
-_SENDERS = 8
+_SENDERS = 4
 _BURST = 60.0
 _PER_SECOND = 0.2
 _TRIES = 5
