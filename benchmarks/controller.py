@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cpu
+from benchmarks import cpu, memory
 from tests.cluster import ports
 from tests.cluster.waiting import until
 
@@ -30,7 +31,7 @@ class Place:
 class Controller:
     """One run of the operator."""
 
-    def __init__(self, place: Place, profile: Path | None = None) -> None:
+    def __init__(self, place: Place, profile: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
         self._port = ports.free(1)[0]
         self._profiled = profile is not None
         self._log = place.log.open("ab")
@@ -43,7 +44,7 @@ class Controller:
                 *("run", "--http-port", str(self._port), "--log-format", "json"),
             ],
             cwd=ROOT,
-            env={**kept, **pod},
+            env={**kept, **pod, **(settings or {})},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -76,9 +77,12 @@ class Controller:
 
     def peak_mib(self) -> float:
         """Return the most memory it ever had, in MiB."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        peak = next(line for line in lines if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
+        return memory.mib(self._process.pid, "VmHWM")
+
+    def known(self) -> int:
+        """Return how many credentials it keeps."""
+        lines = [line for line in self.metrics().splitlines() if line.startswith("rekey_credentials{")]
+        return sum(int(float(line.rpartition(" ")[2])) for line in lines)
 
     def metrics(self) -> str:
         """Return its own figures."""

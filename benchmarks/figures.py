@@ -37,6 +37,9 @@ class Figures:
     whole_seconds: float = 0.0
     request_rate: float = 0.0
     request_requests: dict[str, float] = field(default_factory=dict)
+    trickle_count: int = 0
+    trickle_p50: float = 0.0
+    trickle_p99: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,4 +72,5 @@ MEMORY_MANY = Row("the same with 10,000", "–", "398", "–", "–", "182", "�
 IDLE = Row("idle: writes (reads) in 30 s", "0 (0)", "0 (0)", "0", "0", "0 (0)", "0 (≤ 1500)")
 IDLE_CPU = Row("idle: CPU in 30 s, ms", "–", "–", "–", "–", "–", "–")
 STARTUP = Row("start with 10,000, seconds", "–", "–", "–", "–", "–", "≤ 3")
+TRICKLE = Row("asked for to Active, one by one, p99, s", "–", "–", "–", "–", "–", "≤ 0.3")
 STARTUP_WRITES = Row("writes at that start", "–", "–", "–", "–", "–", "0")

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ LABELS = {"app": "orders"}
 _RAW = 2_000
 _LINE = 1 << 20
 Test = Callable[[dict[str, Any]], bool]
+Named = tuple[str, str]
+"""A credential: its namespace and its name."""
 
 
 async def each(numbers: Iterable[int], do: Callable[[int], Awaitable[object]]) -> float:
@@ -34,9 +36,10 @@ async def each(numbers: Iterable[int], do: Callable[[int], Awaitable[object]]) -
     return time.perf_counter() - began
 
 
-async def create(client: Client, namespace: str, count: int, overlap: str) -> float:
-    """Create that many credentials without consumers; return how many seconds that took."""
+async def create(client: Client, spaces: Sequence[str], count: int, overlap: str, **more: object) -> float:
+    """Create that many credentials without consumers; return how many seconds that took. `more` goes into the spec."""
     spec = {
+        **more,
         "generate": {"token": {"prefix": "ord_"}},
         "rotation": {"interval": "720h"},
         "overlap": {"duration": overlap},
@@ -49,17 +52,38 @@ async def create(client: Client, namespace: str, count: int, overlap: str) -> fl
             "metadata": {"name": name(number), "labels": LABELS},
             "spec": spec,
         }
-        await client.request(CREATE, CREDENTIALS.all(namespace), body=body)
+        await client.request(CREATE, CREDENTIALS.all(space(spaces, number)), body=body)
 
     return await each(range(count), one)
 
 
-async def trigger(client: Client, namespace: str, count: int, word: str) -> float:
+async def trigger(client: Client, spaces: Sequence[str], count: int, word: str) -> float:
     """Ask for one rotation of each; return how many seconds the asking took."""
     body = {"spec": {"rotation": {"trigger": word}}}
-    return await each(
-        range(count), lambda number: client.request(MERGE, CREDENTIALS.one(namespace, name(number)), body=body)
-    )
+
+    async def one(number: int) -> None:
+        await client.request(MERGE, CREDENTIALS.one(space(spaces, number), name(number)), body=body)
+
+    return await each(range(count), one)
+
+
+async def trickle(client: Client, spaces: Sequence[str], count: int, rate: float) -> dict[Named, float]:
+    """Ask for one rotation after another, so many a second, of credentials that may be suspended until then.
+
+    Returns when each was asked for, just before that was sent.
+    """
+    asked: dict[Named, float] = {}
+    began = time.perf_counter()
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(began + number / rate - time.perf_counter())
+        body = {"spec": {"suspend": False, "rotation": {"trigger": "trickle"}}}
+        namespace = space(spaces, number)
+        asked[namespace, name(number)] = time.perf_counter()
+        await client.request(MERGE, CREDENTIALS.one(namespace, name(number)), body=body)
+
+    await asyncio.gather(*(one(number) for number in range(count)))
+    return asked
 
 
 async def request(client: Client, namespace: str) -> None:
@@ -73,27 +97,33 @@ async def request(client: Client, namespace: str) -> None:
     await client.request(CREATE, REQUESTS.all(namespace), body=body)
 
 
+def space(spaces: Sequence[str], number: int) -> str:
+    """Return the namespace of one credential: they are dealt out one by one."""
+    return spaces[number % len(spaces)]
+
+
 def name(number: int) -> str:
     """Return the name of one credential."""
     return f"orders-api-key-{number:05}"
 
 
 class Progress:
-    """When each credential of a namespace was first seen to pass the test, by `time.perf_counter`."""
+    """When each credential of some namespaces was first seen to pass the test, by `time.perf_counter`."""
 
-    def __init__(self, wanted: int, test: Test) -> None:
+    def __init__(self, spaces: Sequence[str], wanted: int, test: Test) -> None:
+        self._spaces = frozenset(spaces)
         self._wanted = wanted
         self._test = test
-        self._seen: dict[str, float] = {}
+        self.seen: dict[Named, float] = {}
         self._all = asyncio.Event()
         self._broken: BaseException | None = None
 
     def look(self, obj: dict[str, Any]) -> None:
         """Take note of one credential."""
-        known = obj["metadata"]["name"]
-        if known not in self._seen and self._test(obj.get("status") or {}):
-            self._seen[known] = time.perf_counter()
-            if len(self._seen) >= self._wanted:
+        known = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        if known[0] in self._spaces and known not in self.seen and self._test(obj.get("status") or {}):
+            self.seen[known] = time.perf_counter()
+            if len(self.seen) >= self._wanted:
                 self._all.set()
 
     def ended(self, task: asyncio.Task[None]) -> None:
@@ -109,22 +139,30 @@ class Progress:
                 await self._all.wait()
         except TimeoutError:
             pass
-        if len(self._seen) < self._wanted:
-            missing = f"{len(self._seen)} of {self._wanted} in {seconds:g} s"
+        if len(self.seen) < self._wanted:
+            missing = f"{len(self.seen)} of {self._wanted} in {seconds:g} s"
             raise RuntimeError(f"not every credential got there: {missing}") from self._broken
-        return sorted(self._seen.values())
+        return sorted(self.seen.values())
+
+    def late(self, asked: Mapping[Named, float], share: float) -> float:
+        """Return in how many seconds that share of them got there, since each was asked for."""
+        taken = sorted(self.seen[known] - moment for known, moment in asked.items())
+        return round(taken[min(len(taken) - 1, int(share * len(taken)))], 3)
 
 
 @asynccontextmanager
-async def watching(client: Client, namespace: str, wanted: int, test: Test) -> AsyncIterator[Progress]:
-    """Follow the credentials of the namespace; entered when the watch is open."""
-    progress = Progress(wanted, test)
+async def watching(
+    client: Client, spaces: Sequence[str], wanted: int, test: Test, selector: str = ""
+) -> AsyncIterator[Progress]:
+    """Follow the credentials of these namespaces, those with a label if one is given; entered when that is open."""
+    progress = Progress(spaces, wanted, test)
+    path = CREDENTIALS.all(spaces[0]) if len(spaces) == 1 else CREDENTIALS.everywhere
     is_open = asyncio.Event()
 
     async def follow() -> None:
         # The API server ends watches of a kind whose CRD is new as it likes.
         while True:
-            await _follow(client, CREDENTIALS.all(namespace), progress, is_open)
+            await _follow(client, path, {"labelSelector": selector}, progress, is_open)
 
     task = asyncio.create_task(follow())
     task.add_done_callback(progress.ended)
@@ -135,12 +173,14 @@ async def watching(client: Client, namespace: str, wanted: int, test: Test) -> A
         task.cancel()
 
 
-async def _follow(client: Client, path: Path, progress: Progress, is_open: asyncio.Event) -> None:
+async def _follow(
+    client: Client, path: Path, which: Mapping[str, str], progress: Progress, is_open: asyncio.Event
+) -> None:
     """List, then watch until the API server ends it."""
-    first = await client.request(LIST, path)
+    first = await client.request(LIST, path, query=which)
     for obj in first["items"]:
         progress.look(obj)
-    query = {"watch": "1", "resourceVersion": first["metadata"]["resourceVersion"]}
+    query = {**which, "watch": "1", "resourceVersion": first["metadata"]["resourceVersion"]}
     forever = aiohttp.ClientTimeout(total=None)
     async with (
         client.open_session() as session,

@@ -7,7 +7,6 @@ overlap so long that nothing but the way to `Active` is measured; a smaller numb
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -22,13 +21,17 @@ _LATEST = Path(__file__).parent / "results" / "latest.json"
 _IDLE = 30
 _WHOLE = 1_000
 _LONG, _SHORT = "1h", "30s"
+_MASS, _WHOLE_ONES, _TRICKLE = ("mass",), ("whole",), ("trickle",)
+_RAW = "raw"
+_SPACES = dict.fromkeys((*_MASS, *_WHOLE_ONES, *_TRICKLE, _RAW))
+_DROPS, _A_SECOND = 300, 10
 
 
 async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
     """Take all figures for one number of credentials."""
     figures = Figures(count)
     async with stand.client() as client:
-        figures.raw = await load.raw_rates(client, "raw")
+        figures.raw = await load.raw_rates(client, _RAW)
         await _first_issue(stand, client, figures)
         controller = await _start(stand, figures, profile)
         try:
@@ -36,6 +39,7 @@ async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
             await _idle(stand, controller, figures)
             await _whole(stand, client, controller, figures)
             await _by_request(stand, client, controller, figures)
+            await _trickle(client, controller, figures)
         finally:
             controller.stop()
     return figures
@@ -44,8 +48,8 @@ async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
 async def _first_issue(stand: Stand, client: Client, figures: Figures) -> None:
     """Create all credentials, then have a first operator make the first version of each."""
     say(f"{figures.count:,} credentials are created")
-    async with load.watching(client, "mass", figures.count, load.is_active(1)) as progress:
-        await load.create(client, "mass", figures.count, _LONG)
+    async with load.watching(client, _MASS, figures.count, load.is_active(1)) as progress:
+        await load.create(client, _MASS, figures.count, _LONG)
         say("the first version of each is issued")
         controller = stand.controller()
         try:
@@ -81,12 +85,12 @@ async def _to_active(stand: Stand, client: Client, controller: Controller, figur
     """Have all rotate, with an overlap that does not end meanwhile."""
     say("all are rotated")
     number = figures.count
-    async with load.watching(client, "mass", number, load.is_active(2)) as progress:
+    async with load.watching(client, _MASS, number, load.is_active(2)) as progress:
         pids = {**stand.pids(), "rekey": controller.pid}
         mark, used, main = stand.mark(), cpu.by_process(pids), _main(controller)
         controller.profile(on=True)
         began = time.perf_counter()
-        figures.triggers_done = round(await load.trigger(client, "mass", number, "a"), 2)
+        figures.triggers_done = round(await load.trigger(client, _MASS, number, "a"), 2)
         moments = await progress.complete(60 + number / 20)
         controller.profile(on=False)
         others = cpu.spent(used, cpu.by_process(pids))["others"]
@@ -130,13 +134,13 @@ async def _whole(stand: Stand, client: Client, controller: Controller, figures: 
     """Have some more go through a whole rotation, to the end of the overlap."""
     number = figures.whole_count = min(figures.count, _WHOLE)
     say(f"{number:,} go through a whole rotation")
-    async with load.watching(client, "whole", number, load.is_active(1)) as progress:
-        await load.create(client, "whole", number, _SHORT)
+    async with load.watching(client, _WHOLE_ONES, number, load.is_active(1)) as progress:
+        await load.create(client, _WHOLE_ONES, number, _SHORT)
         await progress.complete(120)
     await asyncio.to_thread(controller.until_quiet)
-    async with load.watching(client, "whole", number, load.is_over(2)) as progress:
+    async with load.watching(client, _WHOLE_ONES, number, load.is_over(2)) as progress:
         mark, began = stand.mark(), time.perf_counter()
-        await load.trigger(client, "whole", number, "a")
+        await load.trigger(client, _WHOLE_ONES, number, "a")
         moments = await progress.complete(180)
         figures.whole_seconds = round(moments[-1] - began, 2)
         await asyncio.to_thread(controller.until_quiet)
@@ -149,13 +153,27 @@ async def _whole(stand: Stand, client: Client, controller: Controller, figures: 
 async def _by_request(stand: Stand, client: Client, controller: Controller, figures: Figures) -> None:
     """Have the same rotate again, asked for by one RotationRequest instead of a write to each."""
     say(f"{figures.whole_count:,} are rotated by one RotationRequest")
-    async with load.watching(client, "whole", figures.whole_count, load.is_active(3)) as progress:
+    async with load.watching(client, _WHOLE_ONES, figures.whole_count, load.is_active(3)) as progress:
         mark, began = stand.mark(), time.perf_counter()
-        await load.request(client, "whole")
+        await load.request(client, *_WHOLE_ONES)
         moments = await progress.complete(60 + figures.whole_count / 20)
         await asyncio.to_thread(controller.until_quiet)
     figures.request_rate = round(figures.whole_count / (moments[-1] - began), 1)
     figures.request_requests = counts.shown(stand.since(mark), figures.whole_count)
+
+
+async def _trickle(client: Client, controller: Controller, figures: Figures) -> None:
+    """Have one after another rotate: how long each takes where nobody has to wait for others."""
+    drops = figures.trickle_count = min(figures.count, _DROPS)
+    say(f"{drops} rotate one by one, {_A_SECOND} a second")
+    async with load.watching(client, _TRICKLE, drops, load.is_active(1)) as progress:
+        await load.create(client, _TRICKLE, drops, _LONG)
+        await progress.complete(120)
+    await asyncio.to_thread(controller.until_quiet)
+    async with load.watching(client, _TRICKLE, drops, load.is_active(2)) as progress:
+        asked = await load.trickle(client, _TRICKLE, drops, _A_SECOND)
+        await progress.complete(60)
+    figures.trickle_p50, figures.trickle_p99 = progress.late(asked, 0.5), progress.late(asked, 0.99)
 
 
 def _main(controller: Controller) -> float:
@@ -175,13 +193,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--keep", action="store_true", help="leave the clusters running")
     parser.add_argument("--profile", type=Path, help="write a profile of the rotation (cProfile, main thread)")
     chosen = parser.parse_args(argv)
-    # Told to end: as if interrupted, so that the servers and the operator end too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report.end_in_order()
     runs = []
     for count in chosen.count or [1_000, 10_000]:
         say("a fresh cluster is started")
         profile = chosen.profile.resolve() if chosen.profile else None
-        with fresh(keep=chosen.keep) as stand:
+        with fresh(_SPACES, keep=chosen.keep) as stand:
             runs.append(asyncio.run(measure(stand, count, profile)))
             report.write(runs, chosen.json)
     report.show(runs)

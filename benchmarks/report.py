@@ -3,10 +3,12 @@
 import json
 import os
 import platform
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,11 +16,16 @@ from rich.table import Table
 from benchmarks import figures
 from benchmarks.figures import Figures, Row
 
-_WIDTH = 120
+WIDTH = 120
 _MANY = 5_000
 
 
-def write(runs: Sequence[Figures], path: Path) -> None:
+def end_in_order() -> None:
+    """Have SIGTERM end the process as if it were interrupted, so that the servers and the operator end too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def write(runs: Sequence[Any], path: Path) -> None:
     """Write everything that was measured."""
     about = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -31,8 +38,8 @@ def write(runs: Sequence[Figures], path: Path) -> None:
 
 def show(runs: Sequence[Figures]) -> None:
     """Print the table, and what lies behind it for each number of credentials."""
-    console = Console(width=_WIDTH)
-    table = Table(title="Rekey beside others, on two cores and the same API server", width=_WIDTH)
+    console = Console(width=WIDTH)
+    table = Table(title="Rekey beside others, on two cores and the same API server", width=WIDTH)
     table.add_column("")
     for heading in (*("External\nSecrets", "tuned", "cert-\nmanager", "tuned", "spike"), "Rekey\nnow", "Rekey\ntarget"):
         table.add_column(heading, justify="right")
@@ -72,6 +79,7 @@ def rows(few: Figures | None, many: Figures | None) -> list[tuple[Row, str]]:
         (figures.IDLE_CPU, _f(1000 * last.idle_cpu, 0)),
         (figures.STARTUP, _f(many.startup if many else None, 1)),
         (figures.STARTUP_WRITES, _f(many.startup_writes if many else None, 0)),
+        (figures.TRICKLE, _f(one.trickle_p99, 2)),
     ]
     return found
 
@@ -95,6 +103,7 @@ def _behind(run: Figures) -> list[str]:
         f"  requests to Active: {requests}",
         f"  requests of a whole rotation ({run.whole_count:,}): {whole}; {run.whole_events:.2f} Events",
         f"  by one RotationRequest ({run.whole_count:,}): {run.request_rate:.0f}/s; requests to Active: {asked}",
+        f"  one by one ({run.trickle_count}): {run.trickle_p50:.3f} s (median), {run.trickle_p99:.3f} s (99 %)",
         f"  first version of each: {run.first_issue_rate:.0f}/s, {run.first_issue_peak_mib:.0f} MiB",
         f"  start: {run.startup:.2f} s, {run.startup_writes} writes, {run.startup_cpu:.1f} s CPU",
     ]

@@ -26,6 +26,7 @@ def etcd(bin_dir: Path, directory: Path, at: Ports, options: Options) -> list[st
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=default={peer}",
         *(() if options.fsync else ("--unsafe-no-fsync",)),
+        *options.etcd_args,
     ]
 
 

@@ -28,12 +28,14 @@ class Options:
 
     `fsync` is for measurements: without it etcd is faster than any disk. Without `ports` free ones are taken.
     `audit` is an audit level, and `audit.log` in the state folder what comes of it. `users` get a token each,
-    in `tokens.csv`. `listen` is the one address on which the API server listens.
+    in `tokens.csv`. `listen` is the one address on which the API server listens. `etcd_args` are flags such as
+    `--quota-backend-bytes`: etcd holds 2 GiB by itself.
     """
 
     fsync: bool = False
     ports: Ports | None = None
     apiserver_args: tuple[str, ...] = ()
+    etcd_args: tuple[str, ...] = ()
     audit: str | None = None
     users: tuple[User, ...] = (User("nobody"),)
     with_kwok: bool = True

@@ -1,0 +1,129 @@
+"""Credentials that are settled since long, as many as wanted: copies of one that the operator made, put into etcd.
+
+1. The API server would need some 15 ms of CPU for each; etcd takes thousands a second in transactions.
+2. They are put there in the order in which they would come to be: credential, Secrets, status. The garbage collector
+   would otherwise ask for every owner, and delete what has none yet.
+"""
+
+import asyncio
+import itertools
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+import orjson
+
+from benchmarks.load import Named
+from rekey.core import shards
+from rekey.kube.api import CREDENTIALS, GET, SECRETS
+from rekey.kube.client import Client
+
+CHOSEN: Final = "rekey.dev/bench"
+"""A label of those that will be asked to rotate."""
+_BATCH: Final = 64
+"""etcd takes up to 128 operations in one transaction: two Secrets of each."""
+_IN_FLIGHT: Final = 8
+_Puts = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One copy."""
+
+    named: Named
+    shard: int
+    chosen: bool
+
+
+class Template:
+    """One settled credential and its Secrets, as the API server stores them."""
+
+    def __init__(self, credential: dict[str, Any], bundle: dict[str, Any], version: dict[str, Any]) -> None:
+        self._name = credential["metadata"]["name"]
+        self._uids = [one["metadata"]["uid"] for one in (credential, bundle, version)]
+        for one in (credential, bundle, version):
+            # What is not stored: it is the revision of etcd.
+            del one["metadata"]["resourceVersion"]
+        self._texts = [orjson.dumps(one).decode() for one in (credential, bundle, version)]
+
+    def copy(self, wanted: Wanted) -> "Copy":
+        """Return another one like it."""
+        namespace, name = wanted.named
+        new = {self._name: name} | {uid: str(uuid4()) for uid in self._uids}
+        made = []
+        for text in self._texts:
+            for old, other in new.items():
+                text = text.replace(old, other)  # noqa: PLW2901  step by step
+            one = orjson.loads(text)
+            one["metadata"]["namespace"] = namespace
+            made.append(one)
+        credential, bundle, version = made
+        chosen = {CHOSEN: "chosen"} if wanted.chosen else {}
+        credential["metadata"]["labels"] = {shards.LABEL: str(wanted.shard), **chosen}
+        return Copy(credential, (bundle, version))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One credential and its Secrets, not stored yet."""
+
+    credential: dict[str, Any]
+    secrets: tuple[dict[str, Any], ...]
+
+    def new(self) -> _Puts:
+        """Return the credential as it was when it was created."""
+        return self._stored({field: value for field, value in self.credential.items() if field != "status"})
+
+    def made(self) -> _Puts:
+        """Return its Secrets."""
+        return {_key("secrets", one): one for one in self.secrets}
+
+    def settled(self, revision: str) -> _Puts:
+        """Return the credential as it is now; its Secrets were stored by that revision."""
+        self.credential["status"]["bundle"]["resourceVersion"] = revision
+        return self._stored(self.credential)
+
+    def _stored(self, credential: dict[str, Any]) -> _Puts:
+        return {_key(f"{CREDENTIALS.group}/{CREDENTIALS.plural}", credential): credential}
+
+
+async def template(client: Client, named: Named) -> Template:
+    """Return what is stored of a settled credential."""
+    namespace, name = named
+    credential = await client.request(GET, CREDENTIALS.one(namespace, name))
+    secrets = [await client.request(GET, SECRETS.one(namespace, one)) for one in (name, f"{name}-v1")]
+    return Template(credential, *secrets)
+
+
+async def fill(etcd: str, like: Template, wanted: Iterable[Wanted]) -> None:
+    """Put a copy into etcd for each that is wanted."""
+    copies = (like.copy(one) for one in wanted)
+    batches = iter(lambda: list(itertools.islice(copies, _BATCH)), [])
+    async with aiohttp.ClientSession(etcd) as session:
+
+        async def work() -> None:
+            for batch in batches:
+                await _put(session, *(copy.new() for copy in batch))
+                revision = await _put(session, *(copy.made() for copy in batch))
+                await _put(session, *(copy.settled(revision) for copy in batch))
+
+        await asyncio.gather(*(work() for _ in range(_IN_FLIGHT)))
+
+
+async def _put(session: aiohttp.ClientSession, *puts: Mapping[str, dict[str, Any]]) -> str:
+    """Store all in one transaction; return its revision."""
+    body = [
+        {"requestPut": {"key": b64encode(key.encode()).decode(), "value": b64encode(orjson.dumps(one)).decode()}}
+        for some in puts
+        for key, one in some.items()
+    ]
+    async with session.post("/v3/kv/txn", data=orjson.dumps({"success": body})) as answer:
+        answer.raise_for_status()
+        return str((await answer.json())["header"]["revision"])
+
+
+def _key(kind: str, obj: Mapping[str, Any]) -> str:
+    return f"/registry/{kind}/{obj['metadata']['namespace']}/{obj['metadata']['name']}"
