@@ -74,7 +74,9 @@ async def measure(stand: Stand, spaces: dict[str, int | None], many: Many, profi
 async def _fill(stand: Stand, client: Client, spaces: dict[str, int | None], many: Many) -> None:
     """Have an operator make one credential, and store copies of it."""
     async with load.watching(client, _TEMPLATE, 1, load.is_active(1)) as progress:
-        await load.create(client, _TEMPLATE, 1, "1h", suspend=True)
+        # With jitter each would have a moment of its own, by its uid.
+        rotation = {"interval": "720h", "jitterPercent": 0}
+        await load.create(client, _TEMPLATE, 1, "1h", suspend=True, rotation=rotation)
         controller = stand.controller()
         try:
             await progress.complete(60)

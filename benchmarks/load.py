@@ -39,10 +39,10 @@ async def each(numbers: Iterable[int], do: Callable[[int], Awaitable[object]]) -
 async def create(client: Client, spaces: Sequence[str], count: int, overlap: str, **more: object) -> float:
     """Create that many credentials without consumers; return how many seconds that took. `more` goes into the spec."""
     spec = {
-        **more,
         "generate": {"token": {"prefix": "ord_"}},
         "rotation": {"interval": "720h"},
         "overlap": {"duration": overlap},
+        **more,
     }
 
     async def one(number: int) -> None:

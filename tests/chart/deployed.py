@@ -23,7 +23,7 @@ from tests.chart.helm import CHART, SYSTEM, Helm, Manifest, Values
 from tests.cluster.handle import Cluster, KubectlFailed
 from tests.cluster.waiting import until
 from tests.e2e.process import PATIENCE, Operator
-from tests.e2e.reader import Reader
+from tests.e2e.reader import Reader, folder
 from tests.e2e.stage import OPEN, Stage
 
 LEASE = "rekey"
@@ -67,9 +67,11 @@ class Replica:
 class Deployed:
     """A release that is there."""
 
-    def __init__(self, helm: Helm, cluster: Cluster, reader: Reader, replicas: list[Replica]) -> None:
+    def __init__(
+        self, helm: Helm, cluster: Cluster, reader: Reader, replicas: list[Replica], leases: list[str]
+    ) -> None:
         self.helm, self.cluster, self.reader = helm, cluster, reader
-        self.replicas = replicas
+        self.replicas, self.leases = replicas, leases
 
     @property
     def leader(self) -> Operator:
@@ -88,30 +90,35 @@ class Deployed:
         self.cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
         return self.stage(name)
 
-    def hold(self, pod: str) -> None:
-        """Write a pod into the Lease, as the one who leads; return when the policies know it."""
-        self.write_lease(pod)
+    def hold(self, pod: str, shard: int = 0, namespace: str = "shop") -> None:
+        """Write a pod into a Lease, as the one who leads; return when the policies know it in a namespace there."""
+        self.write_lease(pod, shard)
         # Policies see the Lease through a cache.
         until(
-            lambda: all((FENCE in fenced(one)) == (one.pod != pod) for one in self.replicas),
+            lambda: all((FENCE in fenced(one, namespace)) == (one.pod != pod) for one in self.replicas),
             f"the fence to know that {pod or 'nobody'} leads",
             seconds=PATIENCE,
         )
 
-    def write_lease(self, pod: str) -> None:
-        """Write a pod into the Lease; an empty name gives it back."""
+    def holder(self, shard: int = 0) -> str:
+        """Return whom a Lease names."""
+        found = self.reader.get(f"{folder('leases', SYSTEM)}/{self.leases[shard]}")
+        return str((found or {}).get("spec", {}).get("holderIdentity", ""))
+
+    def write_lease(self, pod: str, shard: int = 0) -> None:
+        """Write a pod into a Lease; an empty name gives it back."""
         # A second is what a holder leaves behind that gave it back.
         spec = {"holderIdentity": pod, "leaseDurationSeconds": 3600 if pod else 1}
         lease = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": LEASE, "namespace": SYSTEM},
+            "metadata": {"name": self.leases[shard], "namespace": SYSTEM},
             "spec": spec,
         }
         self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(lease))
 
 
-def fenced(replica: Replica) -> str:
+def fenced(replica: Replica, namespace: str = "shop") -> str:
     """Return what the API server says to a Secret that only the fence could object to; nothing is made."""
     owner = {"apiVersion": "rekey.dev/v1alpha1", "kind": "RotatedCredential", "name": "x", "uid": "x"}
     body = {
@@ -123,7 +130,7 @@ def fenced(replica: Replica) -> str:
             "ownerReferences": [owner | {"controller": True}],
         },
     }
-    return replica.refusal("-n", "shop", "create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
+    return replica.refusal("-n", namespace, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
 
 
 @contextmanager
@@ -136,7 +143,9 @@ def deployed(
     helm.run("install", "rekey", str(CHART), *arguments, cluster=cluster, values=given)
     try:
         pods = json.loads(cluster.kubectl("-n", SYSTEM, "get", "pods", "-l", APP, "-o", "json"))["items"]
-        found = Deployed(helm, cluster, reader, [_replica(cluster, pod, directory) for pod in pods])
+        number = given.get("shards", 1)
+        leases = [LEASE] if number == 1 else [f"{LEASE}-{shard}" for shard in range(number)]
+        found = Deployed(helm, cluster, reader, [_replica(cluster, pod, directory) for pod in pods], leases)
         OPEN.extend(stages := [found.stage("shop", number) for number in range(len(pods))])
         try:
             _until_policies_work(found, given)

@@ -3,7 +3,6 @@
 That the gate holds as shipped is shown in tests/e2e/test_leaders.py: there it sends nothing.
 """
 
-import json
 import secrets
 import signal
 from collections import Counter
@@ -15,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.chart.deployed import FENCE, LEASE, Deployed, deployed
-from tests.chart.helm import SYSTEM, Helm
+from tests.chart.deployed import Deployed, deployed
+from tests.chart.helm import Helm
+from tests.chart.sent import sent, verdict
 from tests.cluster.handle import Cluster
 from tests.e2e.history import recording
 from tests.e2e.process import Operator
-from tests.e2e.reader import Reader, folder
+from tests.e2e.reader import Reader
 from tests.e2e.replicas import Waves, population
 from tests.e2e.stage import Stage
 
@@ -29,8 +29,6 @@ pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("chart"), pytest.mark.ti
 UNGATED = ("-m", "tests.e2e.ungated")
 NUMBER = 24
 QUICK = {"leaseDuration": "3s", "leaseRenewDeadline": "2s", "leaseRetry": "500ms"}
-WRITES = {"create", "update", "patch", "delete"}
-FENCED = {"rotatedcredentials", "secrets", "deployments"}
 
 
 @pytest.fixture
@@ -55,26 +53,6 @@ class Awake:
         return Counter(map(verdict, sent(self.stage.cluster, self.pod)[self.before :]))
 
 
-def sent(cluster: Cluster, pod: str) -> list[dict[str, Any]]:
-    """Return every write of a pod that is fenced, as the API server wrote it down."""
-    found = []
-    for line in (cluster.directory / "audit.log").read_text().splitlines():
-        entry = json.loads(line) if line.endswith("}") else {}
-        pods = entry.get("user", {}).get("extra", {}).get("authentication.kubernetes.io/pod-name", ())
-        dry = "dryRun" in entry.get("requestURI", "")
-        if pod in pods and entry["verb"] in WRITES and entry["objectRef"]["resource"] in FENCED and not dry:
-            found.append(entry)
-    return found
-
-
-def verdict(entry: dict[str, Any]) -> str:
-    """Return what became of a write, in a word."""
-    code, message = entry["responseStatus"]["code"], entry["responseStatus"].get("message", "")
-    if code == 403:
-        return "fenced" if f"ValidatingAdmissionPolicy '{FENCE}'" in message else f"forbidden: {message}"
-    return {409: "conflict", 404: "not found", 422: "conflict"}.get(code, "taken" if code < 300 else str(code))
-
-
 @contextmanager
 def frozen(release: Deployed) -> Iterator[tuple[Stage, Waves, Operator, Operator]]:
     """Give a leader without a gate that is frozen in the middle of its rotations, which another has ended."""
@@ -95,17 +73,12 @@ def frozen(release: Deployed) -> Iterator[tuple[Stage, Waves, Operator, Operator
         stage.until(lambda: len(sent(release.cluster, first.pod)) >= before + 15, "the rotations to be under way")
         stale.send(signal.SIGSTOP)
         stage.until(waves.settled, "the rotations to be ended by the other", 180)
-        assert holder(release) == second.pod
+        assert release.holder() == second.pod
         yield stage, waves, stale, other
     finally:
         stale.kill()
         other.stop()
         release.cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-def holder(release: Deployed) -> str:
-    """Return whom the Lease names."""
-    return str(release.reader.get(f"{folder('leases', SYSTEM)}/{LEASE}")["spec"].get("holderIdentity"))
 
 
 def test_the_policy_refuses_a_stale_leader(release: Deployed, record_property: Any) -> None:

@@ -25,7 +25,9 @@ def test_what_a_label_means(name: str) -> None:
 
 def test_what_is_selected() -> None:
     """A watch gets its own and what nobody has; a search for strays everything that does not carry the number."""
-    assert selector(1, 4) == "rekey.dev/shard notin (0,2,3)"
+    assert selector((1,), 4) == "rekey.dev/shard notin (0,2,3)"
+    assert selector((0, 2), 4) == "rekey.dev/shard notin (1,3)"
+    assert not selector(range(4), 4)
     assert strays(1) == "rekey.dev/shard notin (1)"
 
 

@@ -37,12 +37,12 @@ def test_labels_of_credentials(play: Play) -> None:
         key = Key(here, "db")
 
         async def seen(which: str) -> list[Key]:
-            return [found for found, _ in await credentials(client, which, here)]
+            return [found async for found, _ in credentials(client, which, here)]
 
-        assert [await seen(selector(own, 4)) for own in range(4)] == [[key]] * 4
-        assert await credentials(client, strays(2), here) == [(key, made.resource_version)]
+        assert [await seen(selector((own,), 4)) for own in range(4)] == [[key]] * 4
+        assert [one async for one in credentials(client, strays(2), here)] == [(key, made.resource_version)]
         await give(client, key, made.resource_version, 2)
-        assert [await seen(selector(own, 4)) for own in range(4)] == [[], [], [key], []]
+        assert [await seen(selector((own,), 4)) for own in range(4)] == [[], [], [key], []]
         assert await seen(strays(2)) == []
         assert await seen(strays(1)) == [key]
 

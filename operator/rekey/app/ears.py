@@ -51,7 +51,7 @@ class Ears:
             if isinstance(heard, Synced):
                 synced.set()
 
-        choice = Choice(shards.selector(shard, self._number), lambda obj: self._keep(obj, shard))
+        choice = Choice(shards.selector((shard,), self._number), lambda obj: self._keep(obj, shard))
         inbox = Inbox(take)
         shell = KopfShell(self._access, (), inbox, self._needs_no_handler, self._preflight, choice=choice)
         self._open[shard] = shell

@@ -54,13 +54,10 @@ def scope(
     shards = Sharding(client, atlas, known, rollouts=settings.max_rollouts)
     shards.ears = ears = Ears(client.access, settings.shards, intake.take, needs_no_handler, preflight, shards.stray)
 
-    async def take_ours() -> tuple[census.Census, ...]:
-        return shards.ours(await take())
-
     return Scope(
         ears,
         shards,
-        take_ours,
+        shards.take,
         lambda: None if atlas.is_settled() else "it is not known for long enough which namespace is in which shard",
         (shards.follow,),
     )

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rekey.app.cache import Cache
@@ -23,7 +23,7 @@ from rekey.app.takeover import Askers, lane
 from rekey.core import shards
 from rekey.core.facts import Key
 from rekey.errors import Conflict, NotFound, NotLeading, RekeyError
-from rekey.kube import shard_labels
+from rekey.kube import census, shard_labels
 from rekey.kube.census import Census
 from rekey.kube.client import Client
 
@@ -98,12 +98,14 @@ class Sharding:
         if self._is_ours(key):
             self._strays.put_nowait((key, version))
 
-    def ours(self, census: tuple[Census, ...]) -> tuple[Census, ...]:
-        """Return what of a census is in our shards."""
-        return tuple(
-            Census(one.namespace, one.version, {key: at for key, at in one.found.items() if self._is_ours(key)})
-            for one in census
-        )
+    async def take(self) -> tuple[Census, ...]:
+        """Return a census of our shards.
+
+        Raises:
+            RekeyError: it could not be taken.
+        """
+        (one,) = await census.take(self._client, (), shards.selector(self._held, self._atlas.number))
+        return (replace(one, found={key: at for key, at in one.found.items() if self._is_ours(key)}),)
 
     def _is_ours(self, key: Key) -> bool:
         return self._atlas.of(key.namespace) in self._held
@@ -141,11 +143,9 @@ class Sharding:
                 asyncio.get_running_loop().call_later(_AGAIN, self._strays.put_nowait, again)
 
     async def _found(self, what: tuple[Key, str] | str | int) -> list[tuple[Key, str]]:
-        match what:
-            case str():
-                every = await shard_labels.credentials(self._client, shards.strays(self._atlas.of(what)), what)
-            case int():
-                every = await shard_labels.credentials(self._client, shards.strays(what))
-            case _:
-                every = [what]
-        return [(key, version) for key, version in every if self._is_ours(key)]
+        if isinstance(what, tuple):
+            return [what] if self._is_ours(what[0]) else []
+        shard, namespace = (what, None) if isinstance(what, int) else (self._atlas.of(what), what)
+        every = shard_labels.credentials(self._client, shards.strays(shard), namespace)
+        # Most of what does not carry a shard's number is in other shards: nothing of it is kept.
+        return [one async for one in every if self._atlas.of(one[0].namespace) == shard and shard in self._held]

@@ -7,7 +7,7 @@
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 LABEL = "rekey.dev/shard"
 
@@ -17,9 +17,10 @@ def shard(label: str | None, number: int) -> int:
     return next((own for own in range(number) if label == str(own)), 0)
 
 
-def selector(own: int, number: int) -> str:
-    """Return what a watch of one shard selects: its own credentials, and those that are nobody's yet."""
-    return f"{LABEL} notin ({','.join(str(other) for other in range(number) if other != own)})"
+def selector(own: Collection[int], number: int) -> str:
+    """Return what a watch of some shards selects: their own credentials, and those that are nobody's yet."""
+    others = ",".join(str(other) for other in range(number) if other not in own)
+    return f"{LABEL} notin ({others})" if others else ""
 
 
 def strays(own: int) -> str:

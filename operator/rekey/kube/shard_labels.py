@@ -25,15 +25,15 @@ async def labelled(client: Client) -> dict[str, str]:
     return {one["name"]: one["labels"][LABEL] async for one in _list(client, _NAMESPACES, LABEL)}
 
 
-async def credentials(client: Client, selector: str, namespace: str | None = None) -> list[tuple[Key, str]]:
-    """Return the credentials that are selected, in one namespace or in all, with their resourceVersions.
+async def credentials(client: Client, selector: str, namespace: str | None = None) -> AsyncIterator[tuple[Key, str]]:
+    """Give the credentials that are selected, in one namespace or in all, with their resourceVersions.
 
     Raises:
         RekeyError: they could not be listed.
     """
     path = CREDENTIALS.everywhere if namespace is None else CREDENTIALS.all(namespace)
-    found = [one async for one in _list(client, path, selector)]
-    return [(Key(one["namespace"], one["name"]), one["resourceVersion"]) for one in found]
+    async for one in _list(client, path, selector):
+        yield Key(one["namespace"], one["name"]), one["resourceVersion"]
 
 
 async def give(client: Client, key: Key, version: str, shard: int) -> None:

@@ -1,0 +1,158 @@
+"""The chart with two shards and two replicas: each has one, with the chart's rights, identity and fence."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chart.deployed import Deployed, Replica, deployed, fenced
+from tests.chart.helm import Helm
+from tests.chart.sent import sent, verdict
+from tests.cluster.handle import Cluster
+from tests.cluster.waiting import until
+from tests.e2e.history import recording
+from tests.e2e.process import PATIENCE
+from tests.e2e.reader import Reader
+from tests.e2e.replicas import Waves, judge, population
+from tests.e2e.stage import Stage
+
+pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("chart"), pytest.mark.timeout(900)]
+
+UNGATED = ("-m", "tests.e2e.ungated")
+SHARDS = 2
+NUMBER = 12
+NAMES = [f"c{place:03}" for place in range(NUMBER)]
+LONG = 3 * PATIENCE
+VALUES = {
+    "shards": SHARDS,
+    "settings": {"leaseDuration": "4s", "leaseRenewDeadline": "3s", "leaseRetry": "500ms"},
+}
+
+
+@pytest.fixture
+def release(helm: Helm, own_cluster: Cluster, own_reader: Reader, tmp_path: Path) -> Iterator[Deployed]:
+    """Give a release with two shards; no operator runs yet."""
+    with deployed(helm, own_cluster, own_reader, tmp_path, VALUES) as found:
+        yield found
+
+
+@pytest.fixture
+def stages(release: Deployed) -> Iterator[list[Stage]]:
+    """Give a namespace in each shard, with credentials; the policies know whose it is."""
+    made = [release.fresh() for _ in range(SHARDS)]
+    for shard, stage in enumerate(made):
+        if shard:
+            release.cluster.kubectl("label", "namespace", stage.namespace, f"rekey.dev/shard={shard}")
+        release.hold("nobody-we-know", shard, stage.namespace)
+        release.hold(release.replicas[0].pod, shard, stage.namespace)
+        release.write_lease("", shard)
+        stage.apply(*population(NUMBER, consumed=6))
+    try:
+        yield made
+    finally:
+        for one in release.replicas:
+            one.operator.kill()
+        for stage in made:
+            release.cluster.kubectl("delete", "namespace", stage.namespace, "--wait=false")
+
+
+def until_held(release: Deployed, *replicas: Replica) -> None:
+    """Wait until these, and no others, have the shards, as many each."""
+    pods = sorted(one.pod for one in replicas for _ in range(SHARDS // len(replicas)))
+    until(
+        lambda: sorted(release.holder(shard) for shard in range(SHARDS)) == pods,
+        f"{', '.join(pods)} to have the shards",
+        seconds=LONG,
+    )
+
+
+def until_settled(every: list[Waves]) -> None:
+    """Wait until every credential in both shards has come as far as it was asked to."""
+    until(lambda: all(waves.settled() for waves in every), "both shards to be served", seconds=LONG, every=0.5)
+
+
+def rotate(every: list[Waves]) -> None:
+    """Have every credential in both shards rotate."""
+    for waves in every:
+        waves.push()
+    until_settled(every)
+
+
+def assert_fenced_apart(release: Deployed, stages: list[Stage]) -> None:
+    """See that in each shard nobody may write but who has its Lease."""
+    for shard, stage in enumerate(stages):
+        holder, lease = release.holder(shard), release.leases[shard]
+        for one in release.replicas:
+            said = fenced(one, stage.namespace)
+            assert (f"Lease {lease} is held by {holder}" in said) == (one.pod != holder), said
+
+
+def test_each_replica_serves_its_shard_and_the_other_one_when_that_dies(
+    release: Deployed, stages: list[Stage], record_property: Any
+) -> None:
+    """Both shards rotate under two replicas, under one when the other is killed, and under two when it is back."""
+    first, second = release.replicas
+    every = [Waves(stage) for stage in stages]
+    with ExitStack() as stack:
+        records = [stack.enter_context(recording(release.reader, stage.namespace)) for stage in stages]
+        for one in release.replicas:
+            one.operator.launch()
+        until_held(release, first, second)
+        until_settled(every)
+        rotate(every)
+        assert_fenced_apart(release, stages)
+
+        first.operator.kill()
+        until_held(release, second)
+        rotate(every)
+        assert_fenced_apart(release, stages)
+
+        first.operator.launch()
+        until_held(release, first, second)
+        rotate(every)
+        assert_fenced_apart(release, stages)
+        for stage in stages:
+            stage.until_condition(NAMES[0], "Fenced", "True", "Enforced")
+    broken = [line for one in records for line in judge(one.history(), NAMES, every[0].done + 1)]
+    assert broken == []
+    for one in release.replicas:
+        assert "rekey_fenced 1.0" in one.operator.metrics()
+        assert one.operator.faults() == []
+    record_property("shards", f"{SHARDS * NUMBER * every[0].done} rotations under the chart's fence, none made twice")
+
+
+def test_a_stale_leader_is_refused_by_the_lease_of_its_shard(
+    release: Deployed, stages: list[Stage], record_property: Any
+) -> None:
+    """It wakes up without its own gate: what it had begun in its shard is refused, and names that shard's Lease."""
+    every = [Waves(stage) for stage in stages]
+    stale = release.replicas[0]
+    ungated, other = stale.operator.another("stale", UNGATED), release.replicas[1].operator
+    try:
+        ungated.launch()
+        other.launch()
+        until_held(release, *release.replicas)
+        until_settled(every)
+        (shard,) = (shard for shard in range(SHARDS) if release.holder(shard) == stale.pod)
+        before = len(sent(release.cluster, stale.pod))
+        every[shard].push()
+        until(lambda: len(sent(release.cluster, stale.pod)) >= before + 8, "rotations to be under way", seconds=LONG)
+        ungated.send(signal.SIGSTOP)
+        until_held(release, release.replicas[1])
+        until_settled(every)
+        before = len(sent(release.cluster, stale.pod))
+        ungated.send(signal.SIGCONT)
+
+        def refused() -> list[str]:
+            answers = sent(release.cluster, stale.pod)[before:]
+            return [one["responseStatus"]["message"] for one in answers if verdict(one) == "fenced"]
+
+        until(refused, "a write that is refused", seconds=LONG)
+        assert all(f"Lease {release.leases[shard]} is held by" in text for text in refused())
+        until_held(release, *release.replicas)  # it asks for one, as any replica does
+        record_property("refused", f"{len(refused())} writes of a stale leader, by its shard's Lease")
+    finally:
+        ungated.kill()
