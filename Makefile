@@ -51,8 +51,10 @@ cluster-down: install ## stop it and remove its data
 	@$(BIN)/python -m tests.cluster down
 
 .PHONY: bench
-bench: install ## mass rotation of 1,000 and 10,000 credentials: table and JSON
+bench: install ## all figures of docs/performance.md, tables and JSON: up to an hour
 	@$(BIN)/python -m benchmarks.mass_rotation
+	@$(BIN)/python -m benchmarks.scale_out
+	@$(BIN)/python -m benchmarks.hundred_thousand
 
 .PHONY: generate
 generate: install ## write crds/ and the generated pages of docs/ from the code

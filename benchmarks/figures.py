@@ -61,7 +61,7 @@ class Row:
 RATE = Row("mass rotation of 1,000, per second", "9.7", "125", "1.4", "30", "153", "≥ 250")
 RATE_MANY = Row("the same with 10,000", "–", "41", "–", "–", "131", "≥ 200")
 ASKED = Row("the same 1,000, by one RotationRequest", "–", "–", "–", "–", "–", "–")
-COST = Row("cost of one at 10,000 against 1,000", "–", "–", "–", "–", "–", "≤ 1.2 ×")
+COST = Row("time for one at 10,000 against 1,000", "–", "3.0", "–", "–", "1.2", "≤ 1.2 ×")
 CALLS = Row("calls to Active", "4.2", "4.9", "14.2", "14.7", "5.0", "≤ 4")
 EVENTS = Row("Events to Active", "–", "–", "–", "–", "–", "≤ 1")
 WHOLE = Row("calls for a whole rotation", "–", "–", "–", "–", "–", "≤ 8")

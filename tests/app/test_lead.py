@@ -301,6 +301,28 @@ def test_a_shard_that_is_asked_for_is_ceded_when_work_in_hand_has_ended() -> Non
     play(scene)
 
 
+def test_a_shard_that_is_asked_for_while_it_is_learned_is_ceded_at_once() -> None:
+    """The rest of a long list is not waited for, and nothing is done in the shard."""
+
+    async def scene(here: Scene) -> None:
+        wanted = Wanted("rekey", "a", PACE, here.ticks, lambda: True)
+        lead = Leadership([wanted], Still(), ticks=here.ticks, clock=Then())
+        await lead.start(here.entry)
+        here.entry.ended.set()
+        wanted.term = Term(1, here.ticks.time + 2, here.ticks.time)
+        lead._changed()
+        await asyncio.sleep(0)
+        lead._changed()
+        await eventually(lambda: wanted.ceded)
+        here.entry.goes_on.set()
+        await asyncio.sleep(0)
+        assert here.entry.entered == []
+        with pytest.raises(NotLeading):
+            lead.begin("shop")
+
+    play(scene)
+
+
 async def _begin(lead: Leadership) -> None:
     lead.begin("shop")
 

@@ -113,7 +113,9 @@ class Leadership:
         for post in self._posts:
             if post.campaign.term.since != post.known:
                 self._turn(post, post.campaign.term.since)
-            elif post.campaign.is_wanted and post.acting and not post.closing and self._entry is not None:
+            elif post.campaign.is_wanted and post.known and not post.closing and self._entry is not None:
+                if post.task is not None and not post.acting:
+                    post.task.cancel()  # who had all shards first would else learn all of them before it hands any over
                 post.closing = True
                 post.task = asyncio.create_task(self._close(post, self._entry), name="ending a term")
 
