@@ -15,7 +15,8 @@ from tests.cluster import ports
 from tests.cluster.waiting import until
 
 ROOT = Path(__file__).parents[1]
-_QUIET = 0.06
+QUIET = 0.06
+"""Seconds of CPU in a second that are next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class Controller:
         until(self._is_ready, "the operator to be ready", seconds=seconds, every=0.02)
         return time.perf_counter() - self._began
 
-    def until_quiet(self, seconds: float = 300) -> None:
+    def until_quiet(self, seconds: float = 300, quiet: float = QUIET) -> None:
         """Wait until it has had next to nothing to do for a second."""
         for _ in range(2):
-            until(self._is_quiet, "the operator to be quiet", seconds=seconds, every=0)
+            until(lambda: self._is_quiet(quiet), "the operator to be quiet", seconds=seconds, every=0)
 
     def cpu(self) -> float:
         """Return the seconds of CPU it has used, of both kinds."""
@@ -111,10 +112,10 @@ class Controller:
         except OSError:
             return False
 
-    def _is_quiet(self) -> bool:
+    def _is_quiet(self, quiet: float) -> bool:
         before = self.cpu()
         time.sleep(1)
-        return self.cpu() - before < _QUIET
+        return self.cpu() - before < quiet
 
     def _ask(self, path: str) -> str:
         address = f"http://127.0.0.1:{self._port}/{path}"

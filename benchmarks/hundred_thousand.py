@@ -147,8 +147,7 @@ async def _trickle(
         await progress.complete(300)
         seconds = time.perf_counter() - began
         others = cpu.spent(used, cpu.by_process(pids))["others"]
-    for one in controllers:
-        await asyncio.to_thread(one.until_quiet)
+    await asyncio.to_thread(shared, controllers, many.count)
     asked = stand.since(mark)
     many.calls = round((asked.total() - counts.events(asked)) / number, 3)
     many.p50, many.p99, many.slowest = (progress.late(asked_at, share) for share in (0.5, 0.99, 1))

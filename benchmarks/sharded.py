@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.controller import Controller
+from benchmarks.controller import QUIET, Controller
 from tests.cluster.waiting import until
 
 
@@ -16,17 +16,18 @@ def settings(number: int) -> dict[str, str]:
     return {"REKEY_SHARDS": str(number)} if number > 1 else {}
 
 
-def shared(controllers: Sequence[Controller], count: int, seconds: float = 300) -> None:
-    """Wait until each has its part, and no other, and has nothing to do."""
+def shared(controllers: Sequence[Controller], count: int) -> None:
+    """Wait until each has its part, and no other, and has nothing to do but to compare Secrets now and then."""
     share = count // len(controllers)
+    seconds, quiet = 300 + count / 50, QUIET + share / 250_000
     until(
         lambda: all(abs(one.known() - share) <= len(controllers) for one in controllers),
         f"each operator to keep {share} credentials",
         seconds=seconds,
-        every=0.2,
+        every=1,
     )
     for one in controllers:
-        one.until_quiet()
+        one.until_quiet(seconds, quiet)
 
 
 def stopped(controllers: Sequence[Controller]) -> None:
