@@ -181,7 +181,7 @@ def test_pages() -> None:
         assert await client.list(PODS.all("shop"), {"labelSelector": "a in (b,c)"}) == [a, b, c, a]
         assert [asked.query.get("continue") for asked in server.asked] == [None, "next", "last"]
         for asked in server.asked:
-            assert asked.query["limit"] == "500"
+            assert asked.query["limit"] == "200"
             assert asked.query["labelSelector"] == "a in (b,c)"
             assert "resourceVersion" not in asked.query
 

@@ -79,7 +79,7 @@ def listening() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.2
-    settings.watching.chunk_size = 200
+    settings.watching.chunk_size = 100
     settings.watching.inactivity_timeout = 70
     settings.watching.server_timeout = 300
     settings.watching.connect_timeout = 10

@@ -30,11 +30,11 @@ from rekey.kube.pressure import Pressure
 from rekey.kube.refusals import refusal, said, silence
 from rekey.ports.lead import Lead
 
-PAGE: Final = 500
-"""Objects in one answer to a list: a bound on what is parsed without letting others run."""
+PAGE: Final = 200
+"""Objects in one answer to a list: a bound on what is parsed without letting others run, and on memory for it."""
 
-# asyncio sets 256 KiB aside for each TLS connection at once: 9 MiB for ours. A record is 16 KiB at most.
-SSLProtocol.max_size = 64 * 1024
+# asyncio sets 256 KiB aside for each TLS connection, and again for each read of it. A record is 16 KiB at most.
+SSLProtocol.max_size = 16 * 1024
 
 Observe = Callable[[str, str, int], None]
 """Told of every answer: verb, resource and HTTP status; status 0 means that none came."""
