@@ -90,6 +90,12 @@ def assert_fenced_apart(release: Deployed, stages: list[Stage]) -> None:
             assert (f"Lease {lease} is held by {holder}" in said) == (one.pod != holder), said
 
 
+def answers(release: Deployed, replica: Replica, before: int) -> dict[str, str]:
+    """Return how its writes since then were answered, with the last such answer."""
+    found = sent(release.cluster, replica.pod)[before:]
+    return {verdict(one): one["responseStatus"].get("message", "") for one in found}
+
+
 def test_each_replica_serves_its_shard_and_the_other_one_when_that_dies(
     release: Deployed, stages: list[Stage], record_property: Any
 ) -> None:
@@ -127,32 +133,35 @@ def test_each_replica_serves_its_shard_and_the_other_one_when_that_dies(
 def test_a_stale_leader_is_refused_by_the_lease_of_its_shard(
     release: Deployed, stages: list[Stage], record_property: Any
 ) -> None:
-    """It wakes up without its own gate: what it had begun in its shard is refused, and names that shard's Lease."""
+    """It wakes up without its own gate: what it begins in its shard is refused, and the refusal names that Lease."""
     every = [Waves(stage) for stage in stages]
-    stale = release.replicas[0]
-    ungated, other = stale.operator.another("stale", UNGATED), release.replicas[1].operator
+    stale, other = release.replicas
+    ungated = stale.operator.another("stale", UNGATED)
     try:
         ungated.launch()
-        other.launch()
-        until_held(release, *release.replicas)
+        other.operator.launch()
+        until_held(release, stale, other)
         until_settled(every)
         (shard,) = (shard for shard in range(SHARDS) if release.holder(shard) == stale.pod)
+        ungated.send(signal.SIGSTOP)
+        until_held(release, other)
+        rotate(every)
+        # From here on the Leases are the other one's whatever happens, and nobody does the work.
+        other.operator.stop()
+        for number, stage in enumerate(stages):
+            release.hold(other.pod, number, stage.namespace)
         before = len(sent(release.cluster, stale.pod))
         every[shard].push()
-        until(lambda: len(sent(release.cluster, stale.pod)) >= before + 8, "rotations to be under way", seconds=LONG)
-        ungated.send(signal.SIGSTOP)
-        until_held(release, release.replicas[1])
-        until_settled(every)
-        before = len(sent(release.cluster, stale.pod))
         ungated.send(signal.SIGCONT)
 
-        def refused() -> list[str]:
-            answers = sent(release.cluster, stale.pod)[before:]
-            return [one["responseStatus"]["message"] for one in answers if verdict(one) == "fenced"]
-
-        until(refused, "a write that is refused", seconds=LONG)
-        assert all(f"Lease {release.leases[shard]} is held by" in text for text in refused())
-        until_held(release, *release.replicas)  # it asks for one, as any replica does
-        record_property("refused", f"{len(refused())} writes of a stale leader, by its shard's Lease")
+        until(lambda: "fenced" in answers(release, stale, before), "a write that is refused", seconds=LONG)
+        found = answers(release, stale, before)
+        assert "taken" not in found
+        assert f"Lease {release.leases[shard]} is held by {other.pod}" in found["fenced"]
+        record_property("refused", f"writes of a stale leader, by its shard's Lease: {found['fenced']}")
     finally:
         ungated.kill()
+    for number in range(SHARDS):
+        release.write_lease("", number)
+    other.operator.launch()
+    until_settled(every)

@@ -8,6 +8,7 @@ import sys
 
 from rekey.app import cli
 from rekey.app.lead import Leadership
+from rekey.app.sharding import Sharding
 from rekey.errors import NotLeading
 
 FOR_EVER = 3600.0
@@ -27,6 +28,10 @@ def install() -> None:
         if not _was_elected(self):
             raise NotLeading("never elected")
 
+    def leave(self: Sharding, shard: int) -> None:
+        """Go on listening to what was ours."""
+
+    Sharding.leave = leave  # type: ignore[method-assign]
     Leadership.remaining = remaining  # type: ignore[method-assign]
     Leadership.begin = begin  # type: ignore[method-assign]
 
