@@ -12,11 +12,11 @@ from contextlib import contextmanager
 @contextmanager
 def _without_authorities() -> Iterator[None]:
     load = ssl.SSLContext.load_default_certs
-    ssl.SSLContext.load_default_certs = lambda *_: None  # type: ignore[method-assign]
+    ssl.SSLContext.load_default_certs = lambda *_: None  # type: ignore[method-assign]  # for a moment
     try:
         yield
     finally:
-        ssl.SSLContext.load_default_certs = load  # type: ignore[method-assign]
+        ssl.SSLContext.load_default_certs = load  # type: ignore[method-assign]  # as it was
 
 
 with _without_authorities():
