@@ -94,6 +94,11 @@ class Controller:
         if self._profiled:
             self._process.send_signal(signal.SIGUSR1 if on else signal.SIGUSR2)
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """Have it end in order; insist after a while."""
         self._process.terminate()

@@ -20,12 +20,12 @@ from benchmarks import counts, cpu, load, memory, report
 from benchmarks.controller import Controller
 from benchmarks.mass_rotation import say
 from benchmarks.settled import CHOSEN, Wanted, fill, template
-from benchmarks.sharded import dealt, settings, shared, stopped
+from benchmarks.sharded import dealt, quiet, settings, shared, stopped, taken_over
 from benchmarks.stand import Stand, fresh
 from rekey.kube.client import Client
 from tests.cluster.waiting import until
 
-_RESULT = Path(__file__).parent / "results" / "hundred-thousand.json"
+_RESULT = Path(__file__).parent / "results" / "latest-hundred-thousand.json"
 _QUOTA = f"--quota-backend-bytes={8 * 2**30}"
 _TEMPLATE = ("template",)
 _SPACES = 40
@@ -43,6 +43,7 @@ class Many:
     servers_mib: dict[str, float] = field(default_factory=dict)
     known: list[int] = field(default_factory=list)
     startup: float = 0.0
+    startup_known: float = 0.0
     startup_quiet: float = 0.0
     startup_writes: int = 0
     startup_requests: dict[str, float] = field(default_factory=dict)
@@ -57,6 +58,8 @@ class Many:
     calls: float = 0.0
     peak_mib: list[float] = field(default_factory=list)
     others_share: float = 0.0
+    takeover: float = 0.0
+    takeover_mib: list[float] = field(default_factory=list)
 
 
 async def measure(stand: Stand, spaces: dict[str, int | None], many: Many, profile: Path | None) -> None:
@@ -67,6 +70,7 @@ async def measure(stand: Stand, spaces: dict[str, int | None], many: Many, profi
         try:
             await _start(stand, controllers, many, profile)
             await _trickle(stand, client, tuple(spaces), controllers, many)
+            await _takeover(controllers, many)
         finally:
             await asyncio.to_thread(stopped, controllers)
 
@@ -124,6 +128,8 @@ async def _start(stand: Stand, controllers: list[Controller], many: Many, profil
     many.startup = round(await asyncio.to_thread(controllers[0].until_ready), 1)
     controllers[0].profile(on=True)
     await asyncio.to_thread(shared, controllers, many.count)
+    many.startup_known = round(time.perf_counter() - began, 1)
+    await asyncio.to_thread(quiet, controllers, many.count)
     controllers[0].profile(on=False)
     many.startup_quiet = round(time.perf_counter() - began, 1)
     asked = stand.since(mark)
@@ -147,7 +153,7 @@ async def _trickle(
         await progress.complete(300)
         seconds = time.perf_counter() - began
         others = cpu.spent(used, cpu.by_process(pids))["others"]
-    await asyncio.to_thread(shared, controllers, many.count)
+    await asyncio.to_thread(quiet, controllers, many.count)
     asked = stand.since(mark)
     many.calls = round((asked.total() - counts.events(asked)) / number, 3)
     many.p50, many.p99, many.slowest = (progress.late(asked_at, share) for share in (0.5, 0.99, 1))
@@ -156,16 +162,26 @@ async def _trickle(
     many.servers_mib = _memory(stand)
 
 
+async def _takeover(controllers: Sequence[Controller], many: Many) -> None:
+    """Kill one: another has two parts from then on."""
+    say("one operator is killed")
+    began = time.perf_counter()
+    await asyncio.to_thread(taken_over, controllers, many.count)
+    many.takeover = round(time.perf_counter() - began, 1)
+    await asyncio.to_thread(quiet, controllers[1:], many.count)
+    many.takeover_mib = [round(one.peak_mib(), 1) for one in controllers[1:]]
+
+
 def show(many: Many) -> None:
     """Print the table."""
     table = Table(title=f"Rekey: {many.count:,} credentials over {many.shards} shards, {os.cpu_count()} cores")
     for heading in ("", "measured", "target"):
         table.add_column(heading)
-    start = f"{many.startup_quiet:.0f} s, {many.startup_writes} writes"
+    start = f"{many.startup_known:.0f} s; {many.startup_quiet:.0f} s; {many.startup_writes} writes"
     for what, measured, target in (
         ("all put into etcd", f"{many.filled:.0f} s", ""),
         ("start until one is ready", f"{many.startup:.1f} s", ""),
-        ("start until each has its part and is quiet", start, "0 writes"),
+        ("until each knows its part; and is quiet", start, "0 writes"),
         ("CPU of each until then, s", _each(many.startup_cpu), ""),
         ("credentials of each", _each(many.known), ""),
         ("memory of each then, MiB", _each(many.settled_mib), "≤ 300"),
@@ -176,6 +192,8 @@ def show(many: Many) -> None:
         (f"{many.rotated:,} rotated, {many.rate} a second: median", f"{many.p50:.3f} s", ""),
         ("99 %", f"{many.p99:.3f} s (slowest {many.slowest:.3f} s)", "≤ 0.3 s"),
         ("calls to Active", f"{many.calls:.2f}", "≤ 4"),
+        ("one is killed: the others know its part", f"{many.takeover:.1f} s", ""),
+        ("the most then, MiB", _each(many.takeover_mib), ""),
         ("others used of the machine meanwhile", f"{many.others_share:.0%}", ""),
     ):
         table.add_row(what, measured, target)
@@ -207,9 +225,11 @@ def main(argv: list[str]) -> None:
     profile = chosen.profile.resolve() if chosen.profile else None
     say("a fresh cluster is started")
     with fresh({**spaces, **dict.fromkeys(_TEMPLATE)}, keep=chosen.keep, etcd_args=(_QUOTA,)) as stand:
-        asyncio.run(measure(stand, spaces, many, profile))
-    report.write([many], chosen.json)
-    show(many)
+        try:
+            asyncio.run(measure(stand, spaces, many, profile))
+        finally:  # what was measured so far took long enough
+            report.write([many], chosen.json)
+            show(many)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ from rich.table import Table
 from benchmarks import counts, cpu, load, report
 from benchmarks.controller import Controller
 from benchmarks.mass_rotation import say
-from benchmarks.sharded import dealt, settings, shared, stopped
+from benchmarks.sharded import dealt, quiet, settings, shared, stopped
 from benchmarks.stand import Stand, fresh
 from rekey.kube.api import CREDENTIALS, LIST, SECRETS
 from rekey.kube.client import Client
 
-_RESULT = Path(__file__).parent / "results" / "scale-out.json"
+_RESULT = Path(__file__).parent / "results" / "latest-scale-out.json"
 _SPACES = 8
 _EACH = 3
 """Secrets of a credential in its overlap: the bundle and two versions."""
@@ -62,6 +62,7 @@ async def measure(stand: Stand, spaces: Sequence[str], number: int, count: int) 
             try:
                 await progress.complete(120 + count / 10)
                 await asyncio.to_thread(shared, controllers, count)
+                await asyncio.to_thread(quiet, controllers, count)
                 await _rotate(stand, client, spaces, controllers, scale)
             finally:
                 await asyncio.to_thread(stopped, controllers)
@@ -84,8 +85,7 @@ async def _rotate(
         moments = await progress.complete(60 + count / 20)
         seconds = moments[-1] - began
         others = cpu.spent(used, cpu.by_process(pids))["others"]
-        for one in controllers:
-            await asyncio.to_thread(one.until_quiet)
+        await asyncio.to_thread(quiet, controllers, count)
     spent = cpu.spent(used, cpu.by_process(pids))
     spent.pop("others")
     first, last = moments[count // 10], moments[count * 9 // 10]

@@ -17,17 +17,36 @@ def settings(number: int) -> dict[str, str]:
 
 
 def shared(controllers: Sequence[Controller], count: int) -> None:
-    """Wait until each has its part, and no other, and has nothing to do but to compare Secrets now and then."""
+    """Wait until each knows its part, and no more."""
     share = count // len(controllers)
-    seconds, quiet = 300 + count / 50, QUIET + share / 250_000
     until(
         lambda: all(abs(one.known() - share) <= len(controllers) for one in controllers),
         f"each operator to keep {share} credentials",
-        seconds=seconds,
+        seconds=_patience(count),
         every=1,
     )
+
+
+def quiet(controllers: Sequence[Controller], count: int) -> None:
+    """Wait until none has anything to do but to compare Secrets now and then."""
+    share = count // len(controllers)
     for one in controllers:
-        one.until_quiet(seconds, quiet)
+        one.until_quiet(_patience(count), QUIET + share / 250_000)
+
+
+def taken_over(controllers: Sequence[Controller], count: int) -> None:
+    """Kill the first; wait until the others know its part, too."""
+    controllers[0].kill()
+    until(
+        lambda: sum(one.known() for one in controllers[1:]) >= count,
+        "the others to know everything",
+        seconds=_patience(count),
+        every=0.5,
+    )
+
+
+def _patience(count: int) -> float:
+    return 300 + count / 50
 
 
 def stopped(controllers: Sequence[Controller]) -> None:

@@ -47,6 +47,8 @@ class Ears:
         synced = asyncio.Event()
 
         def take(heard: Heard) -> None:
+            if self._open.get(shard) is not shell:
+                return  # it was closed while its thread still told of what it had listed
             self._take(heard)
             if isinstance(heard, Synced):
                 synced.set()
