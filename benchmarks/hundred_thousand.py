@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +23,9 @@ from benchmarks.mass_rotation import say
 from benchmarks.settled import CHOSEN, Wanted, fill, template
 from benchmarks.sharded import dealt, quiet, settings, shared, stopped, taken_over
 from benchmarks.stand import Stand, fresh
+from rekey.kube.api import CREDENTIALS, SECRETS
 from rekey.kube.client import Client
+from tests.cluster.handle import KubectlFailed
 from tests.cluster.waiting import until
 
 _RESULT = Path(__file__).parent / "results" / "latest-hundred-thousand.json"
@@ -112,7 +115,18 @@ def _until_served(stand: Stand) -> None:
         spent = cpu.spent(before, cpu.by_process(pids))
         return sum(spent[name] for name in _SERVERS)
 
+    # While its cache is behind etcd the API server answers no list; on a busy machine that takes minutes.
+    until(lambda: _is_answered(stand), "the API server to know of everything", seconds=900, every=5)
     until(lambda: busy() < 0.5, "the servers to be quiet", seconds=900, every=0)
+
+
+def _is_answered(stand: Stand) -> bool:
+    try:
+        for path in (CREDENTIALS.everywhere, SECRETS.everywhere):
+            stand.cluster.kubectl("get", "--raw", f"{path.url}?limit=100&labelSelector={CHOSEN}")
+    except (KubectlFailed, TimeoutExpired):
+        return False
+    return True
 
 
 def _memory(stand: Stand) -> dict[str, float]:
