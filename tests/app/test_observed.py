@@ -1,4 +1,4 @@
-"""What the log says of a version that becomes current."""
+"""What is noted of what the engine reads and saves."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ import pytest
 
 from rekey.core.status import Status
 from rekey.kube.credentials import Parser
-from tests.app.bench import Bench, hold
+from tests.app.bench import KEY, Bench, hold
 from tests.app.credentials import settled
 
 ARRIVALS: dict[str, tuple[int | None, int | None, list[str]]] = {
@@ -31,3 +31,17 @@ def test_arrivals_are_logged(name: str, caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.INFO):
         asyncio.run(play())
     assert [record.message for record in caplog.records if record.name == "rekey.app.observed"] == wanted
+
+
+@pytest.mark.parametrize("is_ours", [True, False], ids=["is kept", "of a shard that ended does not come back"])
+def test_a_credential_that_is_read(*, is_ours: bool) -> None:
+    """What a read finds is known from then on, but for what is another process's by now."""
+
+    async def play() -> None:
+        bench = Bench(hold)
+        bench.cache.keeps = lambda _: is_ours
+        bench.store.objects[KEY] = settled(version=11)
+        assert await bench.credentials.read(KEY) is not None
+        assert bench.cache.versions() == ({KEY: 11} if is_ours else {})
+
+    asyncio.run(play())

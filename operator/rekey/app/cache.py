@@ -30,6 +30,8 @@ class Cache:
         self._claims: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._rolling: Counter[str] = Counter()
         self._told: list[tuple[Told, Told]] = []
+        self.keeps: Callable[[Key], bool] = lambda _: True
+        """Tells whether what is read of a credential is kept; with shards, whether it is ours."""
 
     def __len__(self) -> int:
         return len(self._entries)

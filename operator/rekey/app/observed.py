@@ -28,9 +28,12 @@ class Observed:
         self._refuse = refuse
 
     async def read(self, key: Key) -> Credential | None:
-        """Return the credential by an uncached read; the cache holds it from then on."""
+        """Return the credential by an uncached read; the cache holds it from then on.
+
+        But not one whose shard ended meanwhile: that is forgotten, and would come back so.
+        """
         found = await self._inner.read(key)
-        if found is not None:
+        if found is not None and self._cache.keeps(key):
             self._cache.put(look(written(found)))
             self._cache.learn(key, int(found.resource_version))
         return found

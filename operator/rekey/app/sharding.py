@@ -56,6 +56,7 @@ class Sharding:
         self._strays: asyncio.Queue[tuple[Key, str] | str | int] = asyncio.Queue()
         self.ears: Ears | None = None
         known.cache.allow(0)
+        known.cache.keeps = self._is_ours
 
     async def follow(self) -> None:
         """Keep the map and the labels right, for ever."""

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
+import aiohttp
 import orjson
 from yarl import URL
 
@@ -24,7 +25,6 @@ from rekey import __version__
 from rekey.errors import NoAnswer, Retryable
 from rekey.kube.api import LIST, Json, Path, Verb
 from rekey.kube.config import Access
-from rekey.kube.light import aiohttp
 from rekey.kube.permit import Permit, Request, within
 from rekey.kube.pressure import Pressure
 from rekey.kube.refusals import refusal, said, silence

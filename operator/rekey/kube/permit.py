@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
+import aiohttp
+
 from rekey.errors import NotLeading
 from rekey.kube.api import Path, Verb
-from rekey.kube.light import aiohttp
 from rekey.kube.refusals import said
 from rekey.ports.lead import Lead
 

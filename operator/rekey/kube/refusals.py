@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from http.client import BAD_REQUEST, INTERNAL_SERVER_ERROR
 from typing import Any, Final
 
+import aiohttp
 import orjson
 
 from rekey.core.reasons import Reason
@@ -26,7 +27,6 @@ from rekey.errors import (
     Taken,
 )
 from rekey.kube.api import SECRETS, Path, Verb
-from rekey.kube.light import aiohttp
 
 _SOON: Final = {
     401: "the API server did not accept our login",
