@@ -301,6 +301,36 @@ def test_an_open_request_is_read_anew_now_and_then() -> None:
     played(scene)
 
 
+@pytest.mark.parametrize("leads", [True, False], ids=["by who leads", "by who leads later"])
+def test_after_a_restore_of_etcd_requests_are_read_anew(leads: bool) -> None:  # noqa: FBT001
+    """One that was over is carried out again if its end was undone; one that never was is forgotten."""
+
+    async def scene(bench: Bench) -> None:
+        bench.cache.put(look(manifest()))
+        bench.asking.synced()
+        bench.hear(60)
+        await bench.quiet()
+        bench.answer(70)
+        await bench.quiet()
+        assert bench.said() == ["Pending", "Succeeded"]
+        bench.stored = parse(asked(40))
+        bench.cache.forget(ORDERS)
+        bench.cache.put(look(manifest(version=41)))
+        bench.leads = leads
+        bench.asking.rewind()
+        await bench.quiet()
+        bench.leads = True
+        bench.asking.resume()
+        await bench.quiet()
+        assert bench.said() == ["Pending", "Succeeded", "Pending"]
+        bench.stored = None
+        bench.asking.rewind()
+        await bench.quiet()
+        assert len(bench.book) == 0
+
+    played(scene)
+
+
 def test_only_who_leads_writes() -> None:
     """What is heard meanwhile is kept; when our term begins open requests are read anew, for others worked on them."""
 

@@ -68,6 +68,19 @@ def test_only_what_is_newer_counts() -> None:
     assert len(held) == 0
 
 
+def test_after_a_restore_of_etcd_what_is_stored_counts_though_it_is_older() -> None:
+    """A request that was carried out, of which the outcome was undone, asks again."""
+    held = book(request("a", 60, api="Succeeded"))
+    assert held.put(request("a", 40, api="Pending")) == ()
+    held.rewind()
+    assert asked(held) == []
+    assert held.concerned(API) == (Key("orders", "a"),)
+    assert held.put(request("a", 40, api="Pending")) == (API,)
+    assert asked(held) == ["a"]
+    assert held.remove(Key("orders", "a"), 41) == (API,)
+    assert held.concerned(API) == ()
+
+
 def test_who_has_something_to_do() -> None:
     """Whoever is named now; and whoever may forget an answer, if somebody else asks it for something."""
     held = book()

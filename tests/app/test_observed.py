@@ -5,10 +5,12 @@ import logging
 
 import pytest
 
+from rekey.app.seen import look
+from rekey.core.facts import Key
 from rekey.core.status import Status
 from rekey.kube.credentials import Parser
 from tests.app.bench import KEY, Bench, hold
-from tests.app.credentials import settled
+from tests.app.credentials import manifest, settled
 
 ARRIVALS: dict[str, tuple[int | None, int | None, list[str]]] = {
     "the first": (None, 1, ["the first version is current"]),
@@ -43,5 +45,32 @@ def test_a_credential_that_is_read(*, is_ours: bool) -> None:
         bench.store.objects[KEY] = settled(version=11)
         assert await bench.credentials.read(KEY) is not None
         assert bench.cache.versions() == ({KEY: 11} if is_ours else {})
+
+    asyncio.run(play())
+
+
+READ = {
+    "older than what was heard": (7, True),
+    "what was heard": (10, False),
+    "newer than what was heard": (12, False),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_read_that_is_older_than_what_was_heard_tells_of_a_restore(name: str) -> None:
+    """Storage never goes back by itself: then nothing that was heard counts any more, of any credential."""
+    version, restored = READ[name]
+
+    async def play() -> None:
+        bench, rewound = Bench(hold), []
+        bench.cache.put(look(manifest(version=10)))
+        bench.cache.put(look(manifest("other", version=11)))
+        bench.cache.tell_of_rewinds(lambda: rewound.append(True))
+        bench.store.objects[KEY] = manifest(version=version)
+        await bench.credentials.read(KEY)
+        assert bool(rewound) == restored
+        assert bench.cache.newest(KEY) == version
+        assert bench.cache.is_behind(Key("shop", "other")) == restored
+        assert not bench.cache.is_behind(KEY)
 
     asyncio.run(play())

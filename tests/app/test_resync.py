@@ -63,16 +63,27 @@ def test_what_arrives_by_itself_is_not_read_again() -> None:
     asyncio.run(play())
 
 
-def test_a_list_that_is_older_than_what_was_seen_has_everything_read_anew() -> None:
-    """After a restore of etcd no event is taken for one that came late, and every credential is looked at."""
+RESTORED = {
+    "the list is older than what was seen": Census(None, 50, {A: 40, B: 41}),
+    "the list is newer by now, but one credential is older": Census(None, 90, {A: 40, B: 61}),
+}
+
+
+@pytest.mark.parametrize("name", RESTORED)
+def test_after_a_restore_of_etcd_everything_is_read_anew(name: str) -> None:
+    """No event is taken for one that came late, and every credential is looked at."""
 
     async def play() -> None:
         cache, queue = filled({A: 60, B: 61}), Queue(asyncio.get_running_loop().time)
 
         async def take() -> tuple[Census, ...]:
-            return (Census(None, 50, {A: 40, B: 41}),)
+            return (RESTORED[name],)
 
-        await Resync(take, cache, queue, timedelta(minutes=10), "x").compare(arrival=0.01)
+        rewound: list[bool] = []
+        cache.tell_of_rewinds(lambda: rewound.append(True))
+        resync = Resync(take, cache, queue, timedelta(minutes=10), "x")
+        await resync.compare(arrival=0.01)
+        assert rewound == [True]
         assert queue.depth().total() == 2
         assert cache.is_behind(A)
         assert cache.put(look(manifest("a", "shop", 51)))

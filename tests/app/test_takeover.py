@@ -49,6 +49,18 @@ TAKEN: dict[str, tuple[dict[str, Any], Census, list[tuple[str, Lane]], set[str]]
         [("orders", Lane.DEADLINE)],
         {"orders"},
     ),
+    "one that went back to an older state, as etcd restored from a copy has it, is read anew": (
+        settled(version=60),
+        Census(None, 90, {KEY: 40}),
+        [("orders", Lane.DEADLINE)],
+        {"orders"},
+    ),
+    "one that was made after the copy which etcd was restored from is read anew": (
+        settled(version=60),
+        Census(None, 50, {}),
+        [("orders", Lane.DEADLINE)],
+        {"orders"},
+    ),
     "one that was never heard of is read": (
         settled(version=10),
         Census(None, 50, {KEY: 10, Key("shop", "new"): 40}),

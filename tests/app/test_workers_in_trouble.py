@@ -236,6 +236,29 @@ def test_what_fails_again_and_again_is_said(name: str, caplog: pytest.LogCapture
     assert [vars(record)["attempt"] for record in caplog.records] == [1, 2, 3]
 
 
+def test_what_failed_is_read_anew() -> None:
+    """While nobody answered, etcd may have been restored: what was heard before is nothing to act on."""
+    seen: list[str] = []
+
+    async def turn(bench: Bench, credential: Credential) -> Result:
+        seen.append(credential.resource_version)
+        if len(seen) == 1:
+            raise Retryable("get secrets: no answer")
+        return await hold(bench, credential)
+
+    async def scene(bench: Bench) -> None:
+        bench.store.objects[KEY] = manifest(version=7)
+        bench.hear(manifest(version=10))
+        await bench.quiet()
+        bench.queue.add(KEY, Lane.DEADLINE)
+        await bench.quiet()
+        bench.queue.add(KEY, Lane.DEADLINE)
+        await bench.quiet()
+
+    played(turn, scene)
+    assert seen == ["10", "7", "7"]
+
+
 @pytest.mark.parametrize("asked", [float("inf"), 1e15, float("nan")])
 def test_nonsense_to_wait_for_ends_no_worker(asked: float) -> None:
     """A proxy may ask for whatever it likes: the worker lives, and comes back within five minutes."""

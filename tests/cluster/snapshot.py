@@ -23,12 +23,13 @@ def save(cluster: Cluster, name: str) -> Path:
     return kept
 
 
-def restore(cluster: Cluster, kept: Path) -> None:
-    """Put a copy back: everything since then is undone."""
+def restore(cluster: Cluster, kept: Path, then: Callable[[], object] = lambda: None) -> None:
+    """Put a copy back: everything since then is undone; `then` is called before the servers start again."""
 
     def put_back() -> None:
         shutil.rmtree(cluster.directory / "etcd")
         shutil.copytree(kept, cluster.directory / "etcd")
+        then()
 
     _standing_still(cluster, put_back)
 

@@ -61,10 +61,12 @@ class Recorder:
         self._reader, self._namespace = reader, namespace
         self._changes: list[Change] = []
         self.hands = Hands()
+        self.listed: dict[str, int] = {}
         self._watches = []
         for resource in WATCHED:
             path = folder(resource, namespace)
             found = reader.get(path)
+            self.listed[resource] = int(found["metadata"]["resourceVersion"])
             self._changes += [_change(resource, "ADDED", item) for item in found["items"]]
             watch = reader.watch(path, found["metadata"]["resourceVersion"])
             self._watches.append(watch)
@@ -83,7 +85,11 @@ class Recorder:
     def history(self) -> "History":
         """Return all that happened until now."""
         until(self._is_complete, f"the record of {self._namespace}", seconds=30)
-        return History(self._changes, self.hands)
+        return self.told()
+
+    def told(self) -> "History":
+        """Return what was heard until now, whether or not that is all."""
+        return History(list(self._changes), self.hands)
 
     def _is_complete(self) -> bool:
         return all(self._knows(resource) for resource in WATCHED)

@@ -47,11 +47,13 @@ def test_bare() -> None:
 
 
 def test_spec_parsed_once() -> None:
-    """A spec is parsed once for each generation of each credential, as far as memory goes."""
+    """A spec is parsed once for each credential, as far as memory goes, and anew when it is another one."""
     parser = Parser(remembered=2)
     first = parser.parse(stored()).spec
     assert parser.parse(stored(resourceVersion="10")).spec is first
-    assert parser.parse(stored(generation=4)).spec is not first
+    assert parser.parse(stored(generation=4)).spec is first
+    other = {"generate": {"token": {}}, "rotation": {"interval": "720h", "trigger": "after a restore"}}
+    assert parser.parse(stored(generation=4, spec=other)).spec.rotation.trigger == "after a restore"
     assert parser.parse(stored(uid="u-2")).spec is not first
     assert len(parser._specs) == 2
     parser.parse(stored(uid="u-3"))

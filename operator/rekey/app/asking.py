@@ -87,6 +87,12 @@ class Asking:
             request = self._book.get(key)
             self._queue.add(key, Lane.RESYNC if request is None or request.finished else Lane.DEADLINE)
 
+    def rewind(self) -> None:
+        """Have every request read anew: what is stored may be older than what was heard."""
+        self._book.rewind()
+        for key in self._book:
+            self._queue.add(key, Lane.DEADLINE)
+
     def start(self, number: int) -> None:
         """Begin to work."""
         self._crew.start(number, self._work, "requests")

@@ -6,12 +6,13 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from rekey.core.answer import OVER
 from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Key
-from rekey.core.request import Request
+from rekey.core.request import Request, RequestStatus
 
 _NOBODY: Final[tuple[Demand, ...]] = ()
 
@@ -76,6 +77,14 @@ class Book:
         del self._entries[key]
         self._leave(request)
         return () if request.finished else _named(request)
+
+    def rewind(self) -> None:
+        """Forget what each request says, and hold it for older than any event or read: storage went back."""
+        held = list(self._entries.values())
+        for table in (self._entries, self._about, self._choosing):
+            table.clear()
+        for request in held:
+            self.put(replace(request, resource_version="0", status=RequestStatus()))
 
     def concerned(self, credential: Key) -> tuple[Key, ...]:
         """Return the requests that are to be looked at when this credential is another one than before."""

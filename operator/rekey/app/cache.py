@@ -6,6 +6,7 @@
 3. Everything is a view of the same entries: nothing is counted twice, nothing must be kept in step.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -15,6 +16,8 @@ from typing import Any
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Credential, Key, Problem
 from rekey.kube.objects import instant
+
+log = logging.getLogger(__name__)
 
 Parse = Callable[[dict[str, Any]], Credential]
 Told = Callable[[Key], None]
@@ -32,6 +35,7 @@ class Cache:
         self._told: list[tuple[Told, Told]] = []
         self.keeps: Callable[[Key], bool] = lambda _: True
         """Tells whether what is read of a credential is kept; with shards, whether it is ours."""
+        self._rewound: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -45,6 +49,10 @@ class Cache:
     def tell(self, entered: Told, left: Told) -> None:
         """Tell from now on of every key that enters or leaves, whichever way it does."""
         self._told.append((entered, left))
+
+    def tell_of_rewinds(self, told: Callable[[], None]) -> None:
+        """Tell from now on when storage went back to an older state."""
+        self._rewound.append(told)
 
     def put(self, seen: Seen) -> bool:
         """Keep it unless something newer is kept already; return whether it is news to us."""
@@ -126,10 +134,18 @@ class Cache:
         """Return the newest version known of each credential."""
         return {key: max(seen.known, seen.version) for key, seen in self._entries.items()}
 
+    def newest(self, key: Key) -> int:
+        """Return the newest version known of one."""
+        seen = self._entries.get(key)
+        return 0 if seen is None else max(seen.known, seen.version)
+
     def rewind(self) -> None:
         """Hold every credential for older than any event: what is stored now is older than what was seen."""
+        log.warning("the API server went back to an older state; everything is read anew")
         for seen in self._entries.values():
             seen.version, seen.known = 0, 1
+        for told in self._rewound:
+            told()
 
     def others(self, credential: Credential) -> tuple[Problem, ...]:
         """Return a problem for each credential whose target has the same name and that was there first."""

@@ -30,12 +30,17 @@ class Observed:
     async def read(self, key: Key) -> Credential | None:
         """Return the credential by an uncached read; the cache holds it from then on.
 
-        But not one whose shard ended meanwhile: that is forgotten, and would come back so.
+        If it is older than what was known before it was asked for, etcd was restored from a copy. One whose shard ended
+        meanwhile is not kept: that is forgotten, and would come back so.
         """
+        before = self._cache.newest(key)
         found = await self._inner.read(key)
         if found is not None and self._cache.keeps(key):
+            version = int(found.resource_version)
+            if version < before:
+                self._cache.rewind()
             self._cache.put(look(written(found)))
-            self._cache.learn(key, int(found.resource_version))
+            self._cache.learn(key, version)
         return found
 
     async def save(self, credential: Credential, status: Status) -> Credential:

@@ -1,8 +1,9 @@
 """Nothing is missed for long: now and then the list of credentials is compared with what was heard.
 
 1. kopf does not tell of what was deleted while it was not watching, and a watch may lose events unnoticed.
-2. etcd may be restored from a backup: where the list, which is read from storage, is older than what was seen before
-   it was asked for, everything is read anew. Without that every event would be taken for one that came late.
+2. etcd may be restored from a backup: where the list, which is read from storage, is older than what was known before
+   it was asked for, everything is read anew. Without that every event would be taken for one that came late, and what
+   was undone would be acted on.
 3. What differs gets a few seconds to arrive by itself; what still differs then is read anew by a worker.
 """
 
@@ -38,6 +39,23 @@ def differences(census: Census, cache: Cache) -> Iterator[tuple[Key, int]]:
             yield key, census.version
 
 
+async def taken(take: Take, cache: Cache) -> tuple[Census, ...]:
+    """Take the census; have everything read anew if storage is older than what had been heard before.
+
+    A busy cluster is soon past the newest version that was heard, so each credential is compared, too.
+
+    Raises:
+        RekeyError: it could not be taken.
+    """
+    before = cache.versions()
+    newest = max(before.values(), default=0)
+    found = await take()
+    older = any(version < before.get(key, 0) for census in found for key, version in census.found.items())
+    if older or any(census.version < newest for census in found):
+        cache.rewind()
+    return found
+
+
 class Resync:
     """Compares, at intervals."""
 
@@ -63,12 +81,8 @@ class Resync:
 
     async def compare(self, arrival: float = ARRIVAL) -> None:
         """Compare once; have what was missed read anew."""
-        newest = max(self._cache.versions().values(), default=0)
-        taken = await self._take()
-        if any(census.version < newest for census in taken):
-            log.warning("the API server went back to an older state; everything is read anew")
-            self._cache.rewind()
-        suspects = {key: at for census in taken for key, at in differences(census, self._cache)}
+        found = await taken(self._take, self._cache)
+        suspects = {key: at for census in found for key, at in differences(census, self._cache)}
         if not suspects:
             return
         await asyncio.sleep(arrival)

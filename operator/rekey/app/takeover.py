@@ -6,7 +6,7 @@ from typing import Protocol
 
 from rekey.app.cache import Cache
 from rekey.app.queue import Lane, Queue
-from rekey.app.resync import Take, differences
+from rekey.app.resync import Take, differences, taken
 from rekey.app.seen import Seen, Standing
 from rekey.core.facts import Key
 from rekey.ports.cluster import Clock
@@ -40,7 +40,8 @@ class Takeover:
             RekeyError: that could not be found out.
         """
         await self._synced.wait()
-        behind = [pair for census in await self._take() for pair in differences(census, self._cache)]
+        found = await taken(self._take, self._cache)
+        behind = [pair for census in found for pair in differences(census, self._cache)]
         for key, version in behind:
             self._cache.learn(key, version)
         return tuple(key for key, _ in behind)

@@ -144,6 +144,8 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
     preflight, known = Preflight(parts.contact), Known(cache, queue, workers.timer, parts.asking)
     covered = scope(settings, client, intake, known, parts.atlas, preflight)
     resync = Resync(covered.take, cache, queue, settings.resync_interval, seed=socket.gethostname())
+    cache.tell_of_rewinds(parts.asking.rewind)
+    cache.tell_of_rewinds(partial(_look_at_all, cache, queue))
     checks = (
         alive(parts, covered.shell)
         | moving(cache, queue, parts.lead)
@@ -164,6 +166,11 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
         lead=parts.lead,
         entry=covered.entry,
     )
+
+
+def _look_at_all(cache: Cache, queue: Queue) -> None:
+    for seen in cache:
+        queue.add(seen.key, Lane.RESYNC)
 
 
 def _drift(settings: Settings, cache: Cache, queue: Queue) -> Drift:

@@ -177,8 +177,10 @@ class Workers:
         return key in self._cache and not self._cache.has_news(key) and not self._cache.is_behind(key)
 
     async def _current(self, key: Key) -> Credential | None:
+        # After a failure it may be another one than was heard of: etcd may have been restored while nobody answered.
+        anew = self._cache.is_behind(key) or self._backoff.failures(key)
         try:
-            return await self._credentials.read(key) if self._cache.is_behind(key) else self._cache.get(key)
+            return await self._credentials.read(key) if anew else self._cache.get(key)
         except Rejected:
             await self._credentials.refuse(key)
             raise

@@ -12,6 +12,7 @@ from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
+from rekey.core.status import Cause
 from rekey.engine import naming, showing
 from rekey.errors import Rejected, Taken
 from rekey.ports.cluster import Ports
@@ -29,8 +30,9 @@ async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tu
     number is skipped (promise S6).
     """
     credential = facts.credential
-    if effect.number > ledger.next_number(facts.status):
-        # A template that names a later number was written in an earlier life, or by who has rotated since this look.
+    if effect.number > ledger.next_number(facts.status) or effect.cause is Cause.VALUE_LOST:
+        # A template that names a later number was written in an earlier life, or by who has rotated since this look;
+        # and a value that cannot be found may be one that a restore of etcd has undone, with its ledger.
         await showing.still_decided(ports, facts)
     for number in range(effect.number, effect.number + MAX_SKIPPED):
         name = naming.version_name(facts, number)

@@ -2,7 +2,8 @@
 
 1. The status is replaced as a whole by a JSON patch that also sets the `metadata.resourceVersion` that was
    read: the API server takes it as a precondition. (A merge patch cannot take keys out of pinned parts.)
-2. A spec never changes within a generation, so it is parsed once in a pass; few are kept, at 5 KiB each.
+2. A spec is parsed once in a pass; few are kept, at 5 KiB each. They are found by what is written, not by generation:
+   after a restore of etcd a generation that was undone is given again, to another spec.
 3. One that is being deleted is needed for little: what cannot be parsed of it must not keep it from its end.
 """
 
@@ -35,7 +36,7 @@ class Parser:
 
     def __init__(self, remembered: int = 256) -> None:
         self._remembered = remembered
-        self._specs: dict[str, tuple[int, RotatedCredentialSpec]] = {}
+        self._specs: dict[str, tuple[object, RotatedCredentialSpec]] = {}
 
     def parse(self, found: dict[str, Any], status: Status | None = None) -> Credential:
         """Return the credential; its status is parsed too, unless it is known.
@@ -45,9 +46,7 @@ class Parser:
         """
         metadata = found["metadata"]
         deleting = metadata.get("deletionTimestamp")
-        spec = self._spec(
-            metadata["uid"], metadata["generation"], found.get("spec"), farewell.spec if deleting else None
-        )
+        spec = self._spec(metadata["uid"], found.get("spec"), farewell.spec if deleting else None)
         return Credential(
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
@@ -62,14 +61,14 @@ class Parser:
             or _validated(Status, "status", found.get("status") or {}, farewell.status if deleting else None),
         )
 
-    def _spec(self, uid: str, generation: int, written: object, else_: Reduce | None) -> RotatedCredentialSpec:
+    def _spec(self, uid: str, written: object, else_: Reduce | None) -> RotatedCredentialSpec:
         known = self._specs.get(uid)
-        if known and known[0] == generation:
+        if known and known[0] == written:
             return known[1]
         spec = _validated(RotatedCredentialSpec, "spec", written, else_)
         if len(self._specs) >= self._remembered and uid not in self._specs:
             del self._specs[next(iter(self._specs))]
-        self._specs[uid] = (generation, spec)
+        self._specs[uid] = (written, spec)
         return spec
 
 
