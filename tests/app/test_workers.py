@@ -136,6 +136,7 @@ def test_a_success_ends_the_waiting_for_longer_and_longer() -> None:
     """After a success the next failure waits as short as the first one did."""
 
     async def scene(bench: Bench) -> None:
+        bench.store.objects[KEY] = manifest()
         bench.hear(manifest())
         await bench.quiet()
         assert bench.workers.retrying() == 1

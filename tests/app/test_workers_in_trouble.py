@@ -219,6 +219,7 @@ def test_what_fails_again_and_again_is_said(name: str, caplog: pytest.LogCapture
     error, levels, sentences = TROUBLE[name]
 
     async def scene(bench: Bench) -> None:
+        bench.store.objects[KEY] = manifest()
         for attempt in range(STUCK):
             assert bench.workers.stuck() == 0
             bench.queue.add(KEY, Lane.DEADLINE) if attempt else bench.hear(manifest())
@@ -248,7 +249,7 @@ def test_what_failed_is_read_anew() -> None:
 
     async def scene(bench: Bench) -> None:
         bench.store.objects[KEY] = manifest(version=7)
-        bench.hear(manifest(version=10))
+        bench.hear(manifest(version=10))  # before the restore
         await bench.quiet()
         bench.queue.add(KEY, Lane.DEADLINE)
         await bench.quiet()

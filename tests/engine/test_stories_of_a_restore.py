@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 
@@ -60,7 +59,7 @@ def test_who_acts_on_what_was_undone_leaves_no_trace(name: str, check: bool) -> 
     assert states(world) == remembered
     undone = world.credentials["api"]
     kept.put_back(world)
-    world.time += timedelta(seconds=30)
+    world.time += HOUR
     LOOP.run_until_complete(world.engine.reconcile(undone, check=check))
     assert states(world) == {1: "Active"}
     assert set(world.secrets) == {"api", "api-v1"}

@@ -1,6 +1,7 @@
 """A whole exploration: learn the calls from runs without faults, plan, live every case, and tell what came of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Outcome:
 
     points: dict[str, list[Point]] = field(default_factory=dict)
     whole: list[Plan] = field(default_factory=list)
+    chosen: list[Plan] = field(default_factory=list)
     met: list[Plan] = field(default_factory=list)
     unmet: list[Plan] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -42,13 +44,13 @@ class Outcome:
         return "\n".join(lines)
 
 
-async def explore(cluster: Cluster, directory: Path, size: int | None, seed: int) -> Outcome:
-    """Live a sample of so many cases, or all of them."""
+async def explore(cluster: Cluster, directory: Path, choose: Callable[[list[Plan]], list[Plan]]) -> Outcome:
+    """Live those cases that are chosen of all that there are."""
     outcome = Outcome()
     async with theatre.opened(cluster, directory) as here:
         wanted = await _references(here, outcome)
         outcome.whole = plan.product(outcome.points)
-        open_cases = outcome.whole if size is None else plan.sample(outcome.whole, size, seed)
+        outcome.chosen = open_cases = choose(outcome.whole)
         for lives in LIVES_OF_A_CASE:
             # What a crash of another case cut off is tried again in other company. A call that comes seldom, such as
             # the read after a conflict, gets several lives at once.

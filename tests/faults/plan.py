@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from zlib import crc32
 
 from tests.faults.calls import AGAIN, Point
 from tests.faults.matrix import CRASHES, MATRIX, Fault, Kind
@@ -47,6 +48,11 @@ def sample(whole: list[Plan], size: int, seed: int) -> list[Plan]:
         seen |= new
         (first if new else rest).append(one)
     return first + rest[: max(0, size - len(first))]
+
+
+def part(whole: list[Plan], number: int, of: int) -> list[Plan]:
+    """Return one of so many parts: a case is in the same one whichever other cases there are."""
+    return [one for one in whole if crc32(str(one).encode()) % of == number]
 
 
 def histogram(plans: Iterable[Plan]) -> str:

@@ -91,6 +91,15 @@ def test_a_sample_leaves_out_no_call_and_no_fault(seed: int) -> None:
     assert len(chosen) < len(whole)
 
 
+def test_the_parts_are_the_whole_and_stay_the_same() -> None:
+    """Each case is in one part, of whatever other cases the run without faults tells."""
+    whole = plan.product(POINTS)
+    parts = [plan.part(whole, number, 4) for number in range(4)]
+    assert sorted(map(str, whole)) == sorted(str(one) for part in parts for one in part)
+    assert all(len(part) > len(whole) / 8 for part in parts)
+    assert plan.part(whole[::2], 1, 4) == [one for one in whole[::2] if one in parts[1]]
+
+
 def test_a_sample_is_as_large_as_asked_and_the_same_for_the_same_seed() -> None:
     """A failure can be looked at again by its seed; no case is in it twice."""
     whole = plan.product(POINTS)
