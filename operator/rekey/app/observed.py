@@ -37,7 +37,7 @@ class Observed:
         found = await self._inner.read(key)
         if found is not None and self._cache.keeps(key):
             version = int(found.resource_version)
-            if version < before:
+            if version < min(before, self._cache.newest(key)):  # and no other read has found that out meanwhile
                 self._cache.rewind()
             self._cache.put(look(written(found)))
             self._cache.learn(key, version)
