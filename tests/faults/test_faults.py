@@ -38,7 +38,7 @@ def _leaves_nothing_out(outcome: Outcome) -> None:
     assert {one.fault for one in outcome.met} == set(Fault)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_sample_of_all_faults_breaks_no_promise(own: Cluster, tmp_path: Path, record_property: Record) -> None:
     """Each call meets a fault, each fault a call of each kind; all end as if nothing had happened."""
     outcome = asyncio.run(explore(own, tmp_path, partial(plan.sample, size=SIZE, seed=SEED)))

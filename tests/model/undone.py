@@ -21,7 +21,7 @@ def joined(kept: History, since: History, listed: Mapping[str, int]) -> History:
     """Return what was kept and what followed as one history; `listed`: at which version each kind was first seen."""
     known = {_key(change) for change in kept.changes}
     there = {change.body["metadata"]["uid"] for change in since.changes}
-    last = {change.body["metadata"]["uid"]: change for change in kept.changes if change.resource in listed}
+    last = {change.body["metadata"]["uid"]: change for change in kept.changes}
     lost = [
         Change(listed[one.resource], one.resource, gone=True, body=one.body, seen=one.seen)
         for uid, one in last.items()
