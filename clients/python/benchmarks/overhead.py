@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -80,14 +80,14 @@ async def _send(message: object) -> None:
 
 
 def timed(app: App, scopes: list[dict[str, Any]]) -> float:
-    """Return the microseconds of one request."""
-    start = perf_counter()
+    """Return the microseconds of processor time for one request."""
+    start = thread_time()
     for scope in scopes:
         try:
             app(dict(scope), None, _send).send(None)
         except StopIteration:
             continue
-    return (perf_counter() - start) / len(scopes) * 1e6
+    return (thread_time() - start) / len(scopes) * 1e6
 
 
 def scope(value: str) -> dict[str, Any]:

@@ -64,13 +64,20 @@ class Bundle:
         """
         now = self.clock.steady()
         if now >= self._next and (self.mode == "auto" or self._held is None):
-            with self._lock:
-                if now >= self._next:
-                    self._look()
-                    self._next = now + self._every
+            self._take_turns(now)
         if self._held is None:
             raise NoCredential(f"no credential to send: {self._problem}")
         return self._held
+
+    def _take_turns(self, now: float) -> None:
+        """Look, unless another thread is at it; wait for that one only while there is nothing to send."""
+        if self._lock.acquire(blocking=self._held is None):
+            try:
+                if now >= self._next:
+                    self._look()
+                    self._next = now + self._every
+            finally:
+                self._lock.release()
 
     def reload(self) -> None:
         """Read the folder now."""

@@ -20,17 +20,17 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._counts: Counter[Key] = Counter()
+        self._counts: dict[Key, int] = {}
         self._buckets = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
 
     def add(self, outcome: Outcome, seconds: float) -> None:
         """Count one validation."""
-        identity = outcome.identity
-        version = (identity.credential, identity.version) if identity else ("", None)
+        who = outcome.identity
+        key = (outcome.reason.value, who.credential, who.version) if who else (outcome.reason.value, "", None)
         bucket = bisect_left(BUCKETS, seconds)
         with self._lock:
-            self._counts[outcome.reason.value, *version] += 1
+            self._counts[key] = self._counts.get(key, 0) + 1
             self._buckets[bucket] += 1
             self._seconds += seconds
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from rekey_client.errors import Unreadable
-from rekey_client.outcome import Identity
+from rekey_client.outcome import Identity, Outcome, Reason
 
 FILES = ("verifier.json", "jwks.json", "keyring.json")
 _TEXT = re.compile(r"[\x20-\x7e]{1,512}")
@@ -24,6 +24,8 @@ class Entry:
     identity: Identity
     id: str
     hashed_id: str
+    accepted: Outcome = field(repr=False)
+    """What a request comes to if nothing is against it: made here, so that a request need not."""
     audience: frozenset[str] | None = None
     expires: float | None = None
     digest: bytes = b""
@@ -138,7 +140,10 @@ def _entry(row: Mapping[str, Any], name: str, **proof: Any) -> Entry:  # noqa: A
     credential = _text(row["credential"])
     identity = Identity(_text(row.get("client", credential)), credential, version, _texts(row.get("scopes")))
     hashed_id = hashed(name or f"{credential}/{version}")  # of a password not even a hash of its hash
-    return Entry(identity, name, hashed_id, _texts(row.get("audience")), _instant(row.get("expires")), **proof)
+    accepted = Outcome(Reason.ACCEPTED, identity, hashed_id)
+    return Entry(
+        identity, name, hashed_id, accepted, _texts(row.get("audience")), _instant(row.get("expires")), **proof
+    )
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  # from JSON

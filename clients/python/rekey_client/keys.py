@@ -6,10 +6,11 @@ from typing import Any
 
 from joserfc import jwk, jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
 
 from rekey_client.entries import Entry, Table, hashed
 from rekey_client.errors import Unreadable
-from rekey_client.outcome import Identity
+from rekey_client.outcome import Identity, Outcome, Reason
 
 _FAMILIES: Mapping[str, tuple[str, str | None]] = {
     "RS256": ("RSA", None),
@@ -30,8 +31,8 @@ Keys = dict[str, tuple[str, Any]]
 class Registry(jws.JWSRegistry):
     """The library's algorithms, for callers that have decided which one it is to be.
 
-    Header fields of others are ignored, as RFC 7515 §4 wants it (but `crit`, which is refused before this), and EdDSA is
-    used without the warning that RFC 9864 has another name for it: that one hardly anybody understands yet.
+    Header fields of others are ignored, as RFC 7515 §4 wants it (but `crit`, which is refused before this), and EdDSA
+    is used without the warning that RFC 9864 has another name for it: that one hardly anybody understands yet.
     """
 
     max_header_length = 4096
@@ -39,7 +40,7 @@ class Registry(jws.JWSRegistry):
     def __init__(self) -> None:
         super().__init__(strict_check_header=False)
 
-    def get_alg(self, name: str) -> jws.JWSAlgModel:
+    def get_alg(self, name: str) -> JWSAlgModel:
         """Return an algorithm of those that keys may have here."""
         if name != _SYMMETRIC and name not in _FAMILIES:
             raise UnsupportedAlgorithmError
@@ -76,8 +77,12 @@ def from_url(content: bytes) -> Table:
         Unreadable: it is no set, or shows a private key.
     """
     found = from_set(content)
-    entry = {kid: Entry(Identity(""), kid, hashed(kid), key=key, algorithm=name) for kid, (name, key) in found.items()}
-    return Table(keys={kid: (one,) for kid, one in entry.items()})
+    return Table(keys={kid: (_nameless(kid, *usable),) for kid, usable in found.items()})
+
+
+def _nameless(kid: str, algorithm: str, key: Any) -> Entry:  # noqa: ANN401  # of one of several classes
+    identity, hashed_id = Identity(""), hashed(kid)
+    return Entry(identity, kid, hashed_id, Outcome(Reason.ACCEPTED, identity, hashed_id), key=key, algorithm=algorithm)
 
 
 def _public(row: Mapping[str, Any]) -> tuple[str, Any] | None:

@@ -100,10 +100,10 @@ class Verifier:
             self._learn(now)
         if now - trust.confirmed > self._max_stale:
             return Outcome(Reason.UNAVAILABLE, degraded=True, retry_after=_TRY_AGAIN)
-        verdict = self._judge(trust.table, self._gone.table, shown, scopes, self._clock.wall())
-        needed = tuple(scopes) if verdict.reason is Reason.INSUFFICIENT_SCOPE else ()
-        outcome = Outcome(verdict.reason, verdict.identity, verdict.hashed_id, trust.degraded, needed)
-        if verdict.reason is Reason.ACCEPTED and self._rate is None:
+        outcome = self._judge(trust.table, self._gone.table, shown, scopes, self._clock.wall())
+        if trust.degraded:
+            outcome = replace(outcome, degraded=True)
+        if outcome.reason is Reason.ACCEPTED and self._rate is None:
             return outcome
         return self._watch(outcome, now)
 
