@@ -1,5 +1,6 @@
 """What strangers send and what disks do: refused without an exception, and nothing of it is shown anywhere."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -15,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekey_client import Directories, Reason, Verifier, answer
+from rekey_client import Directories, Reason, Unreadable, Verifier, answer
 from rekey_client.asgi import RekeyMiddleware
+from rekey_client.entries import from_files
+from rekey_client.keys import from_url
 from tests.kit.asgi import call
 from tests.kit.mount import Mount
 from tests.kit.values import NOW, Opaque, Signing, Time, jwks, sha256
@@ -51,6 +54,11 @@ def _resigned(claims: bytes) -> str:
     return pyjwt.api_jws.encode(claims, KEY.key, "ES256", headers={"kid": KEY.kid})
 
 
+def _with_another_algorithm() -> str:
+    """Return what the true key signed, in a way that is not the key's."""
+    return pyjwt.encode({"exp": int(NOW) + 60, "aud": "api"}, RSA.key, "PS256", headers={"kid": RSA.kid})
+
+
 DEEP = b"[" * 5000 + b"]" * 5000
 KID = KEY.kid
 
@@ -83,7 +91,7 @@ HEADERS: dict[str, list[bytes]] = {
     "alg a list": [b"Bearer " + _jwt({"alg": ["ES256"], "kid": KID}).encode()],
     "HS256 with the public PEM": [b"Bearer " + _hs256(RSA.public_pem, RSA.kid).encode()],
     "HS256 with the public JWK": [b"Bearer " + _hs256(json.dumps(RSA.jwk).encode(), RSA.kid).encode()],
-    "another algorithm of the same key": [b"Bearer " + Signing("PS256").sign({"kid": RSA.kid}).encode()],
+    "another algorithm of the same key": [b"Bearer " + _with_another_algorithm().encode()],
     "a kid that nobody knows": [b"Bearer " + _jwt({"alg": "ES256", "kid": MARK}).encode()],
     "a kid that is a path": [b"Bearer " + _jwt({"alg": "ES256", "kid": "../../etc/passwd"}).encode()],
     "a kid that is a number": [b"Bearer " + _jwt({"alg": "ES256", "kid": 7}).encode()],
@@ -165,6 +173,40 @@ def test_any_three_parts_come_to_an_outcome(verifier: Verifier, one: bytes, two:
     assert not verifier.check([f"Bearer {_b64(one)}.{_b64(two)}.{_b64(three)}"]).accepted
 
 
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from(["RSA", "EC", "AQAB"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "kid", "x"]), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ["kid", "kty", "alg", "use", "crv", "x", "y", "n", "e", "k", "d", "credential", "version", "id", "sha256"]
+NAMES += ["client", "scopes", "audience", "expires"]
+ROWS = st.lists(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6), max_size=3) | JSON
+CHANGES = st.dictionaries(st.sampled_from(NAMES), JSON, min_size=1, max_size=2)
+
+
+@given(ROWS, st.sampled_from([KEY.jwk, RSA.jwk, Signing("EdDSA").jwk]), CHANGES)
+def test_any_key_set_is_a_table_or_unreadable(rows: Any, key: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Whatever a server publishes, nothing but `Unreadable` is raised: nonsense, and a true key with nonsense in it."""
+    for keys in (rows, [key | changes]):
+        with contextlib.suppress(Unreadable):
+            from_url(json.dumps({"keys": keys}).encode())
+
+
+@given(st.sampled_from(["SHA256", "JWKS", "HMAC"]), ROWS, CHANGES, ROWS)
+def test_any_verifier_secret_is_a_table_or_unreadable(form: str, rows: Any, changes: dict[str, Any], keys: Any) -> None:
+    """The same for the files of a folder."""
+    ring = json.dumps({"keys": keys}).encode()
+    for entries in (rows, [TOKEN.row() | changes]):
+        content = json.dumps({"format": form, "entries": entries}).encode()
+        with contextlib.suppress(Unreadable):
+            from_files({"verifier.json": content, "jwks.json": ring, "keyring.json": ring})
+
+
 def _write(content: bytes) -> Callable[[Path], object]:
     return lambda folder: (folder / "verifier.json").write_bytes(content)
 
@@ -207,6 +249,7 @@ DISKS: dict[str, Callable[[Path], object]] = {
     "no file": lambda folder: (folder / "verifier.json").unlink(),
     "a folder in its place": _instead(Path.mkdir),
     "a pipe that nobody writes": _instead(os.mkfifo),
+    "a pipe that somebody holds open": _instead(lambda file: (os.mkfifo(file), os.open(file, os.O_RDWR))),
     "a link to itself": _instead(lambda file: file.symlink_to(file)),
     "a link to nowhere": _instead(lambda file: file.symlink_to("/nowhere/at/all")),
     "a link to a device": _instead(lambda file: file.symlink_to("/dev/zero")),

@@ -154,6 +154,7 @@ def test_two_versions_never_mix(tmp_path: Path) -> None:
         thread.join()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # this test's own thread of pytest-timeout
 def test_a_process_that_forked_goes_on(tmp_path: Path) -> None:
     """Servers fork after loading the application: the child sees the next swap too."""
     world = World.of(tmp_path, sha256(ONE.row()))

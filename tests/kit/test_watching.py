@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from uvicorn.logging import AccessFormatter
 
 from rekey_client import Kind, Rate, Reason, Redact, Secret
 from rekey_client.prometheus import Exported
@@ -52,6 +53,7 @@ LOGGED = {
     "another header": ("x-token-secret=abc&n=1", "x-token-secret=[redacted]&n=1"),
     "a header in capitals": ("X-Token-Secret: abc", "X-Token-Secret: [redacted]"),
     "a token by itself": ("sent Bearer abcdefgh.ijkl-mn", "sent Bearer [redacted]"),
+    "a percent sign beside it": ("100% secret=abc", "100% secret=[redacted]"),
     "a word that is no value": ("the secret was rotated", "the secret was rotated"),
     "nothing of ours": ("GET /orders 200", "GET /orders 200"),
 }
@@ -61,9 +63,28 @@ LOGGED = {
 def test_what_others_log_is_redacted(name: str) -> None:
     """The filter takes out the values and leaves the rest as it is."""
     given, wanted = LOGGED[name]
-    record = logging.LogRecord("app", logging.INFO, "x.py", 1, "%s", (given,), None)
-    assert Redact().filter(record)
-    assert record.getMessage() == wanted
+    for arguments in ((given,), None):
+        record = logging.LogRecord("app", logging.INFO, "x.py", 1, "%s" if arguments else given, arguments, None)
+        for _ in range(2):  # a record may pass several handlers
+            assert Redact().filter(record)
+            assert record.getMessage() == wanted
+
+
+def test_a_formatter_that_wants_the_arguments_gets_them() -> None:
+    """An access log of uvicorn, with and without something to hide."""
+    formatter = AccessFormatter("%(client_addr)s %(request_line)s %(status_code)s", use_colors=False)
+    lines = []
+    for path in ("/orders", "/orders?secret=abc&n=1"):
+        arguments = ("127.0.0.1:5", "GET", path, "1.1", 200)
+        record = logging.LogRecord(
+            "uvicorn.access", logging.INFO, "x.py", 1, '%s - "%s %s HTTP/%s" %d', arguments, None
+        )
+        Redact().filter(record)
+        lines.append(formatter.format(record))
+    assert lines == [
+        "127.0.0.1:5 GET /orders HTTP/1.1 200 OK",
+        "127.0.0.1:5 GET /orders?secret=[redacted]&n=1 HTTP/1.1 200 OK",
+    ]
 
 
 def test_extra_fields_and_tracebacks_are_redacted() -> None:

@@ -88,7 +88,7 @@ def from_files(files: Mapping[str, bytes]) -> Table:
         return _table(content["format"], content["entries"], files)
     except Unreadable:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"verifier.json is not what the operator writes ({type(error).__name__})") from None
 
 

@@ -65,7 +65,7 @@ def from_set(content: bytes, *, symmetric: bool = False) -> Keys:
                 found[str(row["kid"])] = usable
     except Unreadable:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"the key set is not what RFC 7517 describes ({type(error).__name__})") from None
     return found
 
@@ -100,7 +100,7 @@ def _public(row: Mapping[str, Any]) -> tuple[str, Any] | None:
         key = jwk.import_key(fields)
         if kind == "RSA" and key.public_key.key_size < _BITS:  # type: ignore[union-attr]  # an RSA key has a size
             return None
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, TypeError, AttributeError):
         return None
     return str(algorithm), key
 

@@ -7,7 +7,7 @@ from typing import Final
 _NAMES: Final = "authorization|x-token-secret|secret"
 _FIELD: Final = re.compile(
     rf"""(?ix) (?<![a-z0-9]) ({_NAMES}) (['"]?\s*[:=,]\s*)
-    (b?'(?:[^'\\]|\\.)*' | b?"(?:[^"\\]|\\.)*" | (?:(?:bearer|basic)\s+)?[^\s,;&}})\]]+)"""
+    (b?'(?:[^'\\]|\\.)*' | b?"(?:[^"\\]|\\.)*" | (?:(?:bearer|basic)\s+)?(?:\[redacted\]|[^\s,;&}})\]]+))"""
 )
 _SCHEME: Final = re.compile(r"(?i)\b(bearer|basic)\s+[-._~+/A-Za-z0-9]{8,}=*")
 _KEYS: Final = frozenset(_NAMES.split("|"))
@@ -24,11 +24,14 @@ class Redact(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place."""
+        if isinstance(record.args, tuple):  # one by one first: some formatters, such as uvicorn's, want the arguments
+            record.args = tuple(redacted(value) if isinstance(value, str) else value for value in record.args)
         try:
             text = record.getMessage()
         except (TypeError, ValueError):
             text = str(record.msg)
-        record.msg, record.args = redacted(text), None
+        if redacted(text) != text or not record.args:
+            record.msg, record.args = redacted(text), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
