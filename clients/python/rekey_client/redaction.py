@@ -24,14 +24,7 @@ class Redact(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place."""
-        if isinstance(record.args, tuple):  # one by one first: some formatters, such as uvicorn's, want the arguments
-            record.args = tuple(redacted(value) if isinstance(value, str) else value for value in record.args)
-        try:
-            text = record.getMessage()
-        except (TypeError, ValueError):
-            text = str(record.msg)
-        if redacted(text) != text or not record.args:
-            record.msg, record.args = redacted(text), None
+        _clean_message(record)
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
@@ -42,6 +35,18 @@ class Redact(logging.Filter):
             elif isinstance(value, dict) and name != "args":
                 setattr(record, name, _plain(value))
         return True
+
+
+def _clean_message(record: logging.LogRecord) -> None:
+    """Clean the arguments one by one first: some formatters, such as uvicorn's, want them; then what they make up."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redacted(value) if isinstance(value, str) else value for value in record.args)
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError):
+        text = str(record.msg)
+    if redacted(text) != text or not record.args:
+        record.msg, record.args = redacted(text), None
 
 
 def _plain(fields: dict[object, object]) -> dict[object, object]:
