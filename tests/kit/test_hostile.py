@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rekey_client import Directories, Reason, Unreadable, Verifier, answer
 from rekey_client.asgi import RekeyMiddleware
-from rekey_client.entries import from_files
+from rekey_client.entries import Reader
 from rekey_client.keys import from_url
 from tests.kit.asgi import call
 from tests.kit.mount import Mount
@@ -204,7 +204,7 @@ def test_any_verifier_secret_is_a_table_or_unreadable(form: str, rows: Any, chan
     for entries in (rows, [TOKEN.row() | changes]):
         content = json.dumps({"format": form, "entries": entries}).encode()
         with contextlib.suppress(Unreadable):
-            from_files({"verifier.json": content, "jwks.json": ring, "keyring.json": ring})
+            Reader().read({"verifier.json": content, "jwks.json": ring, "keyring.json": ring})
 
 
 def _write(content: bytes) -> Callable[[Path], object]:

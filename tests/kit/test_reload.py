@@ -58,6 +58,21 @@ def test_only_the_part_that_changed_is_read(tmp_path: Path) -> None:
     assert set(after.tokens) == {ONE.id, THREE.id}
 
 
+def test_only_the_entries_that_changed_are_made_anew(tmp_path: Path) -> None:
+    """Of thousands in one folder the others stay the same objects."""
+    time = Time()
+    mount = Mount(tmp_path / "v", sha256(ONE.row(), TWO.row(2, status="current")))
+    source = Directories([mount.path], clock=time.clock)
+    before = source.trust(time.steady).table.tokens
+    mount.write(sha256(ONE.row(), TWO.row(2, status="previous", expires="2026-11-22T10:00:00Z"), THREE.row(3)))
+    time.pass_(1)
+    after = source.trust(time.steady).table.tokens
+    assert after[ONE.id][0] is before[ONE.id][0]
+    assert before[TWO.id][0].expires is None
+    assert after[TWO.id][0].expires is not None
+    assert set(after) == {ONE.id, TWO.id, THREE.id}
+
+
 BREAKS: dict[str, Callable[[Path], object]] = {
     "the link ..data is gone": lambda folder: (folder / "..data").unlink(),
     "..data leads to itself": lambda folder: _relink(folder, "..data"),

@@ -1,7 +1,7 @@
 """Verifier Secrets mounted as folders, read again when they change.
 
 1. A look is one stat per file, at most each `every` seconds, by one thread; the others go on with what there is.
-2. Only the part that changed is parsed again.
+2. Only the part that changed is parsed again, and of that only the entries that did.
 3. What is half written or gone never replaces what was good: it stays, marked degraded, and every look tries again.
 """
 
@@ -13,7 +13,7 @@ from math import inf
 from threading import Lock
 
 from rekey_client.clock import SYSTEM, Clock
-from rekey_client.entries import FILES, Table, from_files, merge
+from rekey_client.entries import FILES, Reader, Table, merge
 from rekey_client.errors import Unreadable
 from rekey_client.folder import Folder, Stamp
 from rekey_client.sources import Trust
@@ -24,6 +24,7 @@ _log = logging.getLogger("rekey_client")
 @dataclass
 class _Part:
     folder: Folder
+    reader: Reader = field(default_factory=Reader)
     table: Table | None = None
     stamp: Stamp | None = None
     confirmed: float = -inf
@@ -36,7 +37,7 @@ class _Part:
             self._well(now)
             return False
         try:
-            table = from_files(self.folder.read())
+            table = self.reader.read(self.folder.read())
         except Unreadable as error:
             self._trouble(str(error))
             return False

@@ -75,38 +75,46 @@ def _together(maps: Iterable[ById]) -> ById:
     return found
 
 
-def from_files(files: Mapping[str, bytes]) -> Table:
-    """Return the table that the files of one verifier Secret say.
+class Reader:
+    """Makes tables of one folder's files. Of thousands of entries few change at a time; the others are kept."""
 
-    Raises:
-        Unreadable: it is not whole, or of a kind that no request can be checked with.
-    """
-    if "verifier.json" not in files:
-        raise Unreadable("verifier.json is missing; is this the folder of a verifier Secret?")
-    try:
-        content = json.loads(files["verifier.json"])
-        return _table(content["format"], content["entries"], files)
-    except Unreadable:
-        raise
-    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise Unreadable(f"verifier.json is not what the operator writes ({type(error).__name__})") from None
+    def __init__(self) -> None:
+        self._known: dict[str, Entry] = {}
 
+    def read(self, files: Mapping[str, bytes]) -> Table:
+        """Return the table that the files of one verifier Secret say.
 
-def _table(form: str, rows: list[Mapping[str, Any]], files: Mapping[str, bytes]) -> Table:
-    if form == "SHA256":
-        entries = [_hashed_entry(row) for row in rows]
-        passwords = tuple(entry for entry in entries if not entry.id)
-        return Table(_by_id(entry for entry in entries if entry.id), passwords)
-    if form in {"JWKS", "HMAC"}:
+        Raises:
+            Unreadable: it is not whole, or of a kind that no request can be checked with.
+        """
+        if "verifier.json" not in files:
+            raise Unreadable("verifier.json is missing; is this the folder of a verifier Secret?")
         try:
-            from rekey_client import keys  # noqa: PLC0415  # needs joserfc, which who has no JWTs need not install
-        except ImportError:
-            raise Unreadable(f"{form} needs joserfc: pip install 'rekey-client[jwt]'") from None
-        found = keys.from_set(
-            files.get("jwks.json" if form == "JWKS" else "keyring.json", b""), symmetric=form == "HMAC"
-        )
-        return Table(keys=_by_id(_key_entry(row, found) for row in rows))
-    raise Unreadable(f"verifier.json: {form!r:.40} checks no requests; it is for the TLS or SSH server itself")
+            content = json.loads(files["verifier.json"])
+            return self._table(content["format"], content["entries"], files)
+        except Unreadable:
+            raise
+        except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise Unreadable(f"verifier.json is not what the operator writes ({type(error).__name__})") from None
+
+    def _table(self, form: str, rows: list[Mapping[str, Any]], files: Mapping[str, bytes]) -> Table:
+        if form == "SHA256":
+            known = {
+                text: self._known.get(text) or _hashed_entry(row) for text, row in ((repr(row), row) for row in rows)
+            }
+            self._known, entries = known, known.values()
+            passwords = tuple(entry for entry in entries if not entry.id)
+            return Table(_by_id(entry for entry in entries if entry.id), passwords)
+        if form in {"JWKS", "HMAC"}:
+            try:
+                from rekey_client import keys  # noqa: PLC0415  # needs joserfc, which who has no JWTs need not install
+            except ImportError:
+                raise Unreadable(f"{form} needs joserfc: pip install 'rekey-client[jwt]'") from None
+            found = keys.from_set(
+                files.get("jwks.json" if form == "JWKS" else "keyring.json", b""), symmetric=form == "HMAC"
+            )
+            return Table(keys=_by_id(_key_entry(row, found) for row in rows))
+        raise Unreadable(f"verifier.json: {form!r:.40} checks no requests; it is for the TLS or SSH server itself")
 
 
 def _by_id(entries: Iterable[Entry]) -> ById:
