@@ -114,6 +114,8 @@ def scope(value: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print one table."""
+    logger = logging.getLogger("rekey_client")
+    logger.propagate, logger.handlers = False, [logging.NullHandler()]
     with tempfile.TemporaryDirectory() as place:
         folders, values = aggregate(Path(place))
         start = perf_counter()
@@ -125,8 +127,6 @@ def main() -> None:
         same = [scope(values[0])] * CALLS
         compared = plain(same[0]["headers"][-1][1])
         assert verifier.check([requests[0]["headers"][-1][1]], ("read",)).accepted
-        logger = logging.getLogger("rekey_client")
-        logger.propagate = False
         best = {"plain": 1e9, "kit": 1e9, "kit, logging each": 1e9}
         stream = logging.FileHandler(os.devnull)
         for _ in range(ROUNDS):
@@ -136,9 +136,8 @@ def main() -> None:
             logger.handlers = [stream]
             logger.setLevel(logging.INFO)
             best["kit, logging each"] = min(best["kit, logging each"], timed(guarded, requests))
-    print(
-        f"{ENTRIES} entries in {PARTS} folders, read in {loaded * 1000:.0f} ms, after a change in {changed:.0f} ms; load {os.getloadavg()[0]:.1f}"
-    )
+    print(f"{ENTRIES} entries in {PARTS} folders, read in {loaded * 1000:.0f} ms, after a change in {changed:.0f} ms")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}")
     for name, figure in best.items():
         print(f"{name:20} {figure:6.2f} µs a request, {figure - best['plain']:+6.2f} µs")
 
