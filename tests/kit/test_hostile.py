@@ -219,6 +219,11 @@ def _instead(make: Callable[[Path], object]) -> Callable[[Path], None]:
     return change
 
 
+def _held_pipe(file: Path) -> None:
+    os.mkfifo(file)
+    os.open(file, os.O_RDWR)  # stays open as long as this process lives
+
+
 GOOD_ROW = TOKEN.row()
 
 
@@ -249,7 +254,7 @@ DISKS: dict[str, Callable[[Path], object]] = {
     "no file": lambda folder: (folder / "verifier.json").unlink(),
     "a folder in its place": _instead(Path.mkdir),
     "a pipe that nobody writes": _instead(os.mkfifo),
-    "a pipe that somebody holds open": _instead(lambda file: (os.mkfifo(file), os.open(file, os.O_RDWR))),
+    "a pipe that somebody holds open": _instead(_held_pipe),
     "a link to itself": _instead(lambda file: file.symlink_to(file)),
     "a link to nowhere": _instead(lambda file: file.symlink_to("/nowhere/at/all")),
     "a link to a device": _instead(lambda file: file.symlink_to("/dev/zero")),

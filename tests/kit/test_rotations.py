@@ -9,7 +9,7 @@ from tests.kit.rotating import Kind, rotating
 KINDS: list[Kind] = ["tokens", "jwts"]
 LENGTHS = [
     pytest.param(20, 2_000, id="20 rotations, 2000 requests"),
-    pytest.param(100, 20_000, id="100 rotations, 20000 requests", marks=pytest.mark.slow),
+    pytest.param(100, 20_000, id="100 rotations, 20000 requests", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
 ]
 
 
