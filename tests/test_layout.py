@@ -14,13 +14,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = "operator/rekey/"
+KIT = "clients/python/rekey_client/"
+PACKAGES = ("operator/rekey/", KIT)
 
-REVEALERS = {"operator/rekey/core/bundle.py", "operator/rekey/kube/secrets.py"}
-"""The only modules of the program that may take the bytes out of a Material; each must say why."""
+REVEALERS = {
+    *("operator/rekey/core/bundle.py", "operator/rekey/kube/secrets.py"),
+    *(KIT + name for name in ("bundle.py", "credentials.py", "signing.py", "httpx_auth.py", "requests_auth.py")),
+}
+"""The only modules of the programs that may take the bytes out of a Material or a Secret; each must say why."""
 
-CLOCKS = {"operator/rekey/app/clock.py"}
-"""The only modules of the program that may ask what time it is."""
+CLOCKS = {"operator/rekey/app/clock.py", KIT + "clock.py"}
+"""The only modules of the programs that may ask what time it is."""
 
 HOSTS = [
     *("pypi" + ".org", "python" + "hosted.org", "proxy.golang" + ".org", "npmjs" + ".org", "crates" + ".io"),
@@ -48,8 +52,8 @@ class File:
 
     @property
     def is_program(self) -> bool:
-        """Whether it is a module of the program itself."""
-        return self.is_python and self.path.startswith(PACKAGE)
+        """Whether it is a module of the operator or of the kit."""
+        return self.is_python and self.path.startswith(PACKAGES)
 
     @property
     def lines(self) -> list[tuple[int, str]]:
@@ -98,8 +102,8 @@ def revelations(file: File) -> Iterator[str]:
     """Only the listed modules call `.reveal()`."""
     if file.is_program and file.path not in REVEALERS:
         for node in ast.walk(file.tree):
-            if isinstance(node, ast.Attribute) and node.attr in {"reveal", "_Material__values"}:
-                yield f"line {node.lineno}: takes the bytes out of a Material"
+            if isinstance(node, ast.Attribute) and node.attr in {"reveal", "_Material__values", "_Secret__value"}:
+                yield f"line {node.lineno}: takes the bytes out of a Material or a Secret"
 
 
 def clocks_and_dice(file: File) -> Iterator[str]:
@@ -153,6 +157,7 @@ OFFENCES: dict[str, tuple[Rule, File]] = {
     "a docstring that is a title": (missing_purposes, File("tests/x.py", '"""Stuff"""')),
     "a revelation in the core": (revelations, File(X, "values = dict(material.reveal())")),
     "a hidden way to the values": (revelations, File(X, "values = material._Material__values")),
+    "a revelation in the kit": (revelations, File(KIT + "x.py", "text = secret.reveal()")),
     "datetime.now in the core": (clocks_and_dice, File(X, "now = datetime.now(UTC)")),
     "datetime.datetime.now in the core": (clocks_and_dice, File(X, "now = datetime.datetime.now(UTC)")),
     "dice in the core": (clocks_and_dice, File(X, "import random")),
@@ -185,7 +190,7 @@ def test_the_rule_finds(name: str) -> None:
 def test_the_repository_was_read() -> None:
     """The rules above looked at the program and at this file."""
     paths = {file.path for file in FILES}
-    assert {"operator/rekey/__init__.py", "tests/test_layout.py", "pyproject.toml"} <= paths
+    assert {"operator/rekey/__init__.py", KIT + "__init__.py", "tests/test_layout.py", "pyproject.toml"} <= paths
 
 
 def test_the_folder_operator_holds_the_package_and_nothing_else() -> None:
