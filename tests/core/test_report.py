@@ -47,6 +47,7 @@ HOLD = {"hold": {"until": "2026-03-02T14:00:00Z", "reason": "audit"}}
 KEPT = status(retiring(overlap_start_time=NOON), active())
 FORCED = status(version(1, State.REVOKED, forced=True), active())
 BACK = status(active(1), ended(2), rotation=rotation(Step.ROLLED_BACK, next_attempt_time=NOON + DAY))
+MORTAL = status(active(1, expiration_time=NOON + 20 * DAY))
 Said = dict[str, tuple[str, Reason | str]]
 
 
@@ -167,6 +168,15 @@ CONDITIONS: dict[str, tuple[Facts, Said]] = {
             "Stalled": ("True", Reason.ROLLOUT_FAILED),
         },
     ),
+    "expiring soon although suspended: it works on": (
+        facts(MORTAL, NOON + 19 * DAY, spec(suspend=True)),
+        {"Ready": ("True", Reason.SUSPENDED), "Expiring": ("True", Reason.ABOUT_TO_EXPIRE)},
+    ),
+    "expired": (
+        facts(MORTAL, NOON + 20 * DAY, spec(suspend=True)),
+        {"Ready": ("False", Reason.EXPIRED), "Expiring": ("True", Reason.EXPIRED)},
+    ),
+    "far from its end": (facts(MORTAL), {"Ready": ("True", Reason.ACTIVE), "Expiring": ("False", Reason.NONE)}),
     "suspended": (
         facts(wish=spec(suspend=True)),
         {"Ready": ("True", Reason.SUSPENDED), "Stalled": ("False", Reason.NONE)},

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.kube import refusals
+from tests.kube import refusals, refusals_of_keys
 from tests.kube.manifests import GONE
 from tests.kube.refusals import Refusal
 
@@ -19,7 +19,15 @@ TARGET: Final = {
     "a Secret's name of 241 characters": R("target", "target/secretName", "a" * 241, "may not be more than 240"),
     "a service account's token": R("target", "target/type", "kubernetes.io/service-account-token", "Unsupported value"),
     "a bootstrap token": R("target", "target/type", "bootstrap.kubernetes.io/token", "Unsupported value"),
-    "a TLS Secret": R("target", "target/type", "kubernetes.io/tls", "Unsupported value"),
+    "a TLS Secret of a token": R("target", "target/type", "kubernetes.io/tls", "needs the keys `tls.crt` and `tls.key`"),
+    "a TLS Secret whose keys are replaced away": R(
+        *("tls", "target/template", {"mergePolicy": "Replace", "data": {"tls.crt": "${tls.crt}"}}),
+        *("needs the keys `tls.crt` and `tls.key`", "target.type"),
+    ),
+    "an SSH Secret of a token": R(
+        "target", "target/type", "kubernetes.io/ssh-auth", "needs the key `ssh-privatekey`: generate a sshKey"
+    ),
+    "an unknown type": R("target", "target/type", "example.com/tls", "Unsupported value"),
     "basic-auth without a password": R("token", "target/type", "kubernetes.io/basic-auth", "needs the key `password`"),
     "basic-auth whose password is replaced away": R(
         "basic-auth", "target/template/mergePolicy", "Replace", "needs the key `password`", at="target.type"
@@ -154,11 +162,12 @@ CONSUMERS: Final = {
     "an unknown answer to failure": R("token", "rollout/onFailure", "Ignore", "Unsupported value"),
 }
 
-REFUSED: Final[dict[str, Refusal]] = {**refusals.REFUSED, **TARGET, **TEMPLATE, **CONSUMERS}
+REFUSED: Final[dict[str, Refusal]] = {**refusals.REFUSED, **refusals_of_keys.REFUSED, **TARGET, **TEMPLATE, **CONSUMERS}
 
 # Refused when an accepted resource is updated.
 IMMUTABLE: Final = {
     "another kind of value": R("token", "generate", {"password": {}}, "cannot change its kind"),
+    "a certificate that becomes an SSH key": R("certificate", "generate", {"sshKey": {}}, "cannot change its kind"),
     "another Secret": R("target", "target/secretName", "other", "is immutable"),
     "no more a Secret's name": R("target", "target/secretName", GONE, "is immutable"),
     "a Secret's name where the default was": R("token", "target/secretName", "other", "is immutable"),
