@@ -85,7 +85,7 @@ def test_what_is_said_names_the_version_and_the_moment() -> None:
     found = expiry.verdict(seen(ENDS))
     assert found is not None
     assert found[2].startswith("version 1 expired 2026-03-22 12:00:00Z")
-    assert "`Stalled`" in found[2]
+    assert "`Stalled`, `Rotating`" in found[2]
 
 
 TOKEN = Material({"token": b"x"})

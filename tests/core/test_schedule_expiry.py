@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -16,10 +17,10 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DUE, EXPIRES, WINDOW = StartReason.DUE, StartReason.EXPIRES, StartReason.WINDOW
 SUNDAYS = {"schedule": "0 2 * * SUN", "duration": "2h"}
-WINDOWS = {"windows": [SUNDAYS], "urgentBefore": "48h"}
+WINDOWS: dict[str, Any] = {"windows": [SUNDAYS], "urgentBefore": "48h"}
 
 
-def spec(overlap: dict[str, str] | None = None, **rotation: object) -> RotatedCredentialSpec:
+def spec(overlap: dict[str, str] | None = None, **rotation: Any) -> RotatedCredentialSpec:
     """Return a spec of which only the times matter, without jitter."""
     times = {"interval": "240h", "jitterPercent": 0, **rotation}
     return RotatedCredentialSpec.model_validate(

@@ -53,7 +53,7 @@ def test_a_planted_leak_is_found(form: str) -> None:
 
 def private_keys() -> dict[str, bytes]:
     """Return a private key of every kind, as it stands in a Secret."""
-    rsa = {"algorithm": "RS256", "bits": 2048}
+    rsa: dict[str, Any] = {"algorithm": "RS256", "bits": 2048}
     made = {
         "a curve": make("signingKey").material.reveal()["private.pem"],
         "RSA": make("signingKey", **rsa).material.reveal()["private.pem"],
@@ -78,7 +78,8 @@ LEAKED: dict[str, Callable[[bytes], str]] = {
 @pytest.mark.parametrize("form", LEAKED)
 def test_a_planted_private_key_is_found(kind: str, form: str) -> None:
     """Wherever a part of it stands that is secret; its public half is no leak."""
-    places = {"here": f"before {LEAKED[form](PRIVATE[kind])} after", "there": public_half(PRIVATE[kind])}
+    here = f"before {LEAKED[form](PRIVATE[kind])} after"
+    places: dict[str, str | bytes] = {"here": here, "there": public_half(PRIVATE[kind])}
     assert leaks.find(places, [PRIVATE[kind]]) == ["here"]
 
 

@@ -19,7 +19,9 @@ TARGET: Final = {
     "a Secret's name of 241 characters": R("target", "target/secretName", "a" * 241, "may not be more than 240"),
     "a service account's token": R("target", "target/type", "kubernetes.io/service-account-token", "Unsupported value"),
     "a bootstrap token": R("target", "target/type", "bootstrap.kubernetes.io/token", "Unsupported value"),
-    "a TLS Secret of a token": R("target", "target/type", "kubernetes.io/tls", "needs the keys `tls.crt` and `tls.key`"),
+    "a TLS Secret of a token": R(
+        "target", "target/type", "kubernetes.io/tls", "needs the keys `tls.crt` and `tls.key`"
+    ),
     "a TLS Secret whose keys are replaced away": R(
         *("tls", "target/template", {"mergePolicy": "Replace", "data": {"tls.crt": "${tls.crt}"}}),
         *("needs the keys `tls.crt` and `tls.key`", "target.type"),

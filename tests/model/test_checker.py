@@ -167,7 +167,7 @@ BAD: dict[str, tuple[str, Callable[[], Sheet]]] = {
     ),
     "a bundle shows what is for the next version only": (
         "S5",
-        lambda: _keeping().bundle(1, **{"issuer.key": "k"}).bundle(1),
+        lambda: _keeping().bundle(1, None, **{"issuer.key": "k"}).bundle(1),
     ),
     "a stranger's Secret is written": (
         "S6",

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ atexit.register(LOOP.close)
 GENERATED = Generated()
 
 
-def make(kind: str, before: Issued | None = None, now: datetime = NOW, life: timedelta = DAY, **rules: object) -> Issued:
+def make(kind: str, before: Issued | None = None, now: datetime = NOW, life: timedelta = DAY, **rules: Any) -> Issued:
     """Make a value of that kind under these rules, written as in a manifest."""
     built_on = before.material if before is not None else None
     order = Order(Generate.model_validate({kind: rules}), now, life, built_on)

@@ -95,7 +95,7 @@ def test_the_authority_issues_nothing_but_certificates() -> None:
 
 
 def test_the_keys_are_those_of_the_documentation() -> None:
-    """What is not in the documentation is for the next version only; the chain holds the leaf and then its authority."""
+    """What is not in it is for the next version only; the chain holds the certificate and then its authority."""
     made = certify()
     assert set(made.material.keys()) == {*KEYS["certificate"], "issuer.key"}
     texts = values(made)

@@ -6,7 +6,9 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from rekey.core.material import Issued
 from tests.cluster.waiting import until
 from tests.providers.making import files, make, values
 
-KINDS: dict[str, dict[str, object]] = {"ed25519": {}, "rsa": {"type": "rsa"}}
+KINDS: dict[str, dict[str, Any]] = {"ed25519": {}, "rsa": {"type": "rsa"}}
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 SSH = shutil.which("ssh")
 
@@ -91,7 +93,7 @@ def test_a_login_through_rotations(server: Server, kind: str) -> None:
     versions = [make("sshKey", **KINDS[kind]) for _ in range(4)]
     server.accept(versions[0])
     assert server.lets_in(versions[0])
-    for old, new in zip(versions, versions[1:], strict=False):
+    for old, new in pairwise(versions):
         assert not server.lets_in(new)
         server.accept(new, old)
         assert server.lets_in(old)

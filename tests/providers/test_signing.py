@@ -1,5 +1,6 @@
 """Signing keys: of the algorithm and length asked for, with the thumbprint as id, read by libraries of another make."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,8 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from joserfc import jwk, jws
 
+from rekey.core.spec import Generate
 from rekey.core.spec_generate import KEYS
-from tests.providers.making import make, values
+from rekey.ports.issuer import Order
+from tests.providers.making import GENERATED, LOOP, NOW, make, values
 
 MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 """What a thumbprint is made of (RFC 7638, RFC 8037), in their order."""
@@ -28,7 +31,11 @@ RULES: dict[str, tuple[dict[str, Any], str, str]] = {
 
 def public_jwk(made: dict[str, str], kind: str) -> dict[str, Any]:
     """Return the public key as a JWK, written by PyJWT."""
-    writer = {"RSA": jwt.algorithms.RSAAlgorithm, "EC": jwt.algorithms.ECAlgorithm, "OKP": jwt.algorithms.OKPAlgorithm}
+    writer: dict[str, Any] = {
+        "RSA": jwt.algorithms.RSAAlgorithm,
+        "EC": jwt.algorithms.ECAlgorithm,
+        "OKP": jwt.algorithms.OKPAlgorithm,
+    }
     key: Any = load_pem_public_key(made["public.pem"].encode())
     found: dict[str, Any] = json.loads(writer[kind].to_jwk(key))
     return found
@@ -70,7 +77,8 @@ def test_another_library_reads_the_private_key() -> None:
 @pytest.mark.parametrize(("bits", "wanted"), [(None, 3072), (2048, 2048), (4096, 4096)])
 def test_an_rsa_key_has_its_length(bits: int | None, wanted: int) -> None:
     """As many bits as were asked for, 3072 else, and the exponent that all use."""
-    made = values(make("signingKey", algorithm="RS256", **({"bits": bits} if bits else {})))
+    wish: dict[str, Any] = {"bits": bits} if bits else {}
+    made = values(make("signingKey", algorithm="RS256", **wish))
     key: Any = load_pem_private_key(made["private.pem"].encode(), None)
     assert (key.key_size, key.public_key().public_numbers().e) == (wanted, 65537)
 
@@ -81,6 +89,21 @@ def test_the_keys_are_those_of_the_documentation() -> None:
     assert set(made) == set(KEYS["signingKey"])
     assert made["private.pem"].startswith("-----BEGIN PRIVATE KEY-----\n")
     assert made["public.pem"].startswith("-----BEGIN PUBLIC KEY-----\n")
+
+
+def test_others_work_while_an_rsa_key_is_made() -> None:
+    """It takes seconds of a processor, in a thread: the loop turns meanwhile."""
+
+    async def play() -> bool:
+        order = Order(Generate.model_validate({"signingKey": RULES["RS256"][0]}), NOW)
+        making = asyncio.create_task(GENERATED.issue(order))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        turned = not making.done()
+        await making
+        return turned
+
+    assert LOOP.run_until_complete(play())
 
 
 def test_no_two_keys_are_alike() -> None:

@@ -57,7 +57,7 @@ def versions(request: pytest.FixtureRequest) -> list[Issued]:
 
 
 def test_both_ends_talk_through_rotations(versions: list[Issued], tmp_path: Path) -> None:
-    """Whichever versions the two ends hold, they talk as long as each trusts the authorities of all that are accepted."""
+    """Whichever versions the two hold, they talk as long as each trusts the authorities of all that are accepted."""
     for number, ours in enumerate(versions):
         for other, theirs in enumerate(versions):
             client = end(tmp_path / f"c{number}", ours, versions)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from itertools import product
 from math import log2
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -20,12 +21,12 @@ from rekey.providers.generated.values import DIGITS, SCANNER_PATTERN, possible_p
 from tests.providers.making import GENERATED, LOOP, NOW, make
 
 
-def issue(kind: str, **rules: object) -> Issued:
+def issue(kind: str, **rules: Any) -> Issued:
     """Make a value of that kind under these rules, written as in a manifest."""
     return make(kind, **rules)
 
 
-def value(kind: str, **rules: object) -> str:
+def value(kind: str, **rules: Any) -> str:
     """Return the one text such a value consists of."""
     (only,) = issue(kind, **rules).material.reveal().values()
     return only.decode()
@@ -78,7 +79,7 @@ CLASSES = st.lists(st.sampled_from(CharacterClass), min_size=1, unique=True).map
 @given(CLASSES, st.integers(43, 256), st.text("Il1O0!abcXYZ", max_size=8))
 def test_a_password_keeps_its_rules(classes: tuple[CharacterClass, ...], length: int, exclude: str) -> None:
     """It has its length, only allowed characters, none excluded, and at least one of each class."""
-    rules = {"length": length, "classes": classes, "exclude": exclude}
+    rules: dict[str, Any] = {"length": length, "classes": classes, "exclude": exclude}
     alphabets = Password.model_validate(rules).alphabets()
     text = value("password", **rules)
     assert len(text) == length

@@ -37,7 +37,8 @@ KEY_RULES: Final = (
     _only_for_rsa("certificate", "algorithm", "RS256"),
     Rule(
         "spec.generate.certificate",
-        "!('ServerAuth' in self.usages) || self.?dnsNames.orValue([]).size() + self.?ipAddresses.orValue([]).size() > 0",
+        "!('ServerAuth' in self.usages)"
+        " || self.?dnsNames.orValue([]).size() + self.?ipAddresses.orValue([]).size() > 0",
         "must have a name, or `ipAddresses` an address, with `ServerAuth`: clients look at nothing else",
         field=".dnsNames",
     ),

@@ -8,8 +8,8 @@
 from typing import Final
 
 from rekey.app import crd_entropy
-from rekey.app.crd_rule import Rule
 from rekey.app.crd_key_rules import KEY_RULES
+from rekey.app.crd_rule import Rule
 from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
 from rekey.core import duration
 from rekey.core.spec_generate import KEYS

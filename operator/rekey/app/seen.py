@@ -177,8 +177,9 @@ def _standing(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[S
 
 def _expires(status: Mapping[str, Any]) -> int:
     """Return when the current version ends by itself."""
-    current = (one for one in status.get("versions", ()) if one.get("number") == status.get("currentVersion"))
-    return _seconds(next(current, {}).get("expirationTime"))
+    current = status.get("currentVersion")
+    ends = (one.get("expirationTime") for one in status.get("versions", ()) if one.get("number") == current)
+    return _seconds(next(ends, None))
 
 
 def _seconds(moment: str | None) -> int:

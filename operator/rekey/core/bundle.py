@@ -1,6 +1,7 @@
 """What the bundle says: the current version under its plain keys, the one before it under `previous.`, and a template.
 
-1. The template is a closed substitution: `${key}`, `${previous.key}` and `${version}` are replaced, nothing is evaluated.
+1. The template is a closed substitution: `${key}`, `${previous.key}` and `${version}` are replaced, nothing is
+   evaluated.
 2. What stands under `issuer.` in a version is for the next version only, and is never shown: not by a template either.
 """
 
@@ -44,8 +45,8 @@ def _version(
     if template is None:
         return plain | {VERSION: known[VERSION]}
     rendered = {key: _fill(text, known) for key, text in template.data.items()}
-    shown = plain if template.merge_policy is MergePolicy.MERGE else {}
-    return shown | rendered | {VERSION: known[VERSION]}
+    beside = plain if template.merge_policy is MergePolicy.MERGE else {}
+    return beside | rendered | {VERSION: known[VERSION]}
 
 
 def shown(material: Material) -> Material:

@@ -26,13 +26,15 @@ def of(name: str, material: Material, made: datetime, lifetime: timedelta | None
     Raises:
         Rejected: what should be a certificate is none.
     """
-    if CERTIFICATE not in material.keys():
+    # Public; it stands in the Secret beside its private key.
+    certificate = material.reveal().get(CERTIFICATE)
+    if certificate is None:
         return None if lifetime is None else floor(made + lifetime)
     try:
-        # Public; it stands in the Secret beside its private key.
-        return x509.load_pem_x509_certificate(material.reveal()[CERTIFICATE]).not_valid_after_utc
+        return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
     except ValueError:
-        raise Rejected(Reason.INVALID_SPEC, f"Secret {name}: what stands under {CERTIFICATE} is no certificate") from None
+        text = f"Secret {name}: what stands under {CERTIFICATE} is no certificate"
+        raise Rejected(Reason.INVALID_SPEC, text) from None
 
 
 def verdict(facts: Facts) -> tuple[bool, Reason, str] | None:
@@ -41,12 +43,11 @@ def verdict(facts: Facts) -> tuple[bool, Reason, str] | None:
     if active is None or active.expiration_time is None:
         return None if facts.spec.rotation.lifetime is None else (False, Reason.NONE, "")
     when = f"{active.expiration_time:%F %T}Z"
+    why = "and no newer one took its place: `Stalled`, `Rotating` and `spec.suspend` say what is in the way"
     if facts.now >= active.expiration_time:
-        text = f"version {active.number} expired {when} and no newer one took its place: `Stalled` or `Rotating` says what is in the way"
-        return True, Reason.EXPIRED, text
+        return True, Reason.EXPIRED, f"version {active.number} expired {when} {why}"
     if facts.now >= _warn_at(facts, active, active.expiration_time):
-        text = f"version {active.number} expires {when} and no newer one took its place: `Stalled` or `Rotating` says what is in the way"
-        return True, Reason.ABOUT_TO_EXPIRE, text
+        return True, Reason.ABOUT_TO_EXPIRE, f"version {active.number} expires {when} {why}"
     return False, Reason.NONE, ""
 
 

@@ -142,8 +142,8 @@ class Generate(Part):
     )
     ssh_key: SshKey | None = Field(
         default=None,
-        description="Make an SSH key pair, delivered as `ssh-privatekey` (OpenSSH's format) and `ssh-publickey` (a line "
-        "of authorized_keys).",
+        description="Make an SSH key pair, delivered as `ssh-privatekey` (OpenSSH's format) and `ssh-publickey` (a "
+        "line of authorized_keys).",
     )
     certificate: Certificate | None = Field(
         default=None,

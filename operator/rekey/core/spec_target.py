@@ -86,8 +86,8 @@ class Target(Part):
     type: SecretType = Field(
         default=SecretType.OPAQUE,
         description="Type of the Secret; it cannot be changed. `kubernetes.io/basic-auth` needs the key "
-        "`password`, `kubernetes.io/dockerconfigjson` needs `.dockerconfigjson`, `kubernetes.io/tls` needs `tls.crt` and "
-        "`tls.key`, `kubernetes.io/ssh-auth` needs `ssh-privatekey`, from the plain keys or the template.",
+        "`password`, `kubernetes.io/dockerconfigjson` needs `.dockerconfigjson`, `kubernetes.io/tls` needs `tls.crt` "
+        "and `tls.key`, `kubernetes.io/ssh-auth` needs `ssh-privatekey`, from the plain keys or the template.",
     )
     adopt: Adopt = Field(
         default=Adopt.NEVER,

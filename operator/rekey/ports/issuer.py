@@ -15,8 +15,8 @@ from rekey.core.spec import Generate
 class Order:
     """What is to be made, and at what time.
 
-    `lifetime`: how long it is to be good for (None: until it is revoked). `before`: the current version, for a kind that
-    builds on it; None where there is none, or none that may be trusted.
+    `lifetime`: how long it is to be good for (None: until it is revoked). `before`: the current version, for a kind
+    that builds on it; None where there is none, or none that may be trusted.
     """
 
     generate: Generate

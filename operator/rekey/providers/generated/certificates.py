@@ -29,7 +29,10 @@ from rekey.providers.generated.keys import PrivateKey
 
 ISSUER_KEY: Final = f"{ISSUER}key"
 SKEW: Final = timedelta(minutes=5)
-_USAGES: Final = {Usage.SERVER_AUTH: ExtendedKeyUsageOID.SERVER_AUTH, Usage.CLIENT_AUTH: ExtendedKeyUsageOID.CLIENT_AUTH}
+_USAGES: Final = {
+    Usage.SERVER_AUTH: ExtendedKeyUsageOID.SERVER_AUTH,
+    Usage.CLIENT_AUTH: ExtendedKeyUsageOID.CLIENT_AUTH,
+}
 _P256_BITS: Final = 256
 
 
