@@ -209,11 +209,11 @@ def test_a_report_of_a_report_is_the_same(situation: str) -> None:
 
 @pytest.mark.parametrize("situation", CONDITIONS)
 def test_every_condition_is_there_from_the_first_visit(situation: str) -> None:
-    """All six, in one order, with the generation they were judged by and words that fit."""
+    """All six, in one order, with the generation they were judged by and words that fit; a seventh for who expires."""
     seen, _ = CONDITIONS[situation]
     generation = replace(seen, credential=replace(seen.credential, generation=5))
     written = reported(generation)
-    assert tuple(item.type for item in written.conditions) == TYPES
+    assert tuple(item.type for item in written.conditions) == (*TYPES, *(["Expiring"] if seen.status is MORTAL else []))
     assert {item.observed_generation for item in written.conditions} == {5}
     assert written.observed_generation == 5
     assert all(item.reason for item in written.conditions)

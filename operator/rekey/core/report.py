@@ -90,12 +90,12 @@ def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
     yield _up_to_date(facts, status)
     yield _blocked(facts, hold)
     yield _undeclared(facts)
-    if (ending := expiry.verdict(facts)) is not None:
-        yield EXPIRING, *ending
     if hold.stalled:
         yield STALLED, True, hold.reason, hold.message
     else:
         yield STALLED, False, Reason.NONE, ""
+    if (ending := expiry.verdict(facts)) is not None:
+        yield EXPIRING, *ending
     if facts.fence is not None:
         yield FENCED, facts.fence.holds, facts.fence.reason, facts.fence.message
 
