@@ -71,22 +71,22 @@ TEMPLATE: Final = {
     "a key named version": R("token template", _DATA, {"version": "x"}, "are reserved"),
     "a key named version, alone": R("replace", _DATA, {"version": "x"}, "are reserved"),
     "a key of the version before": R("token template", _DATA, {"previous.token": "x"}, "are reserved"),
-    "the token's own key": R("token template", _DATA, {"token": "x"}, "must not have the key `token`"),
-    "the password's own key": R("password template", _DATA, {"password": "x"}, "must not have the key `password`"),
-    "the HMAC key's own key": R("hmac template", _DATA, {"key": "x"}, "must not have the key `key`"),
+    "the token's own key": R("token template", _DATA, {"token": "x"}, "must not have a key that is delivered"),
+    "the password's own key": R("password template", _DATA, {"password": "x"}, "must not have a key that is delivered"),
+    "the HMAC key's own key": R("hmac template", _DATA, {"key": "x"}, "must not have a key that is delivered"),
     "merging what was replaced": R("replace", _DATA, {"token": "${token}", "version": "1"}, "are reserved"),
-    "a misspelt placeholder": R("token template", _DATA, {"a": "${tokne}"}, "must hold no placeholder but ${token}"),
-    "another kind's placeholder": R("token template", _DATA, {"a": "${password}"}, "no placeholder but ${token}"),
-    "a placeholder that is not closed": R("token template", _DATA, {"a": "${token"}, "no placeholder but ${token}"),
+    "a misspelt placeholder": R("token template", _DATA, {"a": "${tokne}"}, "must hold no placeholder but"),
+    "another kind's placeholder": R("token template", _DATA, {"a": "${password}"}, "must hold no placeholder but"),
+    "a placeholder that is not closed": R("token template", _DATA, {"a": "${token"}, "must hold no placeholder but"),
     "a placeholder in a placeholder": R(
-        "token template", _DATA, {"a": "${to${token}ken}"}, "no placeholder but ${token}"
+        "token template", _DATA, {"a": "${to${token}ken}"}, "must hold no placeholder but"
     ),
-    "a placeholder behind two dollars": R("token template", _DATA, {"a": "$${x}"}, "no placeholder but ${token}"),
-    "a template expression": R("token template", _DATA, {"a": "${token:-x}"}, "no placeholder but ${token}"),
+    "a placeholder behind two dollars": R("token template", _DATA, {"a": "$${x}"}, "must hold no placeholder but"),
+    "a template expression": R("token template", _DATA, {"a": "${token:-x}"}, "must hold no placeholder but"),
     "the token in a password's template": R(
-        "password template", _DATA, {"a": "${token}"}, "no placeholder but ${password}"
+        "password template", _DATA, {"a": "${token}"}, "must hold no placeholder but"
     ),
-    "the HMAC key by its kind": R("hmac template", _DATA, {"a": "${hmacKey}"}, "no placeholder but ${key}"),
+    "the HMAC key by its kind": R("hmac template", _DATA, {"a": "${hmacKey}"}, "must hold no placeholder but"),
     "raw bytes in a text": R(
         "hmac template",
         "generate/hmacKey/encoding",

@@ -76,7 +76,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nLogLevel VERBOSE\n"
     )
     log = tmp_path / "log"
-    Path("/run/sshd").mkdir(exist_ok=True) if getpass.getuser() == "root" else None
+    if getpass.getuser() == "root":
+        Path("/run/sshd").mkdir(exist_ok=True)  # where it locks its children in
     with log.open("w") as out:
         process = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(tmp_path / "sshd_config")], stderr=out)
         try:

@@ -32,28 +32,21 @@ def _no_key(at: str, refused: str, message: str) -> Rule:
     return Rule(at, f"self.all(key, !({refused}))", message)
 
 
-def _placeholders(kind: str, keys: tuple[str, ...]) -> Rule:
-    """Return the rule that a template for that kind holds only placeholders that are filled."""
+def _of_kind(kind: str, asked: str) -> str:
+    """Return the condition that this is so of a credential of that kind."""
+    return f"(!has(self.generate.{kind}) || {asked})"
+
+
+def _filled(keys: tuple[str, ...]) -> str:
+    """Return the condition that a template holds only placeholders that are filled, where these are the keys."""
     own = "|".join(key.replace(".", "[.]") for key in keys)
     known = f"[{{]((previous[.])?({own})|version)[}}]"
-    named = ", ".join(f"${{{key}}}, ${{previous.{key}}}" for key in keys)
-    return Rule(
-        "spec",
-        f"!has(self.generate.{kind}) || !{_HAS_DATA} || {_DATA}.all(name,"
-        f" {_DATA}[name].matches('^([^$]|[$]+[^${{]|[$]+{known})*[$]*$'))",
-        f"must hold no placeholder but {named} and ${{version}}",
-        field=".target.template.data",
-    )
+    return f"{_DATA}.all(name, {_DATA}[name].matches('^([^$]|[$]+[^${{]|[$]+{known})*[$]*$'))"
 
 
-def _collision(kind: str, key: str) -> Rule:
-    """Return the rule that rendered data does not replace a plain key of that kind."""
-    return Rule(
-        "spec",
-        f"!(has(self.generate.{kind}) && {_MERGES} && {_HAS_DATA} && '{key}' in {_DATA})",
-        f"must not have the key `{key}`, which is delivered already: use `mergePolicy: Replace` for another",
-        field=".target.template.data",
-    )
+def _apart(keys: tuple[str, ...]) -> str:
+    """Return the condition that a template renders none of these keys."""
+    return f"!{list(keys)}.exists(key, key in {_DATA})"
 
 
 def _typed(name: str, kind: str, *keys: str) -> Rule:
@@ -104,8 +97,21 @@ TEMPLATE_RULES: Final = (
         "key == 'version' || key.startsWith('previous.')",
         "must not have the key `version` nor keys that begin with `previous.`: they are reserved",
     ),
-    *(_placeholders(kind, keys) for kind, keys in KEYS.items()),
-    *(_collision(kind, key) for kind, keys in KEYS.items() for key in keys),
+    # One rule for all kinds: what has no template is done with one look at it.
+    Rule(
+        "spec",
+        f"!{_HAS_DATA} || ({' && '.join(_of_kind(kind, _filled(keys)) for kind, keys in KEYS.items())})",
+        "must hold no placeholder but ${version}, ${<key>} and ${previous.<key>}, for the keys that the kind delivers"
+        " (docs/kinds.md)",
+        field=".target.template.data",
+    ),
+    Rule(
+        "spec",
+        f"!{_HAS_DATA} || !{_MERGES} ||"
+        f" ({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in KEYS.items())})",
+        "must not have a key that is delivered already: use `mergePolicy: Replace` for another",
+        field=".target.template.data",
+    ),
     Rule(
         "spec",
         "!has(self.generate.hmacKey) || self.generate.hmacKey.encoding != 'Raw'"

@@ -9,6 +9,7 @@
 from collections import Counter as Count
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
+from math import inf
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -158,12 +159,10 @@ class Gauges(Collector):
             "rekey_oldest_overdue_seconds", "By how much the most overdue rotation is late.", value=oldest
         )
 
-        ends = [seen.expires for seen in self._cache if seen.expires]
-        if ends:
-            yield GaugeMetricFamily(
-                "rekey_next_expiration_timestamp_seconds", "When the first of all current versions expires.",
-                value=min(ends),
-            )  # fmt: skip
+        ends = min((seen.expires for seen in self._cache if seen.expires), default=inf)
+        yield GaugeMetricFamily(
+            "rekey_next_expiration_timestamp_seconds", "When the first of all current versions expires.", value=ends
+        )
 
     def _queues(self) -> Iterator[Metric]:
         depth, age = self._queue.depth(), self._queue.oldest()
