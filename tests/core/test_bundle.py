@@ -167,6 +167,7 @@ def test_the_plain_names_are_a_versions_own_keys() -> None:
     assert bundle.plain_names(SHOWN, rendered, "") == ("token",)
     assert bundle.plain_names(SHOWN, rendered, bundle.PREVIOUS) == ("token",)
     assert bundle.plain_names(SHOWN, target(), "") == ("app.env", "token")
+    assert bundle.plain_names(KEEPING[1], target(), "") == ("tls.crt",)
 
 
 def test_a_version_survives_the_way_into_a_bundle_and_back() -> None:

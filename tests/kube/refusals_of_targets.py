@@ -70,6 +70,7 @@ TEMPLATE: Final = {
     "a key of 245 characters": R("token template", _DATA, {"a" * 245: "x"}, "must have keys of at most 244"),
     "a key named version": R("token template", _DATA, {"version": "x"}, "are reserved"),
     "a key named version, alone": R("replace", _DATA, {"version": "x"}, "are reserved"),
+    "a key of what is never shown": R("certificate template", _DATA, {"issuer.key": "x"}, "are reserved"),
     "a key of the version before": R("token template", _DATA, {"previous.token": "x"}, "are reserved"),
     "the token's own key": R("token template", _DATA, {"token": "x"}, "must not have a key that is delivered"),
     "the password's own key": R("password template", _DATA, {"password": "x"}, "must not have a key that is delivered"),

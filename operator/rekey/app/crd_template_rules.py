@@ -94,8 +94,8 @@ TEMPLATE_RULES: Final = (
     ),
     _no_key(
         "spec.target.template.data",
-        "key == 'version' || key.startsWith('previous.')",
-        "must not have the key `version` nor keys that begin with `previous.`: they are reserved",
+        "key == 'version' || key.startsWith('previous.') || key.startsWith('issuer.')",
+        "must not have the key `version` nor keys that begin with `previous.` or `issuer.`: they are reserved",
     ),
     # One rule for all kinds: what has no template is done with one look at it.
     Rule(
@@ -107,8 +107,7 @@ TEMPLATE_RULES: Final = (
     ),
     Rule(
         "spec",
-        f"!{_HAS_DATA} || !{_MERGES} ||"
-        f" ({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in KEYS.items())})",
+        f"!{_HAS_DATA} || !{_MERGES} || ({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in KEYS.items())})",
         "must not have a key that is delivered already: use `mergePolicy: Replace` for another",
         field=".target.template.data",
     ),

@@ -89,4 +89,4 @@ def plain_names(shown: Material, target: Target, prefix: str) -> tuple[str, ...]
     rendered = {VERSION, *(target.template.data if target.template else ())}
     keys = shown.keys()
     names = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
-    return tuple(name for name in names if name not in rendered and not name.startswith(PREVIOUS))
+    return tuple(name for name in names if name not in rendered and not name.startswith((PREVIOUS, ISSUER)))
