@@ -88,29 +88,30 @@ def test_what_is_said_names_the_version_and_the_moment() -> None:
     assert "`Stalled`, `Rotating`" in found[2]
 
 
+SHOP: dict[str, Any] = {"commonName": "a", "dnsNames": ["a.test"]}
+CERTIFICATE: dict[str, Any] = {"generate": {"certificate": SHOP}}
+SHORT = make("certificate", None, NOON, HOUR, **SHOP).material
 TOKEN = Material({"token": b"x"})
-OWN: dict[str, tuple[Material, timedelta | None, datetime | None]] = {
-    "a token without a lifetime": (TOKEN, None, None),
-    "a token": (TOKEN, DAY, NOON + DAY),
-    "a certificate by its own word": (
-        make("certificate", None, NOON, HOUR, commonName="a", dnsNames=["a.test"]).material,
-        *(DAY, NOON + HOUR),
-    ),
-    "a certificate of somebody else": (
-        make("certificate", None, NOON, HOUR, commonName="a", dnsNames=["a.test"]).material,
-        *(None, NOON + HOUR),
-    ),
+OWN: dict[str, tuple[dict[str, Any], Material, datetime | None]] = {
+    "a token without a lifetime": ({}, TOKEN, None),
+    "a token": (LIFE, TOKEN, NOON + 20 * DAY),
+    "a token beside which somebody put a certificate": (LIFE, SHORT, NOON + 20 * DAY),
+    "a certificate by its own word": ({**CERTIFICATE, **LIFE}, SHORT, NOON + HOUR),
+    "a certificate where `lifetime` was taken away": (CERTIFICATE, SHORT, NOON + HOUR),
 }
 
 
 @pytest.mark.parametrize("situation", OWN)
 def test_a_version_ends(situation: str) -> None:
     """A lifetime after it was made, in whole seconds; a certificate when it says."""
-    material, lifetime, end = OWN[situation]
-    assert expiry.of("api-v1", material, NOON + timedelta(milliseconds=300), lifetime) == end
+    changes, material, end = OWN[situation]
+    assert expiry.of(spec(**changes), "api-v1", material, NOON + timedelta(milliseconds=300)) == end
 
 
-def test_what_is_no_certificate_is_refused() -> None:
+@pytest.mark.parametrize(
+    "values", [{"tls.crt": b"-----BEGIN NONSENSE"}, {"tls.key": b"x"}], ids=["nonsense", "nothing"]
+)
+def test_what_is_no_certificate_is_refused(values: dict[str, bytes]) -> None:
     """The Secret is named, and nothing of what is in it."""
     with pytest.raises(Rejected, match=r"^Secret api: what stands under tls.crt is no certificate$"):
-        expiry.of("api", Material({"tls.crt": b"-----BEGIN NONSENSE"}), NOON, DAY)
+        expiry.of(spec(**CERTIFICATE), "api", Material(values), NOON)

@@ -142,7 +142,10 @@ class Machine(RuleBasedStateMachine):
         self._note("delete-secret", name + which)
         self.hand.delete("secrets", name + which)
 
-    @rule(name=credentials, key=st.sampled_from(["token", "tls.key", "version", "previous.token", "previous.version"]))
+    @rule(
+        name=credentials,
+        key=st.sampled_from(["token", "tls.key", "version", "previous.token", "previous.version", "more"]),
+    )
     def tamper_with_a_value(self, name: str, key: str) -> None:
         """Write a key of a bundle."""
         self._note("tamper", name, key)

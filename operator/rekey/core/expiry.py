@@ -5,7 +5,7 @@ An expired version passes the same gate as any other before it is revoked: a pod
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 
@@ -14,25 +14,26 @@ from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.record import floor
+from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Version
 from rekey.errors import Rejected
 
 CERTIFICATE = "tls.crt"
 
 
-def of(name: str, material: Material, made: datetime, lifetime: timedelta | None) -> datetime | None:
+def of(spec: RotatedCredentialSpec, name: str, material: Material, made: datetime) -> datetime | None:
     """Return when the version in that Secret ends: a certificate says so itself, whoever made it.
 
     Raises:
         Rejected: what should be a certificate is none.
     """
-    # Public; it stands in the Secret beside its private key.
-    certificate = material.reveal().get(CERTIFICATE)
-    if certificate is None:
+    if spec.generate.certificate is None:
+        lifetime = spec.rotation.lifetime
         return None if lifetime is None else floor(made + lifetime)
     try:
-        return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-    except ValueError:
+        # Public; it stands in the Secret beside its private key.
+        return x509.load_pem_x509_certificate(material.reveal()[CERTIFICATE]).not_valid_after_utc
+    except (KeyError, ValueError):
         text = f"Secret {name}: what stands under {CERTIFICATE} is no certificate"
         raise Rejected(Reason.INVALID_SPEC, text) from None
 

@@ -101,7 +101,7 @@ async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, pr
             handle=stored.uid,
             digest=digest,
             issued_time=stored.created,
-            expiration_time=expiry.of(name, stored.material, stored.created, facts.spec.rotation.lifetime),
+            expiration_time=expiry.of(facts.spec, name, stored.material, stored.created),
         )
         return version, stored.material
     raise Rejected(Reason.NAME_TAKEN, f"Secret {naming.version_name(facts, number)} belongs to somebody else")

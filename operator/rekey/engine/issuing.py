@@ -102,7 +102,7 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
         number=number,
         handle=view.uid,
         issued=view.created,
-        expires=expiry.of(view.name, view.material, view.created, spec.rotation.lifetime),
+        expires=expiry.of(spec, view.name, view.material, view.created),
         digest=view.annotations.get(naming.DIGEST),
         secret_name=view.name,
         pinned=pinned,
