@@ -90,6 +90,8 @@ def gathered(limit: int) -> str:
         cache.put(look(settled("late", version=11)))
         late = settled("overdue", version=12)
         late["status"]["nextRotationTime"] = "2026-11-21T11:59:00Z"
+        late["status"]["versions"][0]["expirationTime"] = "2026-11-21T11:00:00Z"  # it is not current
+        late["status"]["versions"][1]["expirationTime"] = "2026-11-21T12:00:00Z"
         late["status"]["conditions"].append({"type": "Stalled", "status": "True", "reason": "NameTaken"})
         cache.put(look(late))
         queue.add(Key("shop", "new"), Lane.CHANGE)
@@ -115,6 +117,8 @@ WANTED = [
     "rekey_retrying 4.0",
     "rekey_stuck 3.0",
     'rekey_overlap_end_timestamp_seconds{credential="late",namespace="shop"} 1.7952552e+09',
+    'rekey_expiration_timestamp_seconds{credential="overdue",namespace="shop"} 1.7952624e+09',
+    "rekey_next_expiration_timestamp_seconds 1.7952624e+09",
 ]
 
 

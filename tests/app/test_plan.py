@@ -73,6 +73,18 @@ PLANS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "207h version 3 is revoked (earliest)",
         ],
     ),
+    "a lifetime shorter than the schedule: so early that the overlap ends in time": (
+        {"rotation": {"schedule": "0 0 1 * *", "lifetime": "24h"}, "overlap": {"duration": "2h"}},
+        [
+            "0h version 1 is made; Secret orders shows it",
+            "22h version 2 is made",
+            "24h version 1 is revoked (earliest)",
+            "44h version 3 is made",
+            "46h version 2 is revoked (earliest)",
+            "66h version 4 is made",
+            "68h version 3 is revoked (earliest)",
+        ],
+    ),
     "consumers, and a policy that never revokes": (
         {
             "rotation": {"schedule": "0 0 * * *"},

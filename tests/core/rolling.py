@@ -33,9 +33,16 @@ def done(name: str) -> WorkloadView:
 def moving(
     now: float, *views: WorkloadView, pods: Any = (), entries: Any = None, slots: int = 1000, **changes: Any
 ) -> Facts:
-    """Return the facts so many seconds after noon; whoever says 2 was restarted by us at 10 seconds past."""
+    """Return the facts so many seconds after noon; whoever says 2 was restarted by us at 10 seconds past.
+
+    `ends`: when version 1 expires; other changes are those of the spec.
+    """
+    ends = changes.pop("ends", None)
     known = [entry(view.name, 2 if view.annotation == "2" else None, 10) for view in views]
     before = MOVING.model_copy(update={"consumers": tuple(known if entries is None else entries)})
+    if ends is not None:
+        mortal = tuple(one.model_copy(update={"expiration_time": ends}) for one in before.versions if one.number == 1)
+        before = before.model_copy(update={"versions": (*mortal, *before.versions[1:])})
     consumers = changes.pop("consumers", [{"kind": view.kind, "name": view.name} for view in views])
     return facts(before, after(now), spec(consumers=consumers, **changes), workloads=views, pods=pods, slots=slots)
 

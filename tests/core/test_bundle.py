@@ -13,6 +13,7 @@ from rekey.core.spec import Target
 SEVEN = (7, Material({"token": b"seven"}))
 SIX = (6, Material({"token": b"six"}))
 RAW = (7, Material({"key": b"\x00\xff"}))
+KEEPING = (7, Material({"tls.crt": b"seven", "issuer.key": b"sealed"}))
 Keys = dict[str, bytes]
 
 
@@ -71,6 +72,14 @@ RENDERED: dict[str, tuple[Target, Any, Any, Keys]] = {
         *(target("Replace", text="clé=${token}"), SEVEN, None),
         {"version": b"7", "text": "clé=seven".encode()},
     ),
+    "what is for the next version only is not shown": (
+        *(target(), KEEPING, (6, KEEPING[1])),
+        {"tls.crt": b"seven", "version": b"7", "previous.tls.crt": b"seven", "previous.version": b"6"},
+    ),
+    "nor does a template show it": (
+        *(target("Replace", text="[${issuer.key}${previous.issuer.key}]"), KEEPING, (6, KEEPING[1])),
+        {"version": b"7", "text": b"[]", "previous.version": b"6", "previous.text": b"[]"},
+    ),
     "a template without data": (target("Merge"), SEVEN, None, {"token": b"seven", "version": b"7"}),
 }
 
@@ -118,6 +127,7 @@ CONTAINS: dict[str, tuple[Keys, Keys, bool]] = {
     "less than asked": ({"a": b"1"}, {"a": b"1", "b": b"2"}, False),
     "another value": ({"a": b"1"}, {"a": b"2"}, False),
     "nothing asked": ({}, {}, True),
+    "what is never shown is not asked for": ({"a": b"1"}, {"a": b"1", "issuer.key": b"2"}, True),
 }
 
 
@@ -129,6 +139,12 @@ def test_one_contains_the_other(situation: str) -> None:
 
 
 SHOWN = Material({"token": b"n", "version": b"7", "previous.token": b"o", "previous.version": b"6", "app.env": b"r"})
+
+
+def test_a_bundle_may_show_all_but_what_is_for_the_next_version() -> None:
+    """Of a version that keeps nothing back, it may show everything."""
+    assert bundle.shown(KEEPING[1]) == Material({"tls.crt": b"seven"})
+    assert bundle.shown(SEVEN[1]) == SEVEN[1]
 
 
 def test_a_version_is_picked_out_of_a_bundle() -> None:
@@ -151,6 +167,7 @@ def test_the_plain_names_are_a_versions_own_keys() -> None:
     assert bundle.plain_names(SHOWN, rendered, "") == ("token",)
     assert bundle.plain_names(SHOWN, rendered, bundle.PREVIOUS) == ("token",)
     assert bundle.plain_names(SHOWN, target(), "") == ("app.env", "token")
+    assert bundle.plain_names(KEEPING[1], target(), "") == ("tls.crt",)
 
 
 def test_a_version_survives_the_way_into_a_bundle_and_back() -> None:

@@ -68,6 +68,7 @@ WAITING = MOVING.model_copy(update={"consumers": (entry(message="not restarted: 
 WAITING_STILL = MOVING.model_copy(update={"consumers": (entry(message="not restarted: paused; 1 pod"),)})
 TURN = MOVING.model_copy(update={"consumers": (entry(message="not restarted yet"),)})
 STALLED = judged(CONDEMNED, report.STALLED, "True", Reason.ROLLOUT_FAILED)
+SOON = judged(ONE, report.EXPIRING, "True", Reason.ABOUT_TO_EXPIRE)
 BOTH = MOVING.model_copy(update={"consumers": (entry("jobs"), entry("web"))})
 ONLY_WEB = MOVING.model_copy(update={"consumers": (entry("web"),)})
 
@@ -110,6 +111,10 @@ SAID: dict[str, tuple[Status, Status, list[Notice]]] = {
         *(BACK_DONE, judged(BACK_DONE, report.STALLED, "True", Reason.ROLLOUT_FAILED)),
         [],
     ),
+    "a version expires soon": (ONE, SOON, [Notice.EXPIRING]),
+    "it still expires soon": (SOON, SOON, []),
+    "it has expired": (SOON, judged(ONE, report.EXPIRING, "True", Reason.EXPIRED), [Notice.EXPIRING]),
+    "a newer one took its place": (SOON, judged(ONE, report.EXPIRING, "False", Reason.NONE), []),
     "other conditions are not announced": (ONE, judged(ONE, report.READY, "True", Reason.ACTIVE), []),
     "a consumer waits for a person": (TURN, WAITING, [Notice.CONSUMER_WAITING]),
     "a consumer waits for a person from the first look on": (MOVING, WAITING, [Notice.CONSUMER_WAITING]),

@@ -47,6 +47,7 @@ HOLD = {"hold": {"until": "2026-03-02T14:00:00Z", "reason": "audit"}}
 KEPT = status(retiring(overlap_start_time=NOON), active())
 FORCED = status(version(1, State.REVOKED, forced=True), active())
 BACK = status(active(1), ended(2), rotation=rotation(Step.ROLLED_BACK, next_attempt_time=NOON + DAY))
+MORTAL = status(active(1, expiration_time=NOON + 20 * DAY))
 Said = dict[str, tuple[str, Reason | str]]
 
 
@@ -167,6 +168,15 @@ CONDITIONS: dict[str, tuple[Facts, Said]] = {
             "Stalled": ("True", Reason.ROLLOUT_FAILED),
         },
     ),
+    "expiring soon although suspended: it works on": (
+        facts(MORTAL, NOON + 19 * DAY, spec(suspend=True)),
+        {"Ready": ("True", Reason.SUSPENDED), "Expiring": ("True", Reason.ABOUT_TO_EXPIRE)},
+    ),
+    "expired": (
+        facts(MORTAL, NOON + 20 * DAY, spec(suspend=True)),
+        {"Ready": ("False", Reason.EXPIRED), "Expiring": ("True", Reason.EXPIRED)},
+    ),
+    "far from its end": (facts(MORTAL), {"Ready": ("True", Reason.ACTIVE), "Expiring": ("False", Reason.NONE)}),
     "suspended": (
         facts(wish=spec(suspend=True)),
         {"Ready": ("True", Reason.SUSPENDED), "Stalled": ("False", Reason.NONE)},
@@ -199,11 +209,11 @@ def test_a_report_of_a_report_is_the_same(situation: str) -> None:
 
 @pytest.mark.parametrize("situation", CONDITIONS)
 def test_every_condition_is_there_from_the_first_visit(situation: str) -> None:
-    """All six, in one order, with the generation they were judged by and words that fit."""
+    """All six, in one order, with the generation they were judged by and words that fit; a seventh for who expires."""
     seen, _ = CONDITIONS[situation]
     generation = replace(seen, credential=replace(seen.credential, generation=5))
     written = reported(generation)
-    assert tuple(item.type for item in written.conditions) == TYPES
+    assert tuple(item.type for item in written.conditions) == (*TYPES, *(["Expiring"] if seen.status is MORTAL else []))
     assert {item.observed_generation for item in written.conditions} == {5}
     assert written.observed_generation == 5
     assert all(item.reason for item in written.conditions)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from rekey.core import rollout
@@ -72,6 +74,14 @@ ORDER: dict[str, tuple[Facts, Gist]] = {
         waits(NOON.replace(day=3, hour=2), Reason.AWAITING_WINDOW),
     ),
     "outside the window what rolls is still watched": (moving(60, rolling("web"), **NIGHTLY), wait(60)),
+    "outside the window, but the version that is left expires within `urgentBefore`": (
+        *(moving(7200, old("web"), ends=NOON + timedelta(hours=26), **NIGHTLY),),
+        restart("web"),
+    ),
+    "outside the window, and the version that is left expires a second later": (
+        *(moving(7200, old("web"), ends=NOON + timedelta(hours=26, seconds=1), **NIGHTLY),),
+        waits(NOON.replace(day=3, hour=2), Reason.AWAITING_WINDOW),
+    ),
     "in the window": (moving(60, old("web"), **NOON_WINDOW), restart("web")),
     "outside the window, where windows are preferred": (
         *(moving(60, old("web"), rotation={**NIGHTLY["rotation"], "windowPolicy": "Prefer"}),),

@@ -63,6 +63,23 @@ PROBLEMS: dict[str, tuple[RotatedCredentialSpec, dict[str, str]]] = {
         *(spec({"schedule": "0 3 * * *", "windows": [DAILY], "windowPolicy": "Prefer"}),),
         *({},),
     ),
+    "a lifetime longer than the schedule's gap": (spec({"schedule": "0 3 * * 1", "lifetime": "720h"}), {}),
+    "a lifetime shorter than the schedule's gap: it comes more often": (
+        *(spec({"schedule": "0 3 * * 1", "lifetime": "24h"}),),
+        *({},),
+    ),
+    "a lifetime of nothing but overlap": (
+        spec({"schedule": "0 3 * * 1", "lifetime": "1h30s"}, {"duration": "1h", "propagation": "30s"}),
+        {"spec.rotation.lifetime": "1h30s must be longer than 1h30s"},
+    ),
+    "a lifetime in which windows would always be ignored": (
+        spec({"schedule": "0 3 1 * *", "lifetime": "24h", "windows": [DAILY]}),
+        {"spec.rotation.lifetime": "24h must be longer than 24h"},
+    ),
+    "the same with windows that are only preferred, and a lifetime": (
+        *(spec({"schedule": "0 3 1 * *", "lifetime": "24h", "windows": [DAILY], "windowPolicy": "Prefer"}),),
+        *({},),
+    ),
     "a daily schedule that is urgent late enough": (
         *(spec({"schedule": "0 3 * * *", "windows": [DAILY], "urgentBefore": "4h"}),),
         *({},),

@@ -17,7 +17,7 @@ from rekey.core.spec import (
     Window,
     WindowPolicy,
 )
-from rekey.core.spec_generate import CHARACTERS, KEYS, Generate
+from rekey.core.spec_generate import CHARACTERS, KEYS, Generate, plain_keys
 from tests.kube.manifests import TWINS, changed
 
 TOKEN = TWINS["token"]
@@ -89,9 +89,10 @@ def test_a_spec_never_changes() -> None:
         spec.suspend = True  # type: ignore[misc]  # this is what is tried
 
 
-def test_every_kind_of_value_has_its_key() -> None:
-    """A generator added to the models without a key in the bundle is noticed."""
+def test_every_kind_of_value_has_its_keys() -> None:
+    """A generator added to the models without keys in the bundle is noticed, and each is told by what is set."""
     assert {field.alias or name for name, field in Generate.model_fields.items()} == set(KEYS)
+    assert {kind: plain_keys(read(TWINS[kind]).generate) for kind in KEYS} == KEYS
 
 
 def test_excluded_characters_are_gone_from_every_class() -> None:

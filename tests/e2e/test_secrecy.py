@@ -3,9 +3,16 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
 
 from tests.e2e import leaks
 from tests.e2e.conftest import Opening
@@ -13,10 +20,14 @@ from tests.e2e.history import History, recording
 from tests.e2e.manifests import BAD_VERSION, consumer, credential, workload
 from tests.e2e.reader import FOLDERS
 from tests.e2e.stage import Stage
+from tests.providers.making import make
 
 TOKEN = b"ord_0123456789abcdefghijkl.ThisHalfIsTheSecretOne+/=&%/0123456789"
+SHOP = {"commonName": "shop", "dnsNames": ["shop.test"]}
 SETTINGS = {"REKEY_LOG_LEVEL": "debug", "REKEY_DRIFT_INTERVAL": "2s"}
-KEYS = ("token", "password", "key")
+KEYS = ("token", "password", "key", "private.pem", "ssh-privatekey", "tls.key", "issuer.key")
+"""Everything that is secret in a version; beside it stand ids, certificates and public keys."""
+
 EVERYTHING = {**FOLDERS, "configmaps": "api/v1", "controllerrevisions": "apis/apps/v1"}
 
 PLANTED: dict[str, Callable[[bytes], bytes]] = {
@@ -40,6 +51,46 @@ def test_a_planted_leak_is_found(form: str) -> None:
     assert leaks.find(places, [TOKEN]) == ["here"]
 
 
+def private_keys() -> dict[str, bytes]:
+    """Return a private key of every kind, as it stands in a Secret."""
+    rsa: dict[str, Any] = {"algorithm": "RS256", "bits": 2048}
+    made = {
+        "a curve": make("signingKey").material.reveal()["private.pem"],
+        "RSA": make("signingKey", **rsa).material.reveal()["private.pem"],
+        "Ed25519": make("signingKey", algorithm="EdDSA").material.reveal()["private.pem"],
+        "SSH": make("sshKey").material.reveal()["ssh-privatekey"],
+    }
+    shop = make("certificate", commonName="shop", dnsNames=["shop.test"]).material.reveal()
+    return {**made, "a certificate": shop["tls.key"], "an authority": shop["issuer.key"]}
+
+
+PRIVATE = private_keys()
+LEAKED: dict[str, Callable[[bytes], str]] = {
+    "its file": lambda pem: pem.decode(),
+    "its file in JSON": lambda pem: json.dumps({"key": pem.decode()}),
+    "its file without the frame": lambda pem: "".join(pem.decode().splitlines()[1:-1]),
+    "its file in base64": lambda pem: b64encode(pem).decode(),
+    "its number in hex": lambda pem: max(leaks._numbers(pem), key=len).hex(),
+}
+
+
+@pytest.mark.parametrize("kind", PRIVATE)
+@pytest.mark.parametrize("form", LEAKED)
+def test_a_planted_private_key_is_found(kind: str, form: str) -> None:
+    """Wherever a part of it stands that is secret; its public half is no leak."""
+    here = f"before {LEAKED[form](PRIVATE[kind])} after"
+    places: dict[str, str | bytes] = {"here": here, "there": public_half(PRIVATE[kind])}
+    assert leaks.find(places, [PRIVATE[kind]]) == ["here"]
+
+
+def public_half(pem: bytes) -> bytes:
+    """Return the public key in PEM."""
+    load = load_ssh_private_key if b"OPENSSH" in pem else load_pem_private_key
+    key: Any = load(pem, None)
+    shown: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return shown
+
+
 @pytest.fixture
 def talkative(opening: Opening) -> Iterator[Stage]:
     """Give a stage whose operator logs all it ever logs and repairs drift at once."""
@@ -55,7 +106,7 @@ def test_no_value_leaves_its_secrets(talkative: Stage) -> None:
         _live(stage)
         history = recorder.history()
         values = issued(history)
-        assert len(values) >= 10
+        assert len(values) >= 20
         places = {**everywhere(stage), **past(history)}
         assert leaks.find(places, values) == []
 
@@ -85,10 +136,14 @@ def _live(stage: Stage) -> None:
         credential("pass", generate={"password": {"length": 40}}),
         credential("hmac", generate={"hmacKey": {"bytes": 32, "encoding": "Raw"}}),
         credential("hex", generate={"hmacKey": {"bytes": 32, "encoding": "Hex"}}),
+        credential("sign", generate={"signingKey": {}}),
+        credential("rsa", generate={"signingKey": {"algorithm": "RS256", "bits": 2048}}),
+        credential("ssh", generate={"sshKey": {}}),
+        credential("tls", generate={"certificate": SHOP}, rotation={"lifetime": "1440h"}),
         credential("found", generate={"password": {}}, target={"adopt": "Unowned"}),
         credential("fails", consumers=[consumer("bad")], rollout={"progressDeadline": "2s"}),
     )
-    names = ["tok", "pass", "hmac", "hex", "found", "fails"]
+    names = ["tok", "pass", "hmac", "hex", "sign", "rsa", "ssh", "tls", "found", "fails"]
     for name in names:
         stage.until_states(name, {1: "Active"})
     stage.until_ready("app")

@@ -20,7 +20,7 @@ HOT = {"kind": "Deployment", "name": "hot", "refresh": "None"}
 
 def spec(trigger: str | None = None, **changes: Any) -> dict[str, Any]:
     """Return a token spec with changes at the top level."""
-    rotation: dict[str, Any] = {"interval": "240h", "jitterPercent": 0}
+    rotation: dict[str, Any] = {**changes.pop("rotation", {"interval": "240h", "jitterPercent": 0})}
     if trigger:
         rotation["trigger"] = trigger
     base: dict[str, Any] = {
@@ -133,6 +133,10 @@ def _revoke(world: World) -> None:
 
 ALL = [WEB, JOBS, HOT]
 ADOPT = {"adopt": "Unowned"}
+CERTIFICATE: dict[str, Any] = {
+    "generate": {"certificate": {"commonName": "shop", "dnsNames": ["shop.test"]}},
+    "rotation": {"interval": "240h", "jitterPercent": 0, "lifetime": "480h"},
+}
 SCENARIOS: dict[str, Scenario] = {
     "two rotations without consumers": Scenario((_apply(), _apply("a"), _apply("b"))),
     "a rotation with three kinds of consumers": Scenario(
@@ -169,5 +173,8 @@ SCENARIOS: dict[str, Scenario] = {
         (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _back))
     ),
     "a version that a person revokes": Scenario((_apply(), _both(_apply("a"), _revoke))),
+    "a certificate, whose second version is issued by the authority of the first": Scenario(
+        (_apply(**CERTIFICATE), _apply("a", **CERTIFICATE), _apply("b", **CERTIFICATE))
+    ),
     "a spec whose generator changes": Scenario((_apply(), _apply(generate={"token": {"prefix": "ord_", "bytes": 48}}))),
 }

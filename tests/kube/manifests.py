@@ -21,10 +21,28 @@ def _templated(kind: str, key: str, **template: Any) -> dict[str, Any]:
     }
 
 
+def _made(kind: str, **rules: Any) -> dict[str, Any]:
+    return {"generate": {kind: rules}, "rotation": {"interval": "720h", "lifetime": "1440h"}}
+
+
 TWINS: Final[dict[str, dict[str, Any]]] = {
     "token": _TOKEN,
     "password": {"generate": {"password": {}}, "rotation": {"interval": "720h"}},
     "hmacKey": {"generate": {"hmacKey": {}}, "rotation": {"interval": "720h"}},
+    "signingKey": _made("signingKey"),
+    "sshKey": _made("sshKey", comment="deploy"),
+    "certificate": _made("certificate", commonName="shop", dnsNames=["shop.test", "*.shop.test"]),
+    "rsa signing key": _made("signingKey", algorithm="RS256", bits=2048),
+    "rsa ssh key": _made("sshKey", type="rsa", bits=3072),
+    "rsa certificate": _made("certificate", algorithm="RS256", bits=2048, commonName="shop", ipAddresses=["10.0.0.1"]),
+    "client certificate": _made("certificate", commonName="shop", usages=["ClientAuth"], caLifetime="1440h"),
+    "lifetime": {
+        "generate": {"token": {}},
+        "rotation": {"interval": "720h", "lifetime": "723h"},
+        "overlap": {"duration": "2h59m59s"},
+    },
+    "tls": {**_made("certificate", commonName="a", dnsNames=["a"]), "target": {"type": "kubernetes.io/tls"}},
+    "ssh-auth": {**_made("sshKey"), "target": {"type": "kubernetes.io/ssh-auth"}},
     "weak password": {
         "generate": {"password": {"length": 22, "classes": ["Upper", "Lower", "Digit"]}},
         "rotation": {"interval": "720h"},
@@ -71,6 +89,12 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
     "token template": _templated("token", "token"),
     "password template": _templated("password", "password"),
     "hmac template": _templated("hmacKey", "key"),
+    "signing template": _templated("signingKey", "private.pem"),
+    "ssh template": _templated("sshKey", "ssh-privatekey"),
+    "certificate template": {
+        **_templated("certificate", "tls.crt"),
+        **_made("certificate", commonName="shop", dnsNames=["shop.test"]),
+    },
     "metadata": _templated(
         "token",
         "token",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.kube import refusals
+from tests.kube import refusals, refusals_of_keys
 from tests.kube.manifests import GONE
 from tests.kube.refusals import Refusal
 
@@ -19,7 +19,17 @@ TARGET: Final = {
     "a Secret's name of 241 characters": R("target", "target/secretName", "a" * 241, "may not be more than 240"),
     "a service account's token": R("target", "target/type", "kubernetes.io/service-account-token", "Unsupported value"),
     "a bootstrap token": R("target", "target/type", "bootstrap.kubernetes.io/token", "Unsupported value"),
-    "a TLS Secret": R("target", "target/type", "kubernetes.io/tls", "Unsupported value"),
+    "a TLS Secret of a token": R(
+        "target", "target/type", "kubernetes.io/tls", "needs the keys `tls.crt` and `tls.key`"
+    ),
+    "a TLS Secret whose keys are replaced away": R(
+        *("tls", "target/template", {"mergePolicy": "Replace", "data": {"tls.crt": "${tls.crt}"}}),
+        *("needs the keys `tls.crt` and `tls.key`", "target.type"),
+    ),
+    "an SSH Secret of a token": R(
+        "target", "target/type", "kubernetes.io/ssh-auth", "needs the key `ssh-privatekey`: generate a sshKey"
+    ),
+    "an unknown type": R("target", "target/type", "example.com/tls", "Unsupported value"),
     "basic-auth without a password": R("token", "target/type", "kubernetes.io/basic-auth", "needs the key `password`"),
     "basic-auth whose password is replaced away": R(
         "basic-auth", "target/template/mergePolicy", "Replace", "needs the key `password`", at="target.type"
@@ -60,23 +70,24 @@ TEMPLATE: Final = {
     "a key of 245 characters": R("token template", _DATA, {"a" * 245: "x"}, "must have keys of at most 244"),
     "a key named version": R("token template", _DATA, {"version": "x"}, "are reserved"),
     "a key named version, alone": R("replace", _DATA, {"version": "x"}, "are reserved"),
+    "a key of what is never shown": R("certificate template", _DATA, {"issuer.key": "x"}, "are reserved"),
     "a key of the version before": R("token template", _DATA, {"previous.token": "x"}, "are reserved"),
-    "the token's own key": R("token template", _DATA, {"token": "x"}, "must not have the key `token`"),
-    "the password's own key": R("password template", _DATA, {"password": "x"}, "must not have the key `password`"),
-    "the HMAC key's own key": R("hmac template", _DATA, {"key": "x"}, "must not have the key `key`"),
+    "the token's own key": R("token template", _DATA, {"token": "x"}, "must not have a key that is delivered"),
+    "the password's own key": R("password template", _DATA, {"password": "x"}, "must not have a key that is delivered"),
+    "the HMAC key's own key": R("hmac template", _DATA, {"key": "x"}, "must not have a key that is delivered"),
     "merging what was replaced": R("replace", _DATA, {"token": "${token}", "version": "1"}, "are reserved"),
-    "a misspelt placeholder": R("token template", _DATA, {"a": "${tokne}"}, "must hold no placeholder but ${token}"),
-    "another kind's placeholder": R("token template", _DATA, {"a": "${password}"}, "no placeholder but ${token}"),
-    "a placeholder that is not closed": R("token template", _DATA, {"a": "${token"}, "no placeholder but ${token}"),
+    "a misspelt placeholder": R("token template", _DATA, {"a": "${tokne}"}, "must hold no placeholder but"),
+    "another kind's placeholder": R("token template", _DATA, {"a": "${password}"}, "must hold no placeholder but"),
+    "a placeholder that is not closed": R("token template", _DATA, {"a": "${token"}, "must hold no placeholder but"),
     "a placeholder in a placeholder": R(
-        "token template", _DATA, {"a": "${to${token}ken}"}, "no placeholder but ${token}"
+        "token template", _DATA, {"a": "${to${token}ken}"}, "must hold no placeholder but"
     ),
-    "a placeholder behind two dollars": R("token template", _DATA, {"a": "$${x}"}, "no placeholder but ${token}"),
-    "a template expression": R("token template", _DATA, {"a": "${token:-x}"}, "no placeholder but ${token}"),
+    "a placeholder behind two dollars": R("token template", _DATA, {"a": "$${x}"}, "must hold no placeholder but"),
+    "a template expression": R("token template", _DATA, {"a": "${token:-x}"}, "must hold no placeholder but"),
     "the token in a password's template": R(
-        "password template", _DATA, {"a": "${token}"}, "no placeholder but ${password}"
+        "password template", _DATA, {"a": "${token}"}, "must hold no placeholder but"
     ),
-    "the HMAC key by its kind": R("hmac template", _DATA, {"a": "${hmacKey}"}, "no placeholder but ${key}"),
+    "the HMAC key by its kind": R("hmac template", _DATA, {"a": "${hmacKey}"}, "must hold no placeholder but"),
     "raw bytes in a text": R(
         "hmac template",
         "generate/hmacKey/encoding",
@@ -154,11 +165,12 @@ CONSUMERS: Final = {
     "an unknown answer to failure": R("token", "rollout/onFailure", "Ignore", "Unsupported value"),
 }
 
-REFUSED: Final[dict[str, Refusal]] = {**refusals.REFUSED, **TARGET, **TEMPLATE, **CONSUMERS}
+REFUSED: Final[dict[str, Refusal]] = {**refusals.REFUSED, **refusals_of_keys.REFUSED, **TARGET, **TEMPLATE, **CONSUMERS}
 
 # Refused when an accepted resource is updated.
 IMMUTABLE: Final = {
     "another kind of value": R("token", "generate", {"password": {}}, "cannot change its kind"),
+    "a certificate that becomes an SSH key": R("certificate", "generate", {"sshKey": {}}, "cannot change its kind"),
     "another Secret": R("target", "target/secretName", "other", "is immutable"),
     "no more a Secret's name": R("target", "target/secretName", GONE, "is immutable"),
     "a Secret's name where the default was": R("token", "target/secretName", "other", "is immutable"),

@@ -34,6 +34,10 @@ from tests.model.strategies import DEPLOYMENTS, NAMES, edits
 HOUR = 3600
 PATIENCE = 120.0
 SETTINGS = {"REKEY_DRIFT_INTERVAL": "2s", "REKEY_MAX_ROLLOUTS_PER_NAMESPACE": "50"}
+CERTIFICATE = {
+    "generate": {"certificate": {"commonName": "shop", "dnsNames": ["shop.test"]}},
+    "rotation": {"lifetime": "1440h"},
+}
 LAUNCHER = ("-m", "tests.model.moved_clock")
 
 
@@ -75,7 +79,7 @@ class Machine(RuleBasedStateMachine):
             self.hand.create("deployments", workload(name, *NAMES[:2], replicas=1))
         apps = [consumer(name) for name in DEPLOYMENTS]
         for place, name in enumerate(NAMES):
-            self._create(name, consumers=apps if place < 2 else [])
+            self._create(name, consumers=apps if place < 2 else [], **(CERTIFICATE if name == NAMES[-1] else {}))
         self.stage.until(self._all_are_current, "the first versions")
         return multiple(*NAMES)
 
@@ -138,7 +142,10 @@ class Machine(RuleBasedStateMachine):
         self._note("delete-secret", name + which)
         self.hand.delete("secrets", name + which)
 
-    @rule(name=credentials, key=st.sampled_from(["token", "version", "previous.token", "previous.version", "more"]))
+    @rule(
+        name=credentials,
+        key=st.sampled_from(["token", "tls.key", "version", "previous.token", "previous.version", "more"]),
+    )
     def tamper_with_a_value(self, name: str, key: str) -> None:
         """Write a key of a bundle."""
         self._note("tamper", name, key)

@@ -14,6 +14,7 @@ from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.engine import issuing, showing
 from rekey.errors import Conflict, Taken
+from rekey.ports.issuer import Order
 from rekey.ports.secrets import NewSecret, SecretView
 from tests.engine.scenarios import WEB, spec
 from tests.model import checker, server_made
@@ -130,7 +131,7 @@ def _stored_afterwards(patch: pytest.MonkeyPatch, rack: Rack) -> None:
     activate, waiting = showing.activate, dict[int, NewSecret]()
 
     async def issue(ports: Any, issuer: Any, facts: Facts, effect: Any) -> tuple[Outcome, Material]:
-        made = issuer.issue(facts.spec.generate).material
+        made = (await issuer.issue(Order(facts.spec.generate, ports.clock.now()))).material
         digest = start.wanted_digest(facts.spec)
         waiting[effect.number] = new = issuing.version_secret(facts, effect.number, made, digest)
         now = ports.clock.now()
@@ -167,9 +168,13 @@ class Keeping:
     def __init__(self, issuer: Any) -> None:
         self._issuer, self.last = issuer, Material({})
 
-    def issue(self, generate: Any) -> Any:
+    def builds_on(self, generate: Any) -> bool:
+        """Tell what the other one tells."""
+        return bool(self._issuer.builds_on(generate))
+
+    async def issue(self, order: Any) -> Any:
         """Make a value."""
-        made = self._issuer.issue(generate)
+        made = await self._issuer.issue(order)
         self.last = made.material
         return made
 

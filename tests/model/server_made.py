@@ -22,7 +22,7 @@ from rekey.core.status import Rotation, Step
 from rekey.engine import issuing
 from rekey.engine.reconcile import Pass, Result
 from rekey.ports.cluster import Ports
-from rekey.ports.issuer import Issuer
+from rekey.ports.issuer import Issuer, Order
 from rekey.ports.secrets import SecretChange, SecretView
 from tests.model.replicas import Rack, Stepped, Turn
 from tests.sim.ports import NAMESPACE, Secrets
@@ -43,7 +43,8 @@ def install(patch: pytest.MonkeyPatch, rack: Rack, backend: Backend) -> None:  #
     act, run = Pass._act, Pass.run
 
     async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tuple[Outcome, Material]:
-        number, made = next(names), issuer.issue(facts.spec.generate).material
+        order = Order(facts.spec.generate, ports.clock.now())
+        number, made = next(names), (await issuer.issue(order)).material
         notes = {"rekey.dev/trigger": facts.spec.rotation.trigger or ""}
         digest = start.wanted_digest(facts.spec)
         # Nothing of Kubernetes stands before the backend: no fence, only the wait for its answer.

@@ -33,6 +33,10 @@ CHOSEN: dict[str, list[Any]] = {
     "secretName": [*NAMES, "shared"],
     "name": [*DEPLOYMENTS, "nowhere"],
     "matchLabels": [{"app": name} for name in DEPLOYMENTS],
+    "lifetime": ["720h", "1440h"],
+    "caLifetime": ["1440h", "8760h"],
+    "ipAddresses": [["10.0.0.1"], ["::1"]],
+    "algorithm": ["ES256", "EdDSA"],
     "classes": [["Upper", "Lower", "Digit"], ["Lower", "Symbol"]],
 }
 

@@ -48,6 +48,11 @@ def _asked() -> Sheet:
     return first().spec(overlap=OVERLAP, rotation={"trigger": "a"})
 
 
+def _keeping() -> Sheet:
+    """Return a history in which version 1 holds what is for the next version only."""
+    return Sheet().spec(overlap=OVERLAP).version(1, **{"issuer.key": "k"}).bundle(1).ledger("Active")
+
+
 def _alone() -> Sheet:
     """Return a history without a pod."""
     return first().pod(gone=True)
@@ -117,6 +122,9 @@ GOOD: dict[str, Callable[[], Sheet]] = {
     "a revocation by force at the deadline": lambda: revoked(
         overlapping(overlap={"duration": "10s", "deadline": "20s", "atDeadline": "Revoke"}).wait(20), "Revoking-forced"
     ),
+    "a version that keeps something for the next one, and is made again without it": lambda: (
+        _keeping().version(1, gone=True, by_hand=True).version(1, meta={"uid": "again"})
+    ),
     "one that is stuck and says so": lambda: first().ledger("Active", at_rest=False, conditions=[STALLED]),
 }
 
@@ -156,6 +164,10 @@ BAD: dict[str, tuple[str, Callable[[], Sheet]]] = {
     "what stands behind previous is of another version": (
         "S5",
         lambda: overlapping().bundle(2, 1, **{"previous.token": "value-2"}).bundle(2, 1),
+    ),
+    "a bundle shows what is for the next version only": (
+        "S5",
+        lambda: _keeping().bundle(1, None, **{"issuer.key": "k"}).bundle(1),
     ),
     "a stranger's Secret is written": (
         "S6",

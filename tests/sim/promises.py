@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 
+PUBLIC = {"kid", "algorithm", "public.pem", "ssh-publickey", "tls.crt", "ca.crt"}
+"""Keys whose values are no secrets."""
+
+
 class Promises:
     """What must hold, and what was seen so far."""
 
@@ -82,18 +86,19 @@ class Promises:
             self.last_held[bundle, number] = self.world.time
 
     def _bundle_is_whole(self, bundle: str, view: SecretView) -> None:
-        """S4 and S5: the current version exists, and each part of the bundle is of one version."""
+        """S4, S5 and S7: the current version exists, each part is of one version, and nothing is shown beside them."""
         values = view.material.reveal()
         current, previous = content.shown_versions(view.material)
         if current is None or self.excused:
             return
         stored = self.world.secrets.get(f"{bundle}-v{current}")
         assert stored is not None, f"S4: the bundle shows version {current}, which does not exist"
-        for key, value in stored.material.reveal().items():
+        assert not [key for key in values if "issuer." in key], "S7: what is for the next version only is shown"
+        for key, value in content.shown(stored.material).reveal().items():
             assert values.get(key) == value, f"S5: {key} in the bundle is not of version {current}"
         before = self.world.secrets.get(f"{bundle}-v{previous}") if previous is not None else None
         if before is not None:
-            for key, value in before.material.reveal().items():
+            for key, value in content.shown(before.material).reveal().items():
                 assert values.get(f"previous.{key}") == value, f"S5: previous.{key} is not of version {previous}"
 
     def _nothing_leaks(self) -> None:
@@ -113,7 +118,8 @@ class Promises:
             return
         assert view.immutable, f"{view.name} must be immutable"
         self.minted[view.name] += 1
-        self.values |= {f"{view.name}.{key}": value for key, value in view.material.reveal().items()}
+        values = {key: value for key, value in view.material.reveal().items() if key not in PUBLIC}
+        self.values |= {f"{view.name}.{key}": value for key, value in values.items()}
         bundle = view.name.rsplit("-v", 1)[0]
         history = self.world.history.get(bundle, [])
         seen = {shown.number for shown in history}

@@ -8,6 +8,7 @@
 from typing import Final
 
 from rekey.app import crd_entropy
+from rekey.app.crd_key_rules import KEY_RULES
 from rekey.app.crd_rule import Rule
 from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
 from rekey.core import duration
@@ -57,8 +58,8 @@ _NAMES: Final = (
 _GENERATE: Final = (
     Rule(
         "spec.generate",
-        "[has(self.password), has(self.token), has(self.hmacKey)].exists_one(kind, kind)",
-        "must have exactly one of `password`, `token` and `hmacKey`",
+        f"[{', '.join(f'has(self.{kind})' for kind in KEYS)}].exists_one(kind, kind)",
+        f"must have exactly one of {', '.join(f'`{kind}`' for kind in KEYS)}",
     ),
     Rule(
         "spec.generate",
@@ -86,6 +87,8 @@ _GENERATE: Final = (
 
 _TIME: Final = (
     between("spec.rotation.interval", "1s", "87600h"),
+    between("spec.rotation.lifetime", "1s", "175200h"),
+    between("spec.generate.certificate.caLifetime", "1s", "219000h"),
     between("spec.rotation.windows[].duration", "1s", "168h"),
     between("spec.rotation.urgentBefore", "0s", "8760h"),
     between("spec.overlap.propagation", "0s", "24h"),
@@ -129,6 +132,15 @@ _TIME: Final = (
     ),
     Rule(
         "spec",
+        "!has(self.rotation.lifetime) || !has(self.rotation.interval)"
+        f" || !({_whole('self.rotation.lifetime', 'self.rotation.interval', 'self.overlap.duration')})"
+        " || duration(self.rotation.lifetime) > duration(self.rotation.interval) + duration(self.overlap.duration)",
+        "must be greater than `interval` and `overlap.duration` together: a version expires after its successor took"
+        " over, and not in the overlap",
+        field=".rotation.lifetime",
+    ),
+    Rule(
+        "spec",
         f"self.?consumers.orValue([]).size() == 0 || !({_whole('self.overlap.duration')})"
         " || duration(self.overlap.duration) > duration('0s')",
         "must be greater than 0s when there are consumers: they cannot all change at one instant",
@@ -157,4 +169,4 @@ _CONSUMERS: Final = (
     *selecting("spec.consumers[].selector", "it would choose every workload of the namespace"),
 )
 
-RULES: Final = (*_NAMES, *_GENERATE, *_TIME, *_CONSUMERS, *TEMPLATE_RULES)
+RULES: Final = (*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *TEMPLATE_RULES)

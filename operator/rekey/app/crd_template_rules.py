@@ -32,25 +32,35 @@ def _no_key(at: str, refused: str, message: str) -> Rule:
     return Rule(at, f"self.all(key, !({refused}))", message)
 
 
-def _placeholders(kind: str, key: str) -> Rule:
-    """Return the rule that a template for that kind holds only placeholders that are filled."""
-    known = f"[{{]((previous[.])?{key}|version)[}}]"
-    return Rule(
-        "spec",
-        f"!has(self.generate.{kind}) || !{_HAS_DATA} || {_DATA}.all(name,"
-        f" {_DATA}[name].matches('^([^$]|[$]+[^${{]|[$]+{known})*[$]*$'))",
-        f"must hold no placeholder but ${{{key}}}, ${{previous.{key}}} and ${{version}}",
-        field=".target.template.data",
-    )
+def _of_kind(kind: str, asked: str) -> str:
+    """Return the condition that this is so of a credential of that kind."""
+    return f"(!has(self.generate.{kind}) || {asked})"
 
 
-def _collision(kind: str, key: str) -> Rule:
-    """Return the rule that rendered data does not replace the plain key of that kind."""
+def _filled(keys: tuple[str, ...]) -> str:
+    """Return the condition that a template holds only placeholders that are filled, where these are the keys."""
+    own = "|".join(key.replace(".", "[.]") for key in keys)
+    known = f"[{{]((previous[.])?({own})|version)[}}]"
+    return f"{_DATA}.all(name, {_DATA}[name].matches('^([^$]|[$]+[^${{]|[$]+{known})*[$]*$'))"
+
+
+def _apart(keys: tuple[str, ...]) -> str:
+    """Return the condition that a template renders none of these keys."""
+    return f"!{list(keys)}.exists(key, key in {_DATA})"
+
+
+def _typed(name: str, kind: str, *keys: str) -> Rule:
+    """Return the rule that a type of Secret has the keys that it needs, from that kind or from the template."""
+    given = " && ".join([_HAS_DATA, *(f"'{key}' in {_DATA}" for key in keys)])
+    one = "keys" if len(keys) > 1 else "key"
+    named, it = " and ".join(f"`{key}`" for key in keys), "them" if len(keys) > 1 else "it"
+    own = f" || (has(self.generate.{kind}) && {_MERGES})" if kind else ""
+    made = f"generate a {kind} or add {it} to `template.data`" if kind else f"add {it} to `template.data`"
     return Rule(
         "spec",
-        f"!(has(self.generate.{kind}) && {_MERGES} && {_HAS_DATA} && '{key}' in {_DATA})",
-        f"must not have the key `{key}`, which is delivered already: use `mergePolicy: Replace` for another",
-        field=".target.template.data",
+        f"self.target.type != 'kubernetes.io/{name}' || ({given}){own}",
+        f"needs the {one} {named}: {made}",
+        field=".target.type",
     )
 
 
@@ -84,11 +94,23 @@ TEMPLATE_RULES: Final = (
     ),
     _no_key(
         "spec.target.template.data",
-        "key == 'version' || key.startsWith('previous.')",
-        "must not have the key `version` nor keys that begin with `previous.`: they are reserved",
+        "key == 'version' || key.startsWith('previous.') || key.startsWith('issuer.')",
+        "must not have the key `version` nor keys that begin with `previous.` or `issuer.`: they are reserved",
     ),
-    *(_placeholders(kind, key) for kind, key in KEYS.items()),
-    *(_collision(kind, key) for kind, key in KEYS.items()),
+    # One rule for all kinds: what has no template is done with one look at it.
+    Rule(
+        "spec",
+        f"!{_HAS_DATA} || ({' && '.join(_of_kind(kind, _filled(keys)) for kind, keys in KEYS.items())})",
+        "must hold no placeholder but ${version}, ${<key>} and ${previous.<key>}, for the keys that the kind delivers"
+        " (docs/kinds.md)",
+        field=".target.template.data",
+    ),
+    Rule(
+        "spec",
+        f"!{_HAS_DATA} || !{_MERGES} || ({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in KEYS.items())})",
+        "must not have a key that is delivered already: use `mergePolicy: Replace` for another",
+        field=".target.template.data",
+    ),
     Rule(
         "spec",
         "!has(self.generate.hmacKey) || self.generate.hmacKey.encoding != 'Raw'"
@@ -96,17 +118,8 @@ TEMPLATE_RULES: Final = (
         "must not hold the key itself with `encoding: Raw`: its bytes are no text",
         field=".target.template.data",
     ),
-    Rule(
-        "spec",
-        f"self.target.type != 'kubernetes.io/basic-auth' || ({_HAS_DATA} && 'password' in {_DATA})"
-        f" || (has(self.generate.password) && {_MERGES})",
-        "needs the key `password`: generate a password or add the key to `template.data`",
-        field=".target.type",
-    ),
-    Rule(
-        "spec",
-        f"self.target.type != 'kubernetes.io/dockerconfigjson' || ({_HAS_DATA} && '.dockerconfigjson' in {_DATA})",
-        "needs the key `.dockerconfigjson` in `template.data`",
-        field=".target.type",
-    ),
+    _typed("basic-auth", "password", "password"),
+    _typed("dockerconfigjson", "", ".dockerconfigjson"),
+    _typed("tls", "certificate", "tls.crt", "tls.key"),
+    _typed("ssh-auth", "sshKey", "ssh-privatekey"),
 )

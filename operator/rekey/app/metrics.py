@@ -1,6 +1,6 @@
 """The figures at /metrics, and how many time series each may have.
 
-1. No label holds a name but in the three series per credential, which only the most urgent credentials have
+1. No label holds a name but in the four series per credential, which only the most urgent credentials have
    (`REKEY_METRICS_PER_CREDENTIAL`); every other label comes from a closed list.
 2. What follows from the state is computed when it is asked for, from the cache; nothing is kept in step.
 3. Times are seconds since 1970, as Prometheus has them.
@@ -9,6 +9,7 @@
 from collections import Counter as Count
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
+from math import inf
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -158,6 +159,11 @@ class Gauges(Collector):
             "rekey_oldest_overdue_seconds", "By how much the most overdue rotation is late.", value=oldest
         )
 
+        ends = min((seen.expires for seen in self._cache if seen.expires), default=inf)
+        yield GaugeMetricFamily(
+            "rekey_next_expiration_timestamp_seconds", "When the first of all current versions expires.", value=ends
+        )
+
     def _queues(self) -> Iterator[Metric]:
         depth, age = self._queue.depth(), self._queue.oldest()
         depths = GaugeMetricFamily("rekey_queue_depth", "Credentials waiting for a worker.", labels=["lane"])
@@ -195,4 +201,5 @@ _TIMES: Final[tuple[tuple[str, str, Callable[[Seen], int]], ...]] = (
     ("rekey_next_rotation_timestamp_seconds", "When the next rotation may begin.", lambda seen: seen.next),
     ("rekey_last_rotation_timestamp_seconds", "When the current version became current.", lambda seen: seen.last),
     ("rekey_overlap_end_timestamp_seconds", "Until when the version before is accepted.", lambda seen: seen.overlap),
+    ("rekey_expiration_timestamp_seconds", "When the current version expires.", lambda seen: seen.expires),
 )

@@ -25,6 +25,7 @@ _WHY = {
     StartReason.WINDOW: "the last window before it is due",
     StartReason.URGENT: "no window opens in time",
     StartReason.REQUESTED: "it was asked for",
+    StartReason.EXPIRES: "the version before expires",
 }
 
 
@@ -55,7 +56,7 @@ def of_manifest(name: str, spec: RotatedCredentialSpec, now: datetime) -> Plan:
     target = spec.target.secret_name or name.rpartition("/")[2]
     taken = f", or taken over from Secret {target} if that exists" if spec.target.adopt is Adopt.UNOWNED else ""
     first = PlanLine(now, f"version 1 is made{taken}; Secret {target} shows it", "there is no version yet", "now")
-    lines = [first, *_rotations(spec, _Past(now, 1, 2, now), now, lambda _: None)]
+    lines = [first, *_rotations(spec, _Past(now, 1, 2, now, _end(spec, now)), now, lambda _: None)]
     return Plan(name, (), tuple(lines))
 
 
@@ -69,7 +70,7 @@ async def of_credential(credential: Credential, now: datetime, look: LookAt) -> 
     if active is not None and not found and credential.deleting is None:
         last = status.last_rotation_time or active.activated_time or now
         failed = status.rotation.next_attempt_time if status.rotation is not None else None
-        past = _Past(last, active.number, ledger.next_number(status), failed)
+        past = _Past(last, active.number, ledger.next_number(status), failed, active.expiration_time)
         lines += _rotations(spec, past, now, lambda number: f"{credential.uid}:{number}")
     return Plan(str(credential.key), found, tuple(lines))
 
@@ -97,12 +98,16 @@ def _old_versions(facts: Facts) -> Iterator[PlanLine]:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What rotations follow on: when the last was, the current number and the next, and when it may be tried again."""
+    """What rotations follow on: when the last was, the current number and the next, when that may be tried again.
+
+    `expires`: when the current version ends by itself, if ever.
+    """
 
     last: datetime
     current: int
     fresh: int
     again: datetime | None
+    expires: datetime | None
 
 
 def _rotations(
@@ -111,12 +116,12 @@ def _rotations(
     if spec.suspend:
         yield PlanLine(None, "no rotation begins", "spec.suspend is true")
         return
-    last, number, again = past.last, past.current, past.again
+    last, number, again, expires = past.last, past.current, past.again, past.expires
     for fresh in range(past.fresh, past.fresh + ROTATIONS):
         sown = seed(number)
         known = sown is not None
         rotation = spec.rotation if known else _at_the_latest(spec)
-        begin = schedule.start_at(rotation, last, max(now, last), sown or "")
+        begin = schedule.in_time(schedule.start_at(rotation, last, max(now, last), sown or ""), spec, expires)
         at = max(begin.at, now) if again is None else max(begin.at, now, again)
         exact = known or rotation.windows or rotation.interval is None or not spec.rotation.jitter_percent
         bound = "" if exact else "latest"
@@ -124,7 +129,12 @@ def _rotations(
         yield PlanLine(at, f"version {fresh} is made{_moving(spec)}", why, bound)
         end = at + spec.overlap.propagation + spec.overlap.duration
         yield _revocation(spec, number, end, "about" if bound else "earliest")
-        last, number, again = at, fresh, None
+        last, number, again, expires = at, fresh, None, _end(spec, at)
+
+
+def _end(spec: RotatedCredentialSpec, made: datetime) -> datetime | None:
+    lifetime = spec.rotation.lifetime
+    return None if lifetime is None else made + lifetime
 
 
 def _at_the_latest(spec: RotatedCredentialSpec) -> Rotation:

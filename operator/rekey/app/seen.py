@@ -80,6 +80,7 @@ class Seen:
     next: int
     last: int
     overlap: int
+    expires: int
     looked: int = 0
 
 
@@ -114,6 +115,7 @@ def look(obj: Mapping[str, Any]) -> Seen:
         next=0 if spec.get("suspend") else _seconds(status.get("nextRotationTime")),
         last=_seconds(status.get("lastRotationTime")),
         overlap=_seconds(status.get("overlapEndTime")),
+        expires=_expires(status),
     )
 
 
@@ -171,6 +173,13 @@ def _standing(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[S
         if kind in found and found[kind]["status"] == "True":
             return standing, found[kind].get("reason", "")
     return Standing.NOT_READY, found.get("Ready", {}).get("reason", "")
+
+
+def _expires(status: Mapping[str, Any]) -> int:
+    """Return when the current version ends by itself."""
+    current = status.get("currentVersion")
+    ends = (one.get("expirationTime") for one in status.get("versions", ()) if one.get("number") == current)
+    return _seconds(next(ends, None))
 
 
 def _seconds(moment: str | None) -> int:

@@ -1,6 +1,8 @@
 """What the bundle says: the current version under its plain keys, the one before it under `previous.`, and a template.
 
-The template is a closed substitution: `${key}`, `${previous.key}` and `${version}` are replaced, nothing is evaluated.
+1. The template is a closed substitution: `${key}`, `${previous.key}` and `${version}` are replaced, nothing is
+   evaluated.
+2. What stands under `issuer.` in a version is for the next version only, and is never shown: not by a template either.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from rekey.core.spec import MergePolicy, Target
 
 VERSION = "version"
 PREVIOUS = "previous."
+ISSUER = "issuer."
 _DIGITS = 9
 _PLACEHOLDER = re.compile(rb"\$\{([-._a-zA-Z0-9]+)\}")
 
@@ -33,17 +36,22 @@ def render(target: Target, current: tuple[int, Material], previous: tuple[int, M
 def _version(
     target: Target, number: int, material: Material, previous: tuple[int, Material] | None
 ) -> dict[str, bytes]:
-    plain = dict(material.reveal())
+    plain = dict(shown(material).reveal())
     known: dict[str, bytes] = plain | {VERSION: str(number).encode()}
     if previous is not None:
-        known |= {PREVIOUS + key: value for key, value in previous[1].reveal().items()}
+        known |= {PREVIOUS + key: value for key, value in shown(previous[1]).reveal().items()}
         known[PREVIOUS + VERSION] = str(previous[0]).encode()
     template = target.template
     if template is None:
         return plain | {VERSION: known[VERSION]}
     rendered = {key: _fill(text, known) for key, text in template.data.items()}
-    shown = plain if template.merge_policy is MergePolicy.MERGE else {}
-    return shown | rendered | {VERSION: known[VERSION]}
+    beside = plain if template.merge_policy is MergePolicy.MERGE else {}
+    return beside | rendered | {VERSION: known[VERSION]}
+
+
+def shown(material: Material) -> Material:
+    """Return what a bundle may show of a version."""
+    return Material({key: value for key, value in material.reveal().items() if not key.startswith(ISSUER)})
 
 
 def _fill(text: str, known: Mapping[str, bytes]) -> bytes:
@@ -62,8 +70,8 @@ def _number(value: bytes | None) -> int | None:
 
 
 def contains(outer: Material, inner: Material, prefix: str = "") -> bool:
-    """Say whether every key of `inner` stands in `outer`, behind the prefix, with the same value."""
-    return all(outer.reveal().get(prefix + key) == value for key, value in inner.reveal().items())
+    """Say whether all that a bundle shows of `inner` stands in `outer`, behind the prefix, with the same value."""
+    return all(outer.reveal().get(prefix + key) == value for key, value in shown(inner).reveal().items())
 
 
 def pick(shown: Material, names: Iterable[str], prefix: str = "") -> Material:
@@ -81,4 +89,4 @@ def plain_names(shown: Material, target: Target, prefix: str) -> tuple[str, ...]
     rendered = {VERSION, *(target.template.data if target.template else ())}
     keys = shown.keys()
     names = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
-    return tuple(name for name in names if name not in rendered and not name.startswith(PREVIOUS))
+    return tuple(name for name in names if name not in rendered and not name.startswith((PREVIOUS, ISSUER)))

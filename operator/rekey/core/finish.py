@@ -148,6 +148,9 @@ def _window(facts: Facts) -> Hold | None:
     rotation, now = facts.spec.rotation, facts.now
     if facts.problems or rotation.window_policy is not WindowPolicy.REQUIRE or schedule.window_open(rotation, now):
         return None
+    ends = [version.expiration_time for version in ledger.retiring(facts.status) if version.expiration_time]
+    if ends and now >= min(ends) - rotation.urgent_before:
+        return None
     born = [version.activated_time for version in ledger.retiring(facts.status) if version.activated_time]
     if now >= schedule.urgent_at(rotation, min(born, default=now)) or _is_urgent(facts):
         return None

@@ -34,6 +34,7 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
         handle=out.handle,
         digest=out.digest,
         issued_time=out.issued or out.before,
+        expiration_time=out.expires,
     )
     last = status.rotation
     same = last is not None and last.cause is effect.cause and effect.cause not in _ON_DEMAND

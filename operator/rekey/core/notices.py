@@ -128,6 +128,7 @@ def _conditions(before: Status, after: Status) -> Iterator[Said]:
     for kind, notice in (
         (report.BLOCKED, Notice.REVOCATION_BLOCKED),
         (report.UNDECLARED, Notice.UNDECLARED_CONSUMER),
+        (report.EXPIRING, Notice.EXPIRING),
         (report.STALLED, Notice.STALLED),
     ):
         was, now = _find(before, kind), _find(after, kind)

@@ -16,9 +16,9 @@ class Outcome:
 
     `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped);
     `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
-    `digest`: of the `generate` part it was made by; `bundle`: the bundle as written; `versions`: what an adoption or a
-    repair found; `replaced`: what a template said before a restart; `asked`: uids of the
-    requests that an issued version was made for.
+    `expires`: when it ends by itself; `digest`: of the `generate` part it was made by; `bundle`: the bundle as written;
+    `versions`: what an adoption or a repair found; `replaced`: what a template said before a restart; `asked`: uids of
+    the requests that an issued version was made for.
     """
 
     before: datetime
@@ -26,6 +26,7 @@ class Outcome:
     number: int = 0
     handle: str | None = None
     issued: datetime | None = None
+    expires: datetime | None = None
     digest: str | None = None
     secret_name: str = ""
     bundle: BundleRef | None = None

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     MOVED = "Moved"
     NO_CONSUMERS = "NoConsumers"
     COMPROMISED = "Compromised"
+    ABOUT_TO_EXPIRE = "AboutToExpire"
+    EXPIRED = "Expired"
     UNDECLARED_PODS = "UndeclaredPods"
     ENFORCED = "Enforced"
     NO_POLICY = "NoPolicy"
@@ -98,6 +100,7 @@ class Notice(StrEnum):
     REVOCATION_BLOCKED = "RevocationBlocked"
     REVOCATION_FORCED = "RevocationForced"
     UNDECLARED_CONSUMER = "UndeclaredConsumer"
+    EXPIRING = "Expiring"
     STALLED = "Stalled"
     DRIFT_REPAIRED = "DriftRepaired"
     VALUE_LOST = "ValueLost"
@@ -141,6 +144,9 @@ NOTICES: Final[dict[Notice, Kind]] = {
     ),
     Notice.UNDECLARED_CONSUMER: _warning(
         "Observe", "Pods use the Secret without being declared; they gate, unrestarted."
+    ),
+    Notice.EXPIRING: _warning(
+        "Decide", "The current version expires soon, or has expired, and no newer one has taken its place."
     ),
     Notice.STALLED: _warning("Decide", "It does not get on; the note says what to do, or when it is tried again."),
     Notice.DRIFT_REPAIRED: _warning("Repair", "A Secret was changed or deleted by somebody else and was restored."),

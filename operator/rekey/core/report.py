@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rekey.core import gate, ledger, retire, rollout, start
+from rekey.core import expiry, gate, ledger, retire, rollout, start
 from rekey.core.effects import Hold
 from rekey.core.facts import Facts
 from rekey.core.listing import few
@@ -23,6 +23,7 @@ ROTATING = "Rotating"
 UP_TO_DATE = "ConsumersUpToDate"
 BLOCKED = "RevocationBlocked"
 UNDECLARED = "UndeclaredConsumers"
+EXPIRING = "Expiring"
 STALLED = "Stalled"
 FENCED = "Fenced"
 Verdict = tuple[str, bool | None, str, str]
@@ -93,6 +94,8 @@ def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
         yield STALLED, True, hold.reason, hold.message
     else:
         yield STALLED, False, Reason.NONE, ""
+    if (ending := expiry.verdict(facts)) is not None:
+        yield EXPIRING, *ending
     if facts.fence is not None:
         yield FENCED, facts.fence.holds, facts.fence.reason, facts.fence.message
 
@@ -103,6 +106,8 @@ def _ready(facts: Facts, hold: Hold) -> Verdict:
         return READY, False, hold.reason, hold.message
     if hold.reason is Reason.NAME_TAKEN:
         return READY, False, hold.reason, hold.message
+    if (ending := expiry.verdict(facts)) is not None and ending[1] is Reason.EXPIRED:
+        return READY, False, *ending[1:]
     return READY, True, hold.reason, hold.message
 
 

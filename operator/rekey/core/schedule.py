@@ -5,7 +5,8 @@
 3. With windows and an interval a rotation begins in the last window that opens before the interval ends. If
    that was missed, or none opens in time, windows are ignored: from `urgentBefore` on or, under `Prefer`,
    when due.
-4. A spec is judged first: the other functions may take it that `problems` found none.
+4. Where a version expires, the next begins so early that the old one's overlap ends before, windows or not.
+5. A spec is judged first: the other functions may take it that `problems` found none.
 """
 
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class StartReason(StrEnum):
     DUE = "Due"
     WINDOW = "Window"
     URGENT = "Urgent"
+    EXPIRES = "Expires"
     REQUESTED = "Requested"
 
 
@@ -45,7 +47,7 @@ def problems(spec: RotatedCredentialSpec) -> tuple[Problem, ...]:
     found = _calendar_faults("spec.rotation", rotation.schedule, rotation.time_zone)
     for number, window in enumerate(rotation.windows):
         found += _calendar_faults(f"spec.rotation.windows[{number}]", window.schedule, window.time_zone)
-    return tuple(found or _too_long(spec))
+    return tuple(found or (*_too_long(spec), *_too_short(spec)))
 
 
 def due(rotation: Rotation, last: datetime, seed: str) -> datetime:
@@ -78,6 +80,22 @@ def begin_at(rotation: Rotation, last: datetime, now: datetime, started: datetim
     if start.why is StartReason.WINDOW and not window_open(rotation, made_up):
         made_up = started
     return Start(made_up, start.why)
+
+
+def in_time(start: Start, spec: RotatedCredentialSpec, expires: datetime | None) -> Start:
+    """Return the start, or an earlier one for the sake of a version that expires."""
+    if expires is None or start.at <= (latest := expires - _needed(spec)):
+        return start
+    return Start(latest, StartReason.EXPIRES)
+
+
+def expiring_at(spec: RotatedCredentialSpec, last: datetime, expires: datetime, seed: str) -> datetime:
+    """Return from when on it is said that a version expires: it should have been replaced, and time runs out.
+
+    That is halfway between the two, but not more than `urgentBefore` before it expires.
+    """
+    begin = min(due(spec.rotation, last, seed), expires - _needed(spec))
+    return expires - min(spec.rotation.urgent_before, (expires - begin) / 2)
 
 
 def urgent_at(rotation: Rotation, last: datetime) -> datetime:
@@ -188,11 +206,29 @@ def _calendar_faults(path: str, schedule: str | None, zone: str | None) -> list[
     return found
 
 
+def _needed(spec: RotatedCredentialSpec) -> timedelta:
+    """Return how long before a version expires the next one begins."""
+    overlap = spec.overlap.duration + spec.overlap.propagation
+    return max(overlap, spec.rotation.urgent_before) if _keeps_windows(spec.rotation) else overlap
+
+
+def _keeps_windows(rotation: Rotation) -> bool:
+    return bool(rotation.windows) and rotation.window_policy is WindowPolicy.REQUIRE
+
+
+def _too_short(spec: RotatedCredentialSpec) -> list[Problem]:
+    """Compare the life of a version with what must fit into it: else one would follow the other without a pause."""
+    lifetime, needed = spec.rotation.lifetime, _needed(spec)
+    if lifetime is None or lifetime > needed:
+        return []
+    text = f"{duration.show(lifetime)} must be longer than {duration.show(needed)}: so long before a version expires"
+    return [Problem("spec.rotation.lifetime", f"{text} the next one is made")]
+
+
 def _too_long(spec: RotatedCredentialSpec) -> list[Problem]:
     """Compare what must fit between two rotations with the shortest time between two."""
     rotation, overlap = spec.rotation, spec.overlap.duration + spec.overlap.propagation
-    keeps_windows = rotation.windows and rotation.window_policy is WindowPolicy.REQUIRE
-    longest = max(overlap, rotation.urgent_before) if keeps_windows else overlap
+    keeps_windows, longest = _keeps_windows(rotation), _needed(spec)
     if rotation.interval is not None:
         gap, between = rotation.interval, "`rotation.interval`"
     elif cron.at_most_daily(_schedule(rotation)) and longest < _SHORTEST_DAY:

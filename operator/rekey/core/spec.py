@@ -22,6 +22,7 @@ from rekey.core.spec_consumers import (
     Rollout,
 )
 from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey, Password, Token
+from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
 
@@ -86,7 +87,9 @@ class RotatedCredentialSpec(Part):
 
 __all__ = [
     "Adopt",
+    "Algorithm",
     "AtDeadline",
+    "Certificate",
     "CharacterClass",
     "Consumer",
     "ConsumerKind",
@@ -109,10 +112,14 @@ __all__ = [
     "RotatedCredentialSpec",
     "Rotation",
     "SecretType",
+    "SigningKey",
+    "SshKey",
+    "SshKeyType",
     "Target",
     "Template",
     "TemplateMetadata",
     "Token",
+    "Usage",
     "Window",
     "WindowPolicy",
 ]

@@ -1,4 +1,4 @@
-"""What the operator makes by itself: passwords, tokens and HMAC keys.
+"""What the operator makes by itself: passwords, tokens, HMAC keys; key pairs stand in `spec_keys`.
 
 1. Exactly one member of `Generate` is set, and which one never changes (admission sees to both).
 2. A value has at least `MINIMUM_BITS` of entropy: tokens and keys by their bounds, passwords by admission.
@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from rekey.core.shape import LINE, SET, Part
+from rekey.core.spec_keys import Certificate, SigningKey, SshKey
 
 MINIMUM_BITS: Final = 128
 
@@ -133,14 +135,35 @@ class Generate(Part):
     hmac_key: HmacKey | None = Field(
         default=None, description="Make a random key for HMAC signatures, delivered under the key `key`."
     )
+    signing_key: SigningKey | None = Field(
+        default=None,
+        description="Make a key pair that signs JSON Web Tokens, delivered as `private.pem` (PKCS#8), `public.pem`, "
+        "`kid` (RFC 7638) and `algorithm`.",
+    )
+    ssh_key: SshKey | None = Field(
+        default=None,
+        description="Make an SSH key pair, delivered as `ssh-privatekey` (OpenSSH's format) and `ssh-publickey` (a "
+        "line of authorized_keys).",
+    )
+    certificate: Certificate | None = Field(
+        default=None,
+        description="Make a TLS certificate and the authority that issues it, delivered as `tls.key`, `tls.crt` (with "
+        "its authority behind it) and `ca.crt`. It is valid for `rotation.lifetime`, which must be set.",
+    )
 
 
-# The key of the bundle under which each kind delivers its value, by the kind's name in a manifest.
-KEYS: Final = {"password": "password", "token": "token", "hmacKey": "key"}
+# The keys of the bundle under which each kind delivers its value, by the kind's name in a manifest.
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "password": ("password",),
+    "token": ("token",),
+    "hmacKey": ("key",),
+    "signingKey": ("private.pem", "public.pem", "kid", "algorithm"),
+    "sshKey": ("ssh-privatekey", "ssh-publickey"),
+    "certificate": ("tls.key", "tls.crt", "ca.crt"),
+}
 
 
-def plain_key(generate: Generate) -> str:
-    """Return the plain key under which the value that is asked for stands."""
-    if generate.password is not None:
-        return KEYS["password"]
-    return KEYS["token" if generate.token is not None else "hmacKey"]
+def plain_keys(generate: Generate) -> tuple[str, ...]:
+    """Return the plain keys under which the value that is asked for stands."""
+    chosen = next(kind for kind, rules in generate if rules is not None)
+    return KEYS[to_camel(chosen)]

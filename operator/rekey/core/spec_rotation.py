@@ -59,6 +59,12 @@ class Rotation(Part):
     time_zone: TimeZone | None = Field(
         default=None, description="IANA name of the time zone that `schedule` is read in. Absent: UTC."
     )
+    lifetime: Duration | None = Field(
+        default=None,
+        description="A version ends by itself this long after it was made: from 1s to 175200h. It is written down as "
+        "`status.versions[].expirationTime`, and a new version is made in time, windows or not. Must be longer than "
+        "`interval` and `overlap.duration` together; certificates need it. A change counts from the next version on.",
+    )
     jitter_percent: int = Field(
         default=10,
         ge=0,
@@ -80,8 +86,8 @@ class Rotation(Part):
     )
     urgent_before: Duration = Field(
         default=timedelta(hours=24),
-        description="Windows are ignored this long before the current version is older than `interval`. Must "
-        "be shorter than `interval` when there are windows.",
+        description="Windows are ignored this long before the current version is older than `interval`, or expires. "
+        "Must be shorter than `interval` when there are windows.",
     )
     trigger: str | None = Field(
         default=None,

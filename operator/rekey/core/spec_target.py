@@ -14,6 +14,8 @@ class SecretType(StrEnum):
     OPAQUE = "Opaque"
     BASIC_AUTH = "kubernetes.io/basic-auth"
     DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
+    TLS = "kubernetes.io/tls"
+    SSH_AUTH = "kubernetes.io/ssh-auth"
 
 
 class Adopt(StrEnum):
@@ -84,8 +86,8 @@ class Target(Part):
     type: SecretType = Field(
         default=SecretType.OPAQUE,
         description="Type of the Secret; it cannot be changed. `kubernetes.io/basic-auth` needs the key "
-        "`password`, `kubernetes.io/dockerconfigjson` needs `.dockerconfigjson`, from the plain keys or the "
-        "template.",
+        "`password`, `kubernetes.io/dockerconfigjson` needs `.dockerconfigjson`, `kubernetes.io/tls` needs `tls.crt` "
+        "and `tls.key`, `kubernetes.io/ssh-auth` needs `ssh-privatekey`, from the plain keys or the template.",
     )
     adopt: Adopt = Field(
         default=Adopt.NEVER,

@@ -78,8 +78,10 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
     last = facts.status.last_rotation_time or active.activated_time or facts.now
     seed = f"{facts.credential.uid}:{active.number}"
     if cause is Cause.SCHEDULE:
-        return schedule.begin_at(rotation, last, facts.now, facts.started, seed)
-    return schedule.start_at(rotation, last, facts.now, seed, requested=True)
+        begin = schedule.begin_at(rotation, last, facts.now, facts.started, seed)
+    else:
+        begin = schedule.start_at(rotation, last, facts.now, seed, requested=True)
+    return schedule.in_time(begin, facts.spec, active.expiration_time)
 
 
 def next_time(facts: Facts) -> datetime | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rekey.core import bundle as content
-from rekey.core import gate, start
+from rekey.core import expiry, gate, start
 from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
 from rekey.core.spec import MergePolicy
-from rekey.core.spec_generate import plain_key
+from rekey.core.spec_generate import plain_keys
 from rekey.core.status import State, Version
 from rekey.engine import composing, issuing, naming, showing
 from rekey.errors import Conflict, Rejected, Taken
@@ -65,7 +65,7 @@ def _admit(facts: Facts, view: SecretView, shown: int | None) -> None:
 
     Raises:
         Conflict: somebody took it since it was looked at.
-        Rejected: it cannot be changed, or has not the key that the spec would generate.
+        Rejected: it cannot be changed, or has not the keys that the spec would generate.
     """
     if view.owner not in {None, facts.credential.uid}:
         raise Conflict(f"Secret {view.name} belongs to somebody else now")
@@ -101,6 +101,7 @@ async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, pr
             handle=stored.uid,
             digest=digest,
             issued_time=stored.created,
+            expiration_time=expiry.of(facts.spec, name, stored.material, stored.created),
         )
         return version, stored.material
     raise Rejected(Reason.NAME_TAKEN, f"Secret {naming.version_name(facts, number)} belongs to somebody else")
@@ -119,13 +120,12 @@ def _plain(facts: Facts, view: SecretView, prefix: str) -> Material:
     """Return the plain value a bundle holds.
 
     Raises:
-        Rejected: it has not the key that the spec would generate.
+        Rejected: it has not the keys that the spec would generate.
     """
-    key = plain_key(facts.spec.generate)
     try:
-        return content.pick(view.material, [key], prefix)
-    except KeyError:
-        text = f"spec.target.adopt: Secret {view.name} has no key {prefix + key}"
+        return content.pick(view.material, plain_keys(facts.spec.generate), prefix)
+    except KeyError as missing:
+        text = f"spec.target.adopt: Secret {view.name} has no key {missing.args[0]}"
         raise Rejected(Reason.INVALID_SPEC, text) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rekey.core import duration, ledger, start
+from rekey.core import duration, expiry, ledger, start
 from rekey.core.answer import MAX_ANSWERS
 from rekey.core.effects import Discard, Issue
 from rekey.core.facts import Facts
@@ -16,7 +16,7 @@ from rekey.core.status import Cause
 from rekey.engine import naming, showing
 from rekey.errors import Rejected, Taken
 from rekey.ports.cluster import Ports
-from rekey.ports.issuer import Issuer
+from rekey.ports.issuer import Issuer, Order
 from rekey.ports.secrets import NewSecret, SecretView
 
 MAX_SKIPPED = 16
@@ -62,12 +62,13 @@ def version_secret(
 
 async def _create(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue, number: int) -> SecretView | None:
     credential, name = facts.credential, naming.version_name(facts, number)
-    issued = issuer.issue(facts.spec.generate)
+    spec, before = facts.spec, await _before(ports, issuer, facts, effect)
+    issued = await issuer.issue(Order(spec.generate, ports.clock.now(), spec.rotation.lifetime, before))
     public = {naming.PUBLIC + key: value for key, value in issued.public.items()}
-    notes = {naming.TRIGGER: facts.spec.rotation.trigger or "", **public}
+    notes = {naming.TRIGGER: spec.rotation.trigger or "", **public}
     if effect.asked:
         notes[naming.REQUESTS] = ",".join(demand.uid for demand in effect.asked[:MAX_ANSWERS])
-    new = version_secret(facts, number, issued.material, start.wanted_digest(facts.spec), notes)
+    new = version_secret(facts, number, issued.material, start.wanted_digest(spec), notes)
     try:
         view = await ports.secrets.create(credential.key.namespace, new)
     except Taken:
@@ -79,6 +80,14 @@ async def _create(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue, num
             f"Secret {name} was not stored as it was sent: look for a mutating webhook",
         )
     return view
+
+
+async def _before(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> Material | None:
+    """Return the current version, if the new one builds on it: on what others know nothing is built."""
+    active = ledger.active(facts.status)
+    if active is None or effect.cause is Cause.COMPROMISE or not issuer.builds_on(facts.spec.generate):
+        return None
+    return await showing.value(ports, facts, active)
 
 
 def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outcome:
@@ -94,6 +103,7 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
         number=number,
         handle=view.uid,
         issued=view.created,
+        expires=expiry.of(spec, view.name, view.material, view.created),
         digest=view.annotations.get(naming.DIGEST),
         secret_name=view.name,
         pinned=pinned,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rekey.core import ledger, report, rollout
+from rekey.core import expiry, ledger, report, rollout
 from rekey.core.decide import decide
 from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Restart
 from rekey.core.facts import Credential, Facts, Fence, Timing
@@ -164,7 +164,7 @@ class Pass:
         elif hold.stalled:
             announce.stalled(self.ports, self.facts, hold)
         self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts))
-        until = hold.until
+        until = min(filter(None, (hold.until, expiry.next_change(self.facts))), default=None)
         if until is not None and until <= self.facts.now:
             until = self.facts.now + self.facts.timing.poll
         return Result(self.facts.credential, until, hold.reason, hold.message, hold.stalled)

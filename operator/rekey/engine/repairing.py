@@ -105,6 +105,6 @@ async def _store(ports: Ports, facts: Facts, version: Version, value: Material) 
         return await ports.secrets.create(namespace, new)
     except Taken:
         view = await ports.secrets.read(namespace, version.secret_name)
-        if view is not None and view.owner == facts.credential.uid and view.material == value:
+        if view is not None and view.owner == facts.credential.uid and content.shown(view.material) == value:
             return view
         raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} was replaced: delete it") from None

@@ -1,4 +1,4 @@
-"""Values that Rekey makes by itself: passwords, tokens and HMAC keys.
+"""Values that are drawn: passwords, tokens and HMAC keys.
 
 1. All chance comes from `secrets`; nobody can guess a value of less than 128 bits of it.
 2. A password is drawn evenly from all that the rules allow: whole passwords are drawn until one has every
@@ -19,8 +19,8 @@ from zlib import crc32
 
 from rekey.core.material import Issued, Material
 from rekey.core.reasons import Reason
-from rekey.core.spec import Encoding, Generate, HmacKey, Password, Token
-from rekey.core.spec_generate import KEYS, MINIMUM_BITS
+from rekey.core.spec import Encoding, HmacKey, Password, Token
+from rekey.core.spec_generate import MINIMUM_BITS
 from rekey.errors import Rejected
 
 DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -31,24 +31,6 @@ SCANNER_PATTERN: Final = r"\b(?:[a-z][a-z0-9]{0,15}_)?[0-9A-Za-z]{22}\.[0-9A-Za-
 """What scanners look for; with a known prefix it is written in place of the optional group."""
 
 
-class Generated:
-    """Makes values here and now; there is no backend that would have to hear of them."""
-
-    def issue(self, generate: Generate) -> Issued:
-        """Return a new value of the kind that *generate* names.
-
-        Raises:
-            Rejected: the rules leave too few possible passwords.
-        """
-        if generate.password is not None:
-            return _password(generate.password)
-        if generate.token is not None:
-            return _token(generate.token)
-        if generate.hmac_key is not None:
-            return _hmac_key(generate.hmac_key)
-        raise Rejected(Reason.INVALID_SPEC, "spec.generate: no kind is set")
-
-
 def verify_checksum(token: str) -> bool:
     """Tell whether *token* has the shape and the checksum of one that was made here."""
     if not re.fullmatch(SCANNER_PATTERN, token):
@@ -56,7 +38,8 @@ def verify_checksum(token: str) -> bool:
     return token[-CHECKSUM_DIGITS:] == _checksum(token[:-CHECKSUM_DIGITS])
 
 
-def _token(rules: Token) -> Issued:
+def token(rules: Token) -> Issued:
+    """Return a new token."""
     token_id = _base62(secrets.token_bytes(ID_BYTES))
     body = f"{rules.prefix}{token_id}.{_base62(secrets.token_bytes(rules.bytes))}"
     public = {"token-id": token_id}
@@ -64,7 +47,7 @@ def _token(rules: Token) -> Issued:
         public["owner"] = rules.owner
     if rules.metadata:
         public["metadata"] = json.dumps(rules.metadata, sort_keys=True, separators=(",", ":"))
-    return Issued(Material({KEYS["token"]: (body + _checksum(body)).encode()}), public)
+    return Issued(Material({"token": (body + _checksum(body)).encode()}), public)
 
 
 def _checksum(text: str) -> str:
@@ -84,7 +67,8 @@ def _in_base62(number: int, digits: int) -> str:
     return "".join(reversed(found))
 
 
-def _hmac_key(rules: HmacKey) -> Issued:
+def hmac_key(rules: HmacKey) -> Issued:
+    """Return a new HMAC key."""
     key = secrets.token_bytes(rules.bytes)
     match rules.encoding:
         case Encoding.RAW:
@@ -95,17 +79,22 @@ def _hmac_key(rules: HmacKey) -> Issued:
             written = b64encode(key)
         case _:
             assert_never(rules.encoding)
-    return Issued(Material({KEYS["hmacKey"]: written}), {})
+    return Issued(Material({"key": written}), {})
 
 
-def _password(rules: Password) -> Issued:
+def password(rules: Password) -> Issued:
+    """Return a new password.
+
+    Raises:
+        Rejected: the rules leave too few possible ones.
+    """
     alphabets = rules.alphabets()
     _refuse_weak(rules, alphabets)
     signs = "".join(alphabets)
     while True:
         drawn = "".join(secrets.choice(signs) for _ in range(rules.length))
         if all(set(drawn) & set(alphabet) for alphabet in alphabets):
-            return Issued(Material({KEYS["password"]: drawn.encode()}), {})
+            return Issued(Material({"password": drawn.encode()}), {})
 
 
 def _refuse_weak(rules: Password, alphabets: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What Rekey makes by itself is well formed, cannot be guessed, and tells nothing of itself."""
+"""Passwords, tokens and HMAC keys are well formed, cannot be guessed, and tell nothing of themselves."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from itertools import product
 from math import log2
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -13,23 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rekey.core.material import Issued
-from rekey.core.spec import CharacterClass, Generate
+from rekey.core.spec import CharacterClass, Generate, Password
 from rekey.errors import Rejected
-from rekey.providers.generated import (
-    DIGITS,
-    SCANNER_PATTERN,
-    Generated,
-    possible_passwords,
-    verify_checksum,
-)
+from rekey.ports.issuer import Order
+from rekey.providers.generated.values import DIGITS, SCANNER_PATTERN, possible_passwords, verify_checksum
+from tests.providers.making import GENERATED, LOOP, NOW, make
 
 
-def issue(kind: str, **rules: object) -> Issued:
+def issue(kind: str, **rules: Any) -> Issued:
     """Make a value of that kind under these rules, written as in a manifest."""
-    return Generated().issue(Generate.model_validate({kind: rules}))
+    return make(kind, **rules)
 
 
-def value(kind: str, **rules: object) -> str:
+def value(kind: str, **rules: Any) -> str:
     """Return the one text such a value consists of."""
     (only,) = issue(kind, **rules).material.reveal().values()
     return only.decode()
@@ -82,10 +79,9 @@ CLASSES = st.lists(st.sampled_from(CharacterClass), min_size=1, unique=True).map
 @given(CLASSES, st.integers(43, 256), st.text("Il1O0!abcXYZ", max_size=8))
 def test_a_password_keeps_its_rules(classes: tuple[CharacterClass, ...], length: int, exclude: str) -> None:
     """It has its length, only allowed characters, none excluded, and at least one of each class."""
-    generate = Generate.model_validate({"password": {"length": length, "classes": classes, "exclude": exclude}})
-    assert generate.password is not None
-    alphabets = generate.password.alphabets()
-    text = Generated().issue(generate).material.reveal()["password"].decode()
+    rules: dict[str, Any] = {"length": length, "classes": classes, "exclude": exclude}
+    alphabets = Password.model_validate(rules).alphabets()
+    text = value("password", **rules)
     assert len(text) == length
     assert set(text) <= set("".join(alphabets)) - set(exclude)
     assert all(set(text) & set(alphabet) for alphabet in alphabets)
@@ -284,4 +280,4 @@ def test_every_bit_is_drawn(what: str) -> None:
 def test_no_kind_is_refused() -> None:
     """A spec without a kind, which admission refuses, is refused here too and makes nothing."""
     with pytest.raises(Rejected, match=r"spec\.generate"):
-        Generated().issue(Generate())
+        LOOP.run_until_complete(GENERATED.issue(Order(Generate(), NOW)))
