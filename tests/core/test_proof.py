@@ -56,7 +56,7 @@ def authority(serial: int) -> bytes:
 
 def ssh_line(comment: bytes = b"") -> bytes:
     """Return a line of authorized_keys."""
-    return SIGNERS["EdDSA"].public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + comment
+    return bytes(SIGNERS["EdDSA"].public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)) + comment
 
 
 def test_a_token_is_known_by_its_id_and_its_hash() -> None:
@@ -90,7 +90,7 @@ def test_what_was_signed_is_verified_by_the_proof(algorithm: str) -> None:
     public = found["jwk"]
     assert (found["kid"], public["kid"], public["alg"], public["use"]) == ("k1", "k1", algorithm, "sig")
     assert not {"d", "p", "q", "k"} & public.keys()
-    key = {"RSA": jwk.RSAKey, "EC": jwk.ECKey, "OKP": jwk.OKPKey}[public["kty"]]
+    key: Any = {"RSA": jwk.RSAKey, "EC": jwk.ECKey, "OKP": jwk.OKPKey}[public["kty"]]
     private = key.import_key(SIGNERS[algorithm])
     signed = jws.serialize_compact({"alg": algorithm}, b"hello", private, algorithms=[algorithm])
     read = jws.deserialize_compact(signed, key.import_key(public), algorithms=[algorithm])

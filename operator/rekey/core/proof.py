@@ -27,7 +27,13 @@ from rekey.errors import Rejected
 
 LONGEST: Final = 8192
 _TOKEN_ID: Final = re.compile(rb"(?:[a-z][a-z0-9]{0,15}_)?([0-9A-Za-z]{22})\.")
-_JWK: Final = {"RS256": RSAKey, "PS256": RSAKey, "ES256": ECKey, "ES384": ECKey, "EdDSA": OKPKey}
+_JWK: Final[Mapping[str, type[RSAKey | ECKey | OKPKey]]] = {
+    "RS256": RSAKey,
+    "PS256": RSAKey,
+    "ES256": ECKey,
+    "ES384": ECKey,
+    "EdDSA": OKPKey,
+}
 Values = Mapping[str, bytes]
 
 
