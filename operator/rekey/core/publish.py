@@ -28,16 +28,15 @@ def carry_on(facts: Facts) -> Decision | None:
     unwanted = _unwanted(facts, pending)
     if (unwanted or facts.check) and facts.bundle is None:
         return Look(frozenset({What.BUNDLE}))
-    if facts.bundle_version == pending.number:
-        return Act(Activate(pending.number), f"the bundle shows version {pending.number} already")
-    if unwanted:
-        return Act(Discard(pending.number), unwanted)
-    if facts.pending_gone:
-        return Act(Discard(pending.number), f"version {pending.number} was deleted before anybody saw it")
-    if facts.spec.verifier is None:
-        return Act(Activate(pending.number), f"version {pending.number} is stored and proved")
-    if pending.state is State.ISSUED:
-        return Act(Publish(pending.number), f"version {pending.number} is stored and proved: verifiers come first")
+    number, shown = pending.number, facts.bundle_version == pending.number
+    if unwanted and not shown:
+        return Act(Discard(number), unwanted)
+    if facts.pending_gone and not shown:
+        return Act(Discard(number), f"version {number} was deleted before anybody saw it")
+    if facts.spec.verifier is not None and pending.state is State.ISSUED:
+        return Act(Publish(number), f"version {number} is stored and proved: verifiers come first")
+    if shown or facts.spec.verifier is None:
+        return Act(Activate(number), f"version {number} is stored and proved{', and shown already' if shown else ''}")
     return None
 
 
