@@ -18,7 +18,7 @@ from rekey.core.effects import Effect
 from rekey.core.machine import advance
 from rekey.core.outcome import Outcome
 from rekey.core.spec_request import RequestReason, RevokeWhen
-from rekey.core.status import BundleRef, Cause, State, Status, Step
+from rekey.core.status import BundleRef, Cause, State, Status, Step, VerifierRef
 from tests.core.situations import (
     BUNDLE,
     MINUTE,
@@ -189,6 +189,29 @@ def test_adopted_wrongly() -> None:
     """Two current versions are no ledger."""
     with pytest.raises(IllegalTransition):
         advance(Status(), effects.Adopt(), out(versions=(active(1), active(2))))
+
+
+def test_published() -> None:
+    """Verifiers can read it since the second after; nobody uses it yet, and what is told of it stands beside it."""
+    told = VerifierRef(uid="verifier", resource_version="3", digest="d")
+    proved = ledger.find(ISSUED, 2).model_copy(update={"proof": "{}"})
+    fresh = advance(ISSUED, effects.Publish(2), out(0.3, 1.2, versions=(proved,), verifier=told))
+    assert states(fresh) == {1: State.ACTIVE, 2: State.PUBLISHED}
+    assert (ledger.find(fresh, 2).published_time, ledger.find(fresh, 2).proof) == (after(2), "{}")
+    assert (fresh.verifier, fresh.current_version) == (told, 1)
+    assert fresh.rotation is not None
+    assert fresh.rotation.step is Step.PUBLISHING
+    used = advance(fresh, effects.Activate(2), out(bundle=FRESH))
+    assert states(used) == {1: State.RETIRING, 2: State.ACTIVE}
+
+
+def test_told() -> None:
+    """What verifiers read, and what was proved for it, is on record; no state changes."""
+    told = VerifierRef(uid="verifier", resource_version="4", digest="e")
+    fresh = advance(MOVING, effects.Tell(), out(verifier=told))
+    assert (fresh.verifier, states(fresh)) == (told, states(MOVING))
+    gone = advance(REVOKING.model_copy(update={"verifier": told}), effects.Revoke(1), out())
+    assert gone.verifier == told
 
 
 def test_activated() -> None:

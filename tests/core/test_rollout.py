@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from rekey.core import rollout
+from rekey.core import gate, rollout
 from rekey.core.decide import decide
 from rekey.core.effects import StartOverlap
 from rekey.core.facts import Facts
@@ -240,9 +240,9 @@ def test_a_name_is_stronger_than_a_selector() -> None:
     matched = {"kind": "Deployment", "selector": {"matchLabels": {"tier": "x"}}}
     wish = spec(consumers=[matched, HOT, {"kind": "StatefulSet", "name": "hot"}])
     seen = facts(MOVING, after(60), wish)
-    named, other = rollout.declared(seen, workload("hot")), rollout.declared(seen, workload("any"))
+    named, other = gate.declared(seen, workload("hot")), gate.declared(seen, workload("any"))
     assert (named, other) == (wish.consumers[1], wish.consumers[0])
-    assert rollout.declared(seen, workload("any", kind="DaemonSet")) is None
+    assert gate.declared(seen, workload("any", kind="DaemonSet")) is None
 
 
 def test_version_one_is_never_written() -> None:

@@ -178,3 +178,121 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "a spec whose generator changes": Scenario((_apply(), _apply(generate={"token": {"prefix": "ord_", "bytes": 48}}))),
 }
+
+VERIFIED: dict[str, Any] = {
+    "verifier": {"secretName": "api-verifier", "format": "SHA256"},
+    "overlap": {"duration": "10m", "propagation": "30s"},
+}
+GATE = {"kind": "Deployment", "name": "gate", "role": "Verifier"}
+RELOADS = {"kind": "Deployment", "name": "reloads", "role": "Verifier", "refresh": "None"}
+BOTH_SIDES = [WEB, GATE, RELOADS]
+
+
+def gate(**options: Any) -> Workload:
+    """Return a verifier that is restarted."""
+    return Workload("gate", "api-verifier", **options)
+
+
+def _verified(
+    *consumers: dict[str, Any], gate_fails: str = "", web_fails: str = ""
+) -> tuple[Callable[[World], None], ...]:
+    """Return how verifiers, and then a client, come to version 1; either fails on another, if so asked."""
+    verifiers = _with(lambda: gate(fails_on=frozenset({gate_fails})), _reloads)
+    return _both(verifiers, _apply(consumers=consumers, **VERIFIED)), _with(_web(fails_on=frozenset({web_fails})))
+
+
+def _reloads() -> Workload:
+    return Workload("reloads", "api-verifier", how=How.VOLUME)
+
+
+def _edit_verifier(world: World) -> None:
+    """While verifiers are being moved somebody deletes what they are to read, then empties it."""
+    world.run(timedelta(seconds=15))
+    del world.secrets["api-verifier"]
+    world.inspect("api")
+    world.edit("api-verifier", **{"verifier.json": b"{}"})
+    world.inspect("api")
+
+
+SCENARIOS |= {
+    "a rotation in which verifiers come first": Scenario(
+        (*_verified(*BOTH_SIDES), _apply("a", consumers=BOTH_SIDES, **VERIFIED))
+    ),
+    "a verifier that fails with what it reads": Scenario(
+        (
+            *_verified(WEB, GATE, gate_fails="2"),
+            _apply("a", consumers=[WEB, GATE], rollout={"progressDeadline": "20s"}, **VERIFIED),
+            _apply("b", consumers=[WEB, GATE], **VERIFIED),
+        )
+    ),
+    "a client that fails after verifiers have moved": Scenario(
+        (
+            *_verified(*BOTH_SIDES, web_fails="2"),
+            _apply("a", consumers=BOTH_SIDES, rollout={"progressDeadline": "20s"}, **VERIFIED),
+            _apply("b", consumers=BOTH_SIDES, **VERIFIED),
+        )
+    ),
+    "a verifier that is added later": Scenario(
+        (
+            _with(_web(), gate),
+            _apply(consumers=[WEB]),
+            _apply(consumers=[WEB, GATE], **VERIFIED),
+            _apply("a", consumers=[WEB, GATE], **VERIFIED),
+        )
+    ),
+    "a ring of HMAC keys": Scenario(
+        (
+            _with(_web(), gate),
+            *(
+                _apply(
+                    trigger,
+                    generate={"hmacKey": {}},
+                    verifier={"secretName": "api-verifier", "format": "HMAC"},
+                    consumers=[WEB, GATE],
+                )
+                for trigger in (None, "a")
+            ),
+        )
+    ),
+    "a verifier's credential that is deleted and revoked": Scenario(
+        (_apply(deletionPolicy="Revoke", **VERIFIED), _apply("a", deletionPolicy="Revoke", **VERIFIED), _delete)
+    ),
+    "a compromise that waits for nobody, while verifiers are moved": Scenario(
+        (
+            *_verified(*BOTH_SIDES),
+            _both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _leak("Immediately")),
+        )
+    ),
+    "a compromise that waits for the rollout, while verifiers are moved": Scenario(
+        (
+            *_verified(*BOTH_SIDES),
+            _both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _leak("AfterRollout")),
+        )
+    ),
+    "a spec that changes while verifiers are moved": Scenario(
+        (
+            _apply(**VERIFIED),
+            _both(
+                _apply("a", **VERIFIED),
+                lambda world: world.run(timedelta(seconds=15)),
+                _apply("a", generate={"token": {"prefix": "ord_", "bytes": 48}}, **VERIFIED),
+            ),
+        )
+    ),
+    "what verifiers read is deleted and edited while they are moved": Scenario(
+        (
+            *_verified(*BOTH_SIDES),
+            _both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _edit_verifier),
+        )
+    ),
+    "a status that is lost while verifiers are moved": Scenario(
+        (
+            _apply(**VERIFIED),
+            _both(
+                _apply("a", **VERIFIED),
+                lambda world: world.run(timedelta(seconds=15)),
+                lambda world: world.lose_status("api"),
+            ),
+        )
+    ),
+}

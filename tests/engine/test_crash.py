@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rekey.core import edges, machine
 from rekey.engine.reconcile import Result
 from tests.engine.scenarios import SCENARIOS, spec
+from tests.sim.promises_of_verifiers import listed
 from tests.sim.world import Plug, World
 
 
@@ -30,6 +31,7 @@ def ending(world: World) -> dict[str, Any]:
             name: [(item.state, item.from_version, item.to_version) for item in request.status.results]
             for name, request in world.requests.items()
         },
+        "told": {name: listed(view) for name, view in world.secrets.items()},
         "owners": {name: view.owner is not None for name, view in world.secrets.items()},
     }
 

@@ -120,6 +120,31 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
             "template": {"data": {".dockerconfigjson": '{"auths": {"r": {"password": "${password}"}}}'}},
         },
     },
+    "verifier": {
+        **_TOKEN,
+        "overlap": {"duration": "2h", "propagation": "90s"},
+        "verifier": {
+            "secretName": "orders-verifier",
+            "format": "SHA256",
+            "client": "Orders, Team Ö",
+            "scopes": ["orders:read", "a/b"],
+            "audience": ["https://api.example.com"],
+            "tokenLifetime": "1h",
+            "cacheTime": "1h1m30s",
+        },
+        "consumers": [{"kind": "Deployment", "name": "gate", "role": "Verifier", "refresh": "None"}, _CONSUMER],
+    },
+    "restarted verifiers": {
+        "generate": {"hmacKey": {}},
+        "rotation": {"interval": "720h"},
+        "verifier": {"secretName": "orders-keys", "format": "HMAC"},
+        "consumers": [{"kind": "Deployment", "name": "gate", "role": "Verifier"}],
+    },
+    "verifiers unknown": {
+        **_TOKEN,
+        "overlap": {"propagation": "1s"},
+        "verifier": {"secretName": "orders-v2-verifier", "format": "SHA256"},
+    },
     "everything": {
         "suspend": True,
         "hold": {"until": "2026-12-01T00:00:00+01:00", "reason": "audit"},

@@ -113,7 +113,7 @@ CONSUMERS: Final = {
         at="consumers[0]",
     ),
     "a name in upper case": R("named consumers", "consumers/0/name", "A", "should match"),
-    "a verifier": R("named consumers", "consumers/0/role", "Verifier", "Unsupported value"),
+    "an unknown role": R("named consumers", "consumers/0/role", "Prover", "Unsupported value"),
     "a refresh by signal": R("named consumers", "consumers/0/refresh", "Signal", "Unsupported value"),
     "a CronJob to restart": R("job", "consumers/0/refresh", "Restart", "must be `None`"),
     "a Job where a Deployment stood": R(

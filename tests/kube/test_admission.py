@@ -18,7 +18,7 @@ from tests import crds
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.kube.manifests import TWINS, changed, documents, manifest
-from tests.kube.refusals_of_targets import IMMUTABLE, REFUSED
+from tests.kube.refusals_of_verifiers import IMMUTABLE, REFUSED
 
 pytestmark = pytest.mark.kube
 
@@ -34,6 +34,8 @@ MUTABLE: dict[str, tuple[str, str, object]] = {
     "no consumer": ("named consumers", "consumers", []),
     "a hold": ("token", "hold", {"until": "2026-12-01T00:00:00Z", "reason": "audit"}),
     "a template": ("token", "target/template", {"data": {"a": "${token}"}}),
+    "a verifier more": ("overlap", "verifier", {"secretName": "a", "format": "SHA256"}),
+    "a scope more": ("verifier", "verifier/scopes/2", "write"),
 }
 
 

@@ -95,10 +95,13 @@ DORMANT = [
 
 
 def test_what_is_being_deleted_is_read_for_its_end() -> None:
-    """Of a spec and a status of a later version the policy, the target and the versions are taken, and no more."""
+    """Of a spec and a status of a later version the policy, the names of Secrets and the versions are taken."""
     parser = Parser()
     spec = {**LATER, "deletionPolicy": "Revoke", "target": {"secretName": "orders", "shape": "round"}}
+    spec |= {"verifier": {"secretName": "orders-told", "format": "CBOR"}}
     found = parser.parse(stored(deletionTimestamp=NOON, spec=spec, status={"versions": DORMANT, "currentVersion": "x"}))
+    assert found.spec.verifier is not None
+    assert found.spec.verifier.secret_name == "orders-told"
     assert (found.spec.deletion_policy, found.spec.target.secret_name) == (DeletionPolicy.REVOKE, "orders")
     versions = [(version.number, version.secret_name, version.state) for version in found.status.versions]
     assert versions == [
@@ -117,6 +120,10 @@ def test_without_a_policy_the_secrets_stay() -> None:
 
 GUESSES: dict[str, tuple[dict[str, Any], str]] = {
     "a policy of a later version": ({"spec": {**LATER, "deletionPolicy": "Archive"}}, r"^spec\.deletionPolicy: "),
+    "a verifier that is no name": (
+        {"spec": {**LATER, "verifier": {"secretName": 7}}},
+        r"^spec\.verifier\.secretName: ",
+    ),
     "a target that is no name": ({"spec": {**LATER, "target": {"secretName": 7}}}, r"^spec\.target\.secretName: "),
     "no spec": ({"spec": None}, r"^spec: "),
     "versions without names": ({"status": {"versions": [{"number": 1}]}}, r"^status\.versions\[0\]\.secretName: "),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.e2e.history import Change, History
-from tests.model import at_rest, rules_of_keeping, rules_of_revocation, rules_of_writing
+from tests.model import at_rest, rules_of_keeping, rules_of_revocation, rules_of_verifiers, rules_of_writing
 from tests.model.moment import Body, Moment
 
 Rule = Callable[[Change, Body | None, Moment], Iterator[str]]
@@ -24,6 +24,8 @@ RULES: dict[str, list[Rule]] = {
     "S6": [rules_of_writing.a_stranger_is_left_alone],
     "S8": [rules_of_writing.a_restart_is_the_only_one, rules_of_writing.a_version_has_a_cause],
     "S10": [rules_of_writing.a_namespace_is_its_own],
+    "V1": [rules_of_verifiers.what_is_shown_is_known],
+    "V2": [rules_of_verifiers.what_is_held_is_known],
 }
 SERVER_MADE: dict[str, list[Rule]] = RULES | {
     "S3": [rules_of_keeping.one_number_one_value],

@@ -74,12 +74,14 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(target=credentials)
     def begin(self) -> Any:
-        """Make two workloads, and four credentials that they use."""
+        """Make two workloads, and four credentials that they use; two of them have verifiers."""
         for name in DEPLOYMENTS:
             self.hand.create("deployments", workload(name, *NAMES[:2], replicas=1))
         apps = [consumer(name) for name in DEPLOYMENTS]
         for place, name in enumerate(NAMES):
-            self._create(name, consumers=apps if place < 2 else [], **(CERTIFICATE if name == NAMES[-1] else {}))
+            told = {"verifier": {"secretName": f"{name}-told", "format": "SHA256"}, "overlap": {"propagation": "1s"}}
+            more = CERTIFICATE if name == NAMES[-1] else told if place % 2 else {}
+            self._create(name, consumers=apps if place < 2 else [], **more)
         self.stage.until(self._all_are_current, "the first versions")
         return multiple(*NAMES)
 
@@ -136,7 +138,7 @@ class Machine(RuleBasedStateMachine):
         self._note("remove", name)
         self.hand.delete("rotatedcredentials", name)
 
-    @rule(name=credentials, which=st.sampled_from(["", "-v1", "-v2", "-v3"]))
+    @rule(name=credentials, which=st.sampled_from(["", "-v1", "-v2", "-v3", "-told"]))
     def delete_a_secret(self, name: str, which: str) -> None:
         """Delete a Secret."""
         self._note("delete-secret", name + which)
@@ -153,7 +155,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         name=credentials,
-        which=st.sampled_from(["", "-v1", "-v2"]),
+        which=st.sampled_from(["", "-v1", "-v2", "-told"]),
         field=st.sampled_from(["labels", "ownerReferences"]),
     )
     def strip(self, name: str, which: str, field: str) -> None:

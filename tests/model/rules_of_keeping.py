@@ -40,7 +40,7 @@ def one_is_pending(change: Change, before: Body | None, moment: Moment) -> Itera
     if credential is None or number is None or change.gone or before is not None or not moment.is_there(credential):
         return
     now, states = moment.bundles[target(credential)], (credential.get("status") or {}).get("versions") or ()
-    known = {one["number"] for one in states if one["state"] != "Issued"}
+    known = {one["number"] for one in states if one["state"] not in {"Issued", "Published"}}
     pending = {one for one in _owned(credential, moment) if not now.was_shown(one)} - known
     if len(pending) > 1:
         yield f"versions {sorted(pending)} are pending at once"

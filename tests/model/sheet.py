@@ -1,5 +1,6 @@
 """A history written by hand, line by line: what the unit tests of the checker are made of."""
 
+import json
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -104,6 +105,11 @@ class Sheet:
         if previous:
             data |= {"previous.token": f"value-{previous}", "previous.version": previous}
         return self.secret("api", **{**data, **options})
+
+    def verifier(self, *versions: int, **options: Any) -> Self:
+        """Write what verifiers read."""
+        entries = {"entries": [{"version": number} for number in versions]}
+        return self.secret("api-verifier", **{"verifier.json": json.dumps(entries), **options})
 
     def pod(self, name: str = "web-1", *, gone: bool = False) -> Self:
         """Start a pod that reads the bundle now, or end it."""

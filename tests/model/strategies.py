@@ -32,6 +32,9 @@ CHOSEN: dict[str, list[Any]] = {
     "until": ["2026-01-01T00:00:00Z", "2999-01-01T00:00:00Z"],
     "secretName": [*NAMES, "shared"],
     "name": [*DEPLOYMENTS, "nowhere"],
+    "tokenLifetime": ["0s", "1s"],
+    "cacheTime": ["0s", "1s"],
+    "format": ["SHA256", "HMAC", "JWKS"],
     "matchLabels": [{"app": name} for name in DEPLOYMENTS],
     "lifetime": ["720h", "1440h"],
     "caLifetime": ["1440h", "8760h"],
@@ -44,7 +47,8 @@ CHOSEN: dict[str, list[Any]] = {
 def fields(path: str = "") -> list[str]:
     """Return the paths of all fields of the spec that hold no others, or lists: what a person edits."""
     node = _spec(path)
-    if "properties" not in node:
+    # What verifiers read is set as a whole: no part of it could be admitted alone.
+    if "properties" not in node or path == "verifier":
         return [path]
     return [leaf for name in node["properties"] for leaf in fields(f"{path}.{name}" if path else name)]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,35 @@ def failed() -> Sheet:
     sheet = overlapping().ledger("Retiring", "Active-rolled", at_rest=False).wait(5).bundle(1, 2)
     sheet = sheet.ledger("Active", "Retiring-rolled", at_rest=False).template().wait(5).pod("web-3")
     return sheet.pod("web-2", gone=True).wait(10)
+
+
+TOLD = {"uid": "api-verifier"}
+VERIFIED = {
+    "verifier": {"secretName": "api-verifier", "format": "SHA256"},
+    "overlap": {"duration": "10s", "propagation": "10s"},
+}
+
+
+def told(*states: str, ago: int = 0) -> dict[str, Any]:
+    """Return a ledger with a verifier, of which the last version was published so many seconds after noon."""
+    versions = [
+        {"number": number, "state": state, "secretName": f"api-v{number}"} for number, state in enumerate(states, 1)
+    ]
+    versions[-1]["publishedTime"] = f"{NOON + timedelta(seconds=ago):%FT%TZ}"
+    return {"versions": versions, "verifier": TOLD}
+
+
+def published(*numbers: int, wait: int = 10) -> Sheet:
+    """Return a history in which version 2 was published, verifiers know these, and some time has passed."""
+    sheet = Sheet().spec(**VERIFIED).version(1).verifier(1).bundle(1).ledger("Active", **told("Active"))
+    sheet = sheet.template().wait(20).pod().spec(**VERIFIED, rotation={"trigger": "a"}).version(2).verifier(*numbers)
+    return sheet.ledger("Active", "Published", at_rest=False, **told("Active", "Published", ago=20)).wait(wait)
+
+
+def used(sheet: Sheet) -> Sheet:
+    """Let version 2 become current, and every pod move to it."""
+    sheet = sheet.bundle(2, 1).ledger("Retiring", "Active", at_rest=False, **told("Retiring", "Active", ago=20))
+    return sheet.template(api="2").wait(5).pod("web-2").pod("web-1", gone=True).wait(10)
 
 
 def tomorrow() -> str:
@@ -125,6 +155,10 @@ GOOD: dict[str, Callable[[], Sheet]] = {
     "a version that keeps something for the next one, and is made again without it": lambda: (
         _keeping().version(1, gone=True, by_hand=True).version(1, meta={"uid": "again"})
     ),
+    "a rotation with verifiers": lambda: revoked(used(published(1, 2)).verifier(2)),
+    "what verifiers read is deleted by the test": lambda: revoked(
+        used(published(1, 2).verifier(gone=True, by_hand=True)).verifier(2)
+    ),
     "one that is stuck and says so": lambda: first().ledger("Active", at_rest=False, conditions=[STALLED]),
 }
 
@@ -197,6 +231,10 @@ BAD: dict[str, tuple[str, Callable[[], Sheet]]] = {
         lambda: first().secret("other-v1", "elsewhere", meta={"labels": {"rekey.dev/credential": "other"}}, token="x"),
     ),
     "a template names a credential of another namespace": ("S10", lambda: first().template(other="2")),
+    "a version is used that verifiers do not know": ("V1", lambda: used(published(1))),
+    "a version is used before verifiers had the time": ("V1", lambda: used(published(1, 2, wait=2))),
+    "a version is taken from verifiers that a pod holds": ("V2", lambda: published(1, 2).verifier(2)),
+    "what verifiers read is deleted": ("V2", lambda: published(1, 2).verifier(1, 2, gone=True)),
 }
 UNFINISHED: dict[str, tuple[str, Callable[[], Sheet]]] = {
     "a version is on no record": ("S3", lambda: _asked().version(2).ledger("Active")),

@@ -14,9 +14,10 @@ from rekey.core import bundle as content
 from rekey.core.facts import Credential
 from rekey.core.spec import AtDeadline, DeletionPolicy, RevocationPolicy
 from rekey.core.spec_request import RequestReason, RevokeWhen
-from rekey.core.status import Status
+from rekey.core.status import State, Status
 from rekey.ports.secrets import SecretView
 from tests.sim.cluster import Pod, Workload, held
+from tests.sim.promises_of_verifiers import Verifying
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -37,6 +38,7 @@ class Promises:
         self.excused = False
         self.last_held: dict[tuple[str, int], datetime] = {}
         self.searched: list[Status] = []
+        self.verifying = Verifying(world)
 
     def _credential_of(self, bundle: str) -> Credential | None:
         for credential in self.world.credentials.values():
@@ -47,6 +49,8 @@ class Promises:
     def check(self) -> None:
         """Check what must hold at every instant."""
         self._nobody_is_locked_out()
+        if not self.excused:
+            self.verifying.check()
         for bundle in self.world.history:
             view = self.world.secrets.get(bundle)
             if view is not None and "-v" not in bundle:
@@ -65,7 +69,7 @@ class Promises:
 
     def _nobody_is_locked_out(self) -> None:
         """S1: no user holds a version that is refused."""
-        if self.excused:
+        if self.excused or self._is_given_up():
             return
         timing = self.world.timing
         for pod in self.world.pods():
@@ -75,6 +79,11 @@ class Promises:
                     accepted = self._accepted(bundle)
                     assert number in accepted, f"S1: {pod.name} holds version {number}, accepted are {accepted}"
                     self._note(pod, bundle, number)
+
+    def _is_given_up(self) -> bool:
+        """S1: the ledger says that a leaked version goes at once."""
+        ledgers = [item.status.versions for item in self.world.credentials.values()]
+        return any(one.forced and one.compromised is RevokeWhen.IMMEDIATELY for found in ledgers for one in found)
 
     def _note(self, pod: Pod, bundle: str, number: int) -> None:
         """Remember when a declared consumer last held a version whose overlap has not begun."""
@@ -186,7 +195,7 @@ class Promises:
         stored = self.world.credentials[credential.key.name].status
         failed = [version for version in stored.versions if version.rolled_back]
         if not failed:
-            assert str(stored.current_version) == value, f"S9: {value} was written before it was on record"
+            assert value in _on_record(stored), f"S9: {value} was written before it was on record"
             times = workload.written[credential.key.name, value]
             entry = next((item for item in stored.consumers if item.name == workload.name), None)
             allowed = 1 if entry is not None and str(entry.wanted) == value else 0
@@ -196,3 +205,9 @@ class Promises:
         """S3: nothing is left that nobody owns, unless it was to be retained."""
         for view in self.world.secrets.values():
             assert view.owner != credential.uid, f"S3: {view.name} is owned by what is gone"
+
+
+def _on_record(status: Status) -> set[str]:
+    """Return the versions that a consumer may be moved to: the current one, and what verifiers were told of."""
+    published = (version.number for version in status.versions if version.state is State.PUBLISHED)
+    return {str(number) for number in (status.current_version, *published)}

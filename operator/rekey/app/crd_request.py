@@ -3,8 +3,8 @@
 from typing import Final
 
 from rekey.app.crd import Definition
-from rekey.app.crd_rule import Rule
-from rekey.app.crd_rules import between, selecting
+from rekey.app.crd_rule import Rule, between
+from rekey.app.crd_rules import selecting
 from rekey.core.request import RequestStatus
 from rekey.core.spec_request import RotationRequestSpec
 

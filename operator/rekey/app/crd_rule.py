@@ -1,6 +1,8 @@
-"""One CEL rule of the CRD, as the tables of rules hold it."""
+"""One CEL rule of the CRD, as the tables of rules hold it, and what rules about durations have in common."""
 
 from dataclasses import dataclass
+
+from rekey.core import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +13,14 @@ class Rule:
     rule: str
     message: str
     field: str | None = None
+
+
+def whole(*texts: str) -> str:
+    """Return the condition that all these texts are durations."""
+    return " && ".join(f"{text}.matches('{duration.PATTERN}')" for text in texts)
+
+
+def between(at: str, least: str, most: str) -> Rule:
+    """Return the rule that the duration at that place is neither shorter nor longer."""
+    bounds = f"duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    return Rule(at, f"!({whole('self')}) || ({bounds})", f"must be from {least} to {most}")

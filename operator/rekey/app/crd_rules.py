@@ -9,21 +9,10 @@ from typing import Final
 
 from rekey.app import crd_entropy
 from rekey.app.crd_key_rules import KEY_RULES
-from rekey.app.crd_rule import Rule
+from rekey.app.crd_rule import Rule, between, whole
 from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
-from rekey.core import duration
+from rekey.app.crd_verifier_rules import VERIFIER_RULES
 from rekey.core.spec_generate import KEYS
-
-
-def _whole(*texts: str) -> str:
-    """Return the condition that all these texts are durations."""
-    return " && ".join(f"{text}.matches('{duration.PATTERN}')" for text in texts)
-
-
-def between(at: str, least: str, most: str) -> Rule:
-    """Return the rule that the duration at that place is neither shorter nor longer."""
-    bounds = f"duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
-    return Rule(at, f"!({_whole('self')}) || ({bounds})", f"must be from {least} to {most}")
 
 
 def selecting(at: str, why: str) -> tuple[Rule, ...]:
@@ -108,7 +97,7 @@ _TIME: Final = (
     Rule(
         "spec.rotation",
         "self.?windows.orValue([]).size() == 0 || !has(self.interval)"
-        f" || !({_whole('self.interval', 'self.urgentBefore')})"
+        f" || !({whole('self.interval', 'self.urgentBefore')})"
         " || duration(self.urgentBefore) < duration(self.interval)",
         "must be less than `interval` when there are windows: otherwise no window would ever count"
         " (default 24h: set it shorter)",
@@ -116,7 +105,7 @@ _TIME: Final = (
     ),
     Rule(
         "spec.overlap",
-        f"!({_whole('self.duration', 'self.propagation', 'self.deadline')})"
+        f"!({whole('self.duration', 'self.propagation', 'self.deadline')})"
         " || duration(self.deadline) > duration(self.propagation) + duration(self.duration)",
         "must be greater than `duration` and `propagation` together (default 72h: set it longer)",
         field=".deadline",
@@ -124,7 +113,7 @@ _TIME: Final = (
     Rule(
         "spec",
         "!has(self.rotation.interval)"
-        f" || !({_whole('self.rotation.interval', 'self.overlap.duration', 'self.overlap.propagation')})"
+        f" || !({whole('self.rotation.interval', 'self.overlap.duration', 'self.overlap.propagation')})"
         " || duration(self.overlap.propagation) + duration(self.overlap.duration)"
         " < duration(self.rotation.interval)",
         "must, with `overlap.propagation`, be less than `rotation.interval` (default 1h: set it shorter)",
@@ -133,7 +122,7 @@ _TIME: Final = (
     Rule(
         "spec",
         "!has(self.rotation.lifetime) || !has(self.rotation.interval)"
-        f" || !({_whole('self.rotation.lifetime', 'self.rotation.interval', 'self.overlap.duration')})"
+        f" || !({whole('self.rotation.lifetime', 'self.rotation.interval', 'self.overlap.duration')})"
         " || duration(self.rotation.lifetime) > duration(self.rotation.interval) + duration(self.overlap.duration)",
         "must be greater than `interval` and `overlap.duration` together: a version expires after its successor took"
         " over, and not in the overlap",
@@ -141,7 +130,7 @@ _TIME: Final = (
     ),
     Rule(
         "spec",
-        f"self.?consumers.orValue([]).size() == 0 || !({_whole('self.overlap.duration')})"
+        f"self.?consumers.orValue([]).size() == 0 || !({whole('self.overlap.duration')})"
         " || duration(self.overlap.duration) > duration('0s')",
         "must be greater than 0s when there are consumers: they cannot all change at one instant",
         field=".overlap.duration",
@@ -169,4 +158,4 @@ _CONSUMERS: Final = (
     *selecting("spec.consumers[].selector", "it would choose every workload of the namespace"),
 )
 
-RULES: Final = (*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *TEMPLATE_RULES)
+RULES: Final = (*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *TEMPLATE_RULES, *VERIFIER_RULES)

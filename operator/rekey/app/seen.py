@@ -151,7 +151,7 @@ def _pack(text: bytes) -> bytes:
 
 def _rolling(status: Mapping[str, Any]) -> int:
     """Return how many rollouts are under way; whether one has overrun its time the engine says at its next look."""
-    if (status.get("rotation") or {}).get("step") not in {"RollingOut", "RollingBack"}:
+    if (status.get("rotation") or {}).get("step") not in {"Publishing", "RollingOut", "RollingBack"}:
         return 0
     consumers = status.get("consumers", ())
     return sum(1 for consumer in consumers if consumer.get("restartedTime") and consumer.get("moved") is False)

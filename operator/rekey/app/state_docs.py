@@ -17,7 +17,7 @@ Drawn from the table in `core/edges.py`; nothing else changes a version's state.
 | --- | --- |
 | Reserved | the number is taken, nothing exists yet (not used by generated credentials) |
 | Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has seen it |
-| Published | verifiers know it (not used yet: generated credentials are verified from the bundle) |
+| Published | the verifier's Secret has it; nobody uses it before verifiers know it (only with `spec.verifier`) |
 | Active | the bundle shows it under its plain keys |
 | Retiring | no longer current, still accepted: consumers are moving, or the overlap runs |
 | Revoking | committed to revocation: there is no way back |
@@ -41,6 +41,7 @@ The usual sequences:
 - rotation without consumers: `OverlapStarted`, `OverlapExpired`, `Revoked`
 - failed rollout with `onFailure: Rollback`: `Activated`, `ConsumerRestarted`, `RolloutFailed`, `RolledBack`,
   `ConsumerRestarted` (back), `Discarded`
+- with `spec.verifier`: `Published` first, and `ConsumerRestarted` for each verifier before `Activated`
 - a request: `RequestAccepted` before these, or `RequestRefused` alone; a compromise with `revoke: Immediately`:
   `RequestAccepted`, `RevocationForced`, `Activated`, `Revoked`, `ConsumerRestarted`
 - failed rollout with `onFailure: Hold`: `Activated`, `ConsumerRestarted`, `RolloutFailed`

@@ -74,7 +74,7 @@ def _manual(demand: Demand, facts: Facts) -> Answer | None:
         return demand.answer(AnswerState.REFUSED, text, facts.now)
     made = {item.to_version: item.from_version for item in facts.status.requests if item.reason is demand.reason}
     for version in facts.status.versions:
-        live = version.state in {State.ISSUED, State.ACTIVE} and not version.rolled_back
+        live = version.state in {State.ISSUED, State.PUBLISHED, State.ACTIVE} and not version.rolled_back
         if not live or version.issued_time is None:
             continue
         is_newer = version.issued_time > demand.created
@@ -113,7 +113,7 @@ def _revoke(demand: Demand, facts: Facts) -> Answer | None:
     if version.state is State.ACTIVE:
         text = f"version {number} is current: rotate first, then revoke it"
         return demand.answer(AnswerState.REFUSED, text, facts.now)
-    if version.state is State.ISSUED:
+    if version.state in {State.ISSUED, State.PUBLISHED}:
         return None
     return demand.answer(AnswerState.RUNNING, f"version {number} is to be revoked", facts.now, before=number)
 

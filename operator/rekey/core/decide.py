@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rekey.core import answering, finish, leave, ledger, start
+from rekey.core import answering, finish, leave, ledger, publish, start
 from rekey.core.effects import (
     Act,
-    Activate,
     Adopt,
     Decision,
-    Discard,
     Finalize,
     Hold,
     Issue,
@@ -26,7 +24,7 @@ from rekey.core.effects import (
 from rekey.core.facts import BundleState, Facts
 from rekey.core.reasons import Reason
 from rekey.core.spec import Adopt as Adoption
-from rekey.core.status import Cause, State
+from rekey.core.status import Cause
 
 FINALIZER = "rekey.dev/finalizer"
 Rule = Callable[[Facts], Decision | None]
@@ -78,26 +76,6 @@ def _taken(facts: Facts) -> Hold:
     return Hold(None, Reason.NAME_TAKEN, f"Secret {name} exists and is not ours: {hint}", stalled=True)
 
 
-def carry_on(facts: Facts) -> Decision | None:
-    """A version that was made but not recorded as shown is shown, if it is what the spec still asks for.
-
-    One that was found after a crash may have been shown already: then the spec comes too late for it.
-    """
-    pending = ledger.first(facts.status, State.ISSUED)
-    if pending is None:
-        return None
-    outdated = pending.digest != start.wanted_digest(facts.spec)
-    if (outdated or facts.check) and facts.bundle is None:
-        return Look(frozenset({What.BUNDLE}))
-    if facts.bundle_version == pending.number:
-        return Act(Activate(pending.number), f"the bundle shows version {pending.number} already")
-    if outdated:
-        return Act(Discard(pending.number), f"version {pending.number} was made by an older spec")
-    if facts.pending_gone:
-        return Act(Discard(pending.number), f"version {pending.number} was deleted before anybody saw it")
-    return Act(Activate(pending.number), f"version {pending.number} is stored and proved")
-
-
 def inspect(facts: Facts) -> Decision | None:
     """Drift is repaired by restoring; a bundle that is ahead of the ledger is caught up with."""
     if not facts.check or facts.status.bundle is None:
@@ -109,7 +87,7 @@ def inspect(facts: Facts) -> Decision | None:
             return _taken(facts)
         case BundleState.MISSING | BundleState.CHANGED:
             return Act(Restore(), "a Secret was changed or deleted by somebody else, or its template changed")
-        case BundleState.AHEAD | BundleState.LOST if ledger.first(facts.status, State.ISSUED) is None:
+        case BundleState.AHEAD | BundleState.LOST if ledger.pending(facts.status) is None:
             return _replace(facts)
         case _:
             return None
@@ -133,10 +111,13 @@ RULES: tuple[Rule, ...] = (
     hold_on,
     begin,
     inspect,
-    carry_on,
+    publish.carry_on,
     answering.reply,
     answering.compromise,
     finish.revoke_committed,
+    publish.keep_up,
+    publish.introduce,
+    publish.take_back,
     answering.go_back,
     finish.roll_back,
     answering.revoke_compromised,

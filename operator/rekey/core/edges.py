@@ -17,6 +17,7 @@ class Verb(StrEnum):
     """What can happen to a version."""
 
     ISSUE = "Issue"
+    PUBLISH = "Publish"
     ADOPT = "Adopt"
     RECALL = "Recall"
     ACTIVATE = "Activate"
@@ -34,6 +35,9 @@ EDGES: Final[Mapping[tuple[State | None, Verb], State]] = {
     (None, Verb.RECALL): State.RETIRING,
     (State.ISSUED, Verb.ACTIVATE): State.ACTIVE,
     (State.ISSUED, Verb.DISCARD): State.DISCARDED,
+    (State.ISSUED, Verb.PUBLISH): State.PUBLISHED,
+    (State.PUBLISHED, Verb.ACTIVATE): State.ACTIVE,
+    (State.PUBLISHED, Verb.DISCARD): State.DISCARDED,
     (State.ACTIVE, Verb.SUPERSEDE): State.RETIRING,
     (State.ACTIVE, Verb.WITHDRAW): State.RETIRING,
     (State.RETIRING, Verb.REINSTATE): State.ACTIVE,

@@ -18,6 +18,7 @@ class What(StrEnum):
     BUNDLE = "Bundle"
     WORKLOADS = "Workloads"
     PODS = "Pods"
+    VERIFIER = "Verifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,18 @@ class Issue:
 @dataclass(frozen=True, slots=True)
 class Adopt:
     """Make the ledger from what is there: an unowned Secret to adopt, or our own after a lost status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Have verifiers accept a version that nobody uses yet."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Write the verifier's Secret as the ledger says: another state, another spec, drift repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +104,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Take a committed version out of the bundle and delete it."""
+    """Take a committed version away from verifiers and out of the bundle, and delete it."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Delete a version that was never shown to anybody."""
+    """Delete a version that no user was ever shown; verifiers may know it."""
 
     number: int
 
@@ -142,6 +155,8 @@ Effect = (
     Finalize
     | Issue
     | Adopt
+    | Publish
+    | Tell
     | Activate
     | Restart
     | StartOverlap
@@ -158,7 +173,7 @@ Effect = (
     | LetGo
 )
 
-INTENT_FIRST = (Restart, Reinstate, Revoke, Discard, LetGo)
+INTENT_FIRST = (Publish, Restart, Reinstate, Revoke, Discard, LetGo)
 """Effects that follow an intent in the status: whatever is unsaved is saved before them (promise S9)."""
 
 

@@ -160,7 +160,8 @@ class Facts:
 
     `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether
     the cleaning up of a deletion succeeded (None: not tried yet). `demands`: every RotationRequest that names the
-    credential, the oldest first (None: they are not known yet). `fence`: how we are fenced (None: nobody has to be).
+    credential, the oldest first (None: they are not known yet). `verifier`: what verifiers read, compared. `fence`: how
+    we are fenced (None: nobody has to be).
     """
 
     now: datetime
@@ -174,6 +175,7 @@ class Facts:
     timing: Timing = Timing()
     bundle: BundleState | None = None
     bundle_version: int | None = None
+    verifier: BundleState | None = None
     pending_gone: bool = False
     workloads: tuple[WorkloadView, ...] | None = None
     pods: tuple[PodView, ...] | None = None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rekey.core.facts import Facts, How, PodView, Reference, WorkloadView
-from rekey.core.spec import Refresh
+from rekey.core.spec import Consumer, Refresh, Role
 from rekey.core.status import Version
 
 SECOND = timedelta(seconds=1)
@@ -65,6 +65,19 @@ def _expression(pod: PodView, key: str, operator: str, values: tuple[str, ...]) 
             return key not in pod.labels
 
 
+def declared(facts: Facts, view: WorkloadView) -> Consumer | None:
+    """Return the declaration the workload was found by: by name, else by a selector of its kind."""
+    named = [item for item in facts.spec.consumers if item.kind == view.kind]
+    exact = next((item for item in named if item.name == view.name), None)
+    return exact or next((item for item in named if item.selector is not None), None)
+
+
+def verifies(facts: Facts, view: WorkloadView) -> bool:
+    """Say whether the workload checks the credential instead of using it."""
+    item = declared(facts, view)
+    return item is not None and item.role is Role.VERIFIER
+
+
 def consumer_of(pod: PodView, workloads: Iterable[WorkloadView]) -> WorkloadView | None:
     """Return the declared consumer the pod belongs to."""
     return next((workload for workload in workloads if belongs(pod, workload)), None)
@@ -109,10 +122,10 @@ def _will_take(pod: PodView, until: datetime, now: datetime) -> bool:
 
 
 def uses_of(pod: PodView, workload: WorkloadView | None, bundle: str, facts: Facts) -> frozenset[Reference]:
-    """Return how the pod uses our Secrets; a declared consumer is a user even if no reference shows it."""
+    """Return how the pod uses our Secrets; a declared client is a user even if no reference shows it."""
     ours = {bundle, *(version.secret_name for version in facts.status.versions)}
     found = frozenset(reference for reference in pod.references if reference.secret in ours)
-    if found or workload is None:
+    if found or workload is None or verifies(facts, workload):
         return found
     hot = any(
         consumer.refresh is Refresh.NONE and consumer.kind == workload.kind and consumer.name in {None, workload.name}
@@ -132,6 +145,19 @@ def holders(version: Version, facts: Facts) -> tuple[Holder, ...]:
             consumer = (workload.kind, workload.name) if workload else None
             found.append(Holder(pod.name, consumer, pod.terminating))
     return tuple(found)
+
+
+def unaware(version: Version, workload: WorkloadView, facts: Facts) -> set[str]:
+    """Return the pods of a verifier that may have read its Secret before the version was in it."""
+    if version.published_time is None:
+        return set()
+    until = version.published_time + facts.timing.cache_lag
+    return {pod.name for pod in facts.pods or () if belongs(pod, workload) and _read(pod, until)}
+
+
+def _read(pod: PodView, until: datetime) -> bool:
+    """Say whether a container started, or may have started, by then."""
+    return any(start <= until for start in pod.starts) or (pod.unclear and (pod.born is None or pod.born <= until))
 
 
 def undeclared(facts: Facts) -> tuple[str, ...]:

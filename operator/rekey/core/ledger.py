@@ -32,6 +32,11 @@ def first(status: Status, *states: State) -> Version | None:
     return next((version for version in status.versions if version.state in states), None)
 
 
+def pending(status: Status) -> Version | None:
+    """Return the version that was made and is not current yet; there is never more than one."""
+    return first(status, State.ISSUED, State.PUBLISHED)
+
+
 def active(status: Status) -> Version | None:
     """Return the version that is current."""
     return first(status, State.ACTIVE)

@@ -35,6 +35,7 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
         digest=out.digest,
         issued_time=out.issued or out.before,
         expiration_time=out.expires,
+        proof=out.proof,
     )
     last = status.rotation
     same = last is not None and last.cause is effect.cause and effect.cause not in _ON_DEMAND
@@ -78,6 +79,12 @@ def adopted(status: Status, out: Outcome) -> Status:
         observed_trigger=out.trigger,
         rotation=step if older else None,
     )
+
+
+def published(status: Status, effect: effects.Publish, out: Outcome) -> Status:
+    """Verifiers can read the version from now on; nobody uses it yet."""
+    status = _put(status, *out.versions, verifier=out.verifier, rotation=_at(status, Step.PUBLISHING))
+    return _put(status, go(ledger.find(status, effect.number), Verb.PUBLISH, published_time=ceil(out.after)))
 
 
 def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
@@ -148,7 +155,9 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
-    status = _put(status, go(ledger.find(status, number), verb), bundle=out.bundle or status.bundle)
+    told = out.verifier or status.verifier
+    gone = go(ledger.find(status, number), verb, proof=None)
+    status = _put(status, gone, bundle=out.bundle or status.bundle, verifier=told)
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
     dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
@@ -157,7 +166,12 @@ def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
 
 
 def unused(status: Status, effect: effects.Discard, out: Outcome) -> Status:
-    """A version that nobody saw is gone; whoever asked for it had no answer yet, so the trigger counts again."""
+    """A version that nobody used is gone; whoever asked for it had no answer yet, so the trigger counts again.
+
+    But if verifiers failed with it: the same again at once would fail again.
+    """
+    if ledger.find(status, effect.number).rolled_back:
+        return ended(status, effect.number, Verb.DISCARD, out)
     pinned = (status.rotation.spec if status.rotation else None) or {}
     requests = replying.without(status, effect.number)
     status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
@@ -205,6 +219,10 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return issued(status, effect, out)
         case effects.Adopt():
             return adopted(status, out)
+        case effects.Publish():
+            return published(status, effect, out)
+        case effects.Tell():
+            return _put(status, *out.versions, verifier=out.verifier)
         case effects.Activate():
             return activated(status, effect, out)
         case effects.StartOverlap():

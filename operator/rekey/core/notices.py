@@ -87,6 +87,11 @@ def _version(before: Version | None, after: Version, status: Status) -> Iterator
         yield Notice.ROLLOUT_FAILED, number, f"version {number} is taken back: {'; '.join(late)}"
 
 
+def _now_published(_: Version | None, after: Version, __: Status) -> Iterator[Said]:
+    text = f"version {after.number} is in the verifier's Secret; it is used when verifiers know it"
+    yield Notice.PUBLISHED, str(after.number), text
+
+
 def _now_active(before: Version | None, after: Version, status: Status) -> Iterator[Said]:
     number = after.number
     if before is not None and before.state is State.RETIRING:
@@ -117,6 +122,7 @@ def _now_discarded(_: Version | None, after: Version, __: Status) -> Iterator[Sa
 
 
 _STATES = {
+    State.PUBLISHED: _now_published,
     State.ACTIVE: _now_active,
     State.REVOKING: _now_revoking,
     State.REVOKED: _now_revoked,

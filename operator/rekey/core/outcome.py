@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rekey.core.status import BundleRef, Version
+from rekey.core.status import BundleRef, VerifierRef, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Outcome:
     `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
     `expires`: when it ends by itself; `digest`: of the `generate` part it was made by; `bundle`: the bundle as written;
     `versions`: what an adoption or a repair found; `replaced`: what a template said before a restart; `asked`: uids of
-    the requests that an issued version was made for.
+    the requests that an issued version was made for; `proof`: what verifiers need of it; `verifier`: their Secret as
+    written.
     """
 
     before: datetime
@@ -36,4 +37,6 @@ class Outcome:
     rotation_id: str = ""
     trigger: str = ""
     asked: frozenset[str] = frozenset()
+    proof: str | None = None
+    verifier: VerifierRef | None = None
     history: int = 3

@@ -15,6 +15,8 @@ class Reason(StrEnum):
 
     ACTIVE = "Active"
     ISSUING = "Issuing"
+    PUBLISHING = "Publishing"
+    AWAITING_VERIFIERS = "AwaitingVerifiers"
     ROLLING_OUT = "RollingOut"
     AWAITING_ROLLOUT = "AwaitingRollout"
     AWAITING_WINDOW = "AwaitingWindow"
@@ -84,6 +86,7 @@ class Notice(StrEnum):
     """The reasons of Events; `NOTICES` says what each means."""
 
     ISSUED = "Issued"
+    PUBLISHED = "Published"
     ADOPTED = "Adopted"
     REBUILT = "LedgerRebuilt"
     ACTIVATED = "Activated"
@@ -114,6 +117,9 @@ class Notice(StrEnum):
 
 NOTICES: Final[dict[Notice, Kind]] = {
     Notice.ISSUED: _normal("Issue", "The first version was made and the bundle shows it."),
+    Notice.PUBLISHED: _normal(
+        "Publish", "The verifier's Secret has the new version; it is used when verifiers know it."
+    ),
     Notice.ADOPTED: _normal("Adopt", "The value of an existing, unowned Secret became version 1."),
     Notice.REBUILT: _warning("Rebuild", "The status was lost and was rebuilt from the bundle; no version was made."),
     Notice.ACTIVATED: _normal("Activate", "The bundle shows the new version as current; consumers are moved next."),

@@ -37,6 +37,16 @@ def overlap_end(version: Version, facts: Facts) -> datetime | None:
     return start and (start if cut_short(version, facts) else start + overlap_of(facts))
 
 
+def left_at(version: Version, facts: Facts) -> datetime:
+    """Return from when the overlap of a version is counted that the last consumer leaves now.
+
+    What was made with it, such as a signed token, is still under way to verifiers: they are given the time to see it.
+    """
+    if facts.spec.verifier is None or cut_short(version, facts):
+        return facts.now
+    return facts.now + facts.spec.overlap.propagation
+
+
 def cut_short(version: Version, facts: Facts) -> bool:
     """Say whether a person asked for the end of this version's overlap: it is compromised, or a request names it."""
     if version.compromised is not None:

@@ -1,6 +1,6 @@
 """How consumers are moved to the current version: who is behind, who is next, what has failed.
 
-1. The first consumer is the canary: no other is restarted before it has moved.
+1. The first consumer is the canary: no other is restarted before it has moved. Verifiers have a canary of their own.
 2. At most `rollout.maxConcurrent` of this credential roll at a time, and no more than the shared limits leave.
 3. A consumer that a person keeps from rolling (paused, OnDelete, partition) waits without failing, and gates.
 """
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts, WorkloadView
 from rekey.core.listing import few
-from rekey.core.spec import Consumer, Refresh
-from rekey.core.status import ConsumerStatus, Step, Version
+from rekey.core.spec import Refresh
+from rekey.core.status import ConsumerStatus, State, Step, Version
 
 WAITING = "not restarted:"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One consumer against the version it should use."""
+    """One consumer against the version it should use, or know if it verifies."""
 
     view: WorkloadView
     entry: ConsumerStatus
@@ -29,6 +29,8 @@ class Progress:
     at_version: bool
     moved: bool
     had_moved: bool = False
+    number: int | None = None
+    verifies: bool = False
 
 
 def entry_of(facts: Facts, view: WorkloadView) -> ConsumerStatus:
@@ -36,13 +38,6 @@ def entry_of(facts: Facts, view: WorkloadView) -> ConsumerStatus:
     key = (view.kind, view.name)
     known = next((entry for entry in facts.status.consumers if (entry.kind, entry.name) == key), None)
     return known or ConsumerStatus(kind=view.kind, name=view.name)
-
-
-def declared(facts: Facts, view: WorkloadView) -> Consumer | None:
-    """Return the declaration the workload was found by: by name, else by a selector of its kind."""
-    named = [item for item in facts.spec.consumers if item.kind == view.kind]
-    exact = next((item for item in named if item.name == view.name), None)
-    return exact or next((item for item in named if item.selector is not None), None)
 
 
 def older(facts: Facts) -> tuple[Version, ...]:
@@ -62,17 +57,46 @@ def assess(facts: Facts) -> tuple[Progress, ...]:
 
 def _assess(facts: Facts, view: WorkloadView, behind: set[str]) -> Progress:
     entry = entry_of(facts, view)
-    item = declared(facts, view)
+    item = gate.declared(facts, view)
     restart = view.exists and view.restartable and (item is None or item.refresh is Refresh.RESTART)
-    at_version = not restart or _at_version(facts, view, entry)
+    number, verifies = facts.status.current_version, gate.verifies(facts, view)
+    if verifies:
+        number, behind, knows = _verifier(facts, view, entry, restart=restart)
+    else:
+        knows = _at_version(facts, view, entry)
+    at_version = not restart or knows
     # Once it had moved, a pod that is missing for a moment (a drained node, a larger scale) means nothing.
-    had_moved = at_version and entry.moved is True and entry.wanted == facts.status.current_version
+    had_moved = at_version and entry.moved is True and entry.wanted == number
     settled = view.complete or not restart or had_moved
-    arrived = at_version or given_up(facts, entry) or view.manual is not None
+    arrived = at_version or given_up(entry, number) or view.manual is not None
     moved = not view.exists or (settled and not behind and arrived)
-    message = _message(view, behind, at_version=at_version, moved=moved)
+    message = _message(view, behind, at_version=at_version, moved=moved, verifies=verifies)
     fresh = entry.model_copy(update={"moved": moved, "pods_behind": len(behind), "message": message})
-    return Progress(view, fresh, restart and view.manual is None, at_version, moved, had_moved)
+    return Progress(view, fresh, restart and view.manual is None, at_version, moved, had_moved, number, verifies)
+
+
+def told(facts: Facts) -> Version | None:
+    """Return the version that verifiers must know: the one that is to become current, else the one that is."""
+    return ledger.first(facts.status, State.PUBLISHED) or ledger.active(facts.status)
+
+
+def _verifier(
+    facts: Facts, view: WorkloadView, entry: ConsumerStatus, *, restart: bool
+) -> tuple[int | None, set[str], bool]:
+    """Return which version a verifier must know, which of its pods may not, and whether it was restarted for that.
+
+    One that was restarted for a later version knows this one too, and so does one whose pods all started after
+    version 1 was published. What was published before there was a verifier is known to none by a restart.
+    """
+    version = told(facts)
+    if version is None or version.published_time is None:
+        return None, set(), True
+    number = version.number
+    if version.rolled_back:
+        return number, set(), view.annotation != str(number)
+    behind = gate.unaware(version, view, facts) if restart else set()
+    moved = view.annotation == str(number) and entry.wanted == number
+    return number, behind, moved or (not behind and (number == 1 or (entry.wanted or 0) > number))
 
 
 def _at_version(facts: Facts, view: WorkloadView, entry: ConsumerStatus) -> bool:
@@ -88,12 +112,12 @@ def _at_version(facts: Facts, view: WorkloadView, entry: ConsumerStatus) -> bool
     return current in {None, 1} or (view.annotation == str(current) and entry.wanted == current)
 
 
-def given_up(facts: Facts, entry: ConsumerStatus) -> bool:
+def given_up(entry: ConsumerStatus, number: int | None) -> bool:
     """Say whether somebody put it back even after it had been written a second time: leave it to them."""
-    return entry.reapplied is True and entry.wanted == facts.status.current_version
+    return entry.reapplied is True and entry.wanted == number
 
 
-def _message(view: WorkloadView, behind: set[str], *, at_version: bool, moved: bool) -> str | None:
+def _message(view: WorkloadView, behind: set[str], *, at_version: bool, moved: bool, verifies: bool) -> str | None:
     if not view.exists:
         return "not found"
     parts = []
@@ -103,8 +127,9 @@ def _message(view: WorkloadView, behind: set[str], *, at_version: bool, moved: b
         parts.append("not restarted yet")
     if not view.complete and view.progress:
         parts.append(view.progress)
+    names = few(sorted(behind))
     if behind:
-        parts.append(f"may hold an older version: {few(sorted(behind))}")
+        parts.append(f"{'may not know the version yet' if verifies else 'may hold an older version'}: {names}")
     return "; ".join(parts)[:1024] or None
 
 
@@ -130,7 +155,7 @@ def rolling(progress: tuple[Progress, ...]) -> tuple[Progress, ...]:
 def in_progress(facts: Facts) -> int:
     """Return how many of the shared slots are in use here: rollouts under way that have not overrun their time."""
     rotation = facts.status.rotation
-    if rotation is None or rotation.step not in {Step.ROLLING_OUT, Step.ROLLING_BACK}:
+    if rotation is None or rotation.step not in {Step.PUBLISHING, Step.ROLLING_OUT, Step.ROLLING_BACK}:
         return 0
     limit = facts.spec.rollout.progress_deadline
     entries = [entry for entry in facts.status.consumers if entry.moved is False and entry.restarted_time is not None]
@@ -142,13 +167,13 @@ def next_restart(facts: Facts, progress: tuple[Progress, ...]) -> Progress | Non
     waiting = [item for item in progress if item.restartable and not item.at_version]
     if not waiting:
         return None
-    first = next(item for item in progress if item.restartable)
+    first = next(item for item in progress if item.restartable and item.verifies is waiting[0].verifies)
     busy = len(rolling(progress))
     if first is not waiting[0] and first in rolling(progress):
         return None
     if busy >= min(facts.spec.rollout.max_concurrent, busy + facts.slots):
         return None
-    return next((item for item in waiting if not given_up(facts, item.entry)), None)
+    return next((item for item in waiting if not given_up(item.entry, item.number)), None)
 
 
 def stuck(facts: Facts, late: Sequence[Progress]) -> bool:
@@ -160,9 +185,9 @@ def stuck(facts: Facts, late: Sequence[Progress]) -> bool:
     return len(started) == len(late) and all(facts.now > at + limit for at in started if at is not None)
 
 
-def reverted(facts: Facts, item: Progress) -> bool:
-    """Say whether the template had named the current version already and was put back by somebody."""
-    return item.entry.wanted == facts.status.current_version and item.view.annotation != str(item.entry.wanted)
+def reverted(item: Progress) -> bool:
+    """Say whether the template had named its version already and was put back by somebody."""
+    return item.entry.wanted == item.number and item.view.annotation != str(item.entry.wanted)
 
 
 def before(item: Progress, number: int) -> str | None:

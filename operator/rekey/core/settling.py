@@ -31,7 +31,7 @@ def _made(answer: Answer, facts: Facts) -> _Ending:
     version = _find(facts, number)
     if version is not None and version.rolled_back:
         return AnswerState.FAILED, f"version {number} was taken back; version {facts.status.current_version} is current"
-    if version is not None and version.state is State.ISSUED:
+    if version is not None and version.state in {State.ISSUED, State.PUBLISHED}:
         return None
     if version is not None and version.state is State.ACTIVE and _is_moving(facts, version):
         return None
@@ -49,7 +49,7 @@ def _made(answer: Answer, facts: Facts) -> _Ending:
 def _is_moving(facts: Facts, version: Version) -> bool:
     rotation = facts.status.rotation
     mine = rotation is not None and rotation.number == version.number
-    return mine and rotation is not None and rotation.step in {Step.ISSUING, Step.ROLLING_OUT}
+    return mine and rotation is not None and rotation.step in {Step.ISSUING, Step.PUBLISHING, Step.ROLLING_OUT}
 
 
 def _taken_back(answer: Answer, facts: Facts) -> _Ending:

@@ -25,6 +25,7 @@ from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
+from rekey.core.spec_verifier import Format, Verifier
 
 
 class RevocationPolicy(StrEnum):
@@ -58,11 +59,16 @@ class RotatedCredentialSpec(Part):
         default_factory=Overlap, description="How long the version before the current one stays accepted."
     )
     target: Target = Field(default_factory=Target, description="The Secret that the credential is read from.")
+    verifier: Verifier | None = Field(
+        default=None,
+        description="The Secret that those read who check the credential: they learn of a version before anybody uses "
+        "it, and no longer accept one only when nobody holds it. It may be added later and cannot be taken away.",
+    )
     consumers: tuple[Consumer, ...] = Field(
         default=(),
         max_length=32,
         json_schema_extra=ATOMIC,
-        description="Workloads of this namespace that use the credential. An old version is revoked only "
+        description="Workloads of this namespace that use the credential, or check it. An old version is revoked only "
         "when none of their pods can still hold it; pods that use the Secret without being named here hold "
         "it up as well and are reported.",
     )
@@ -95,6 +101,7 @@ __all__ = [
     "ConsumerKind",
     "DeletionPolicy",
     "Encoding",
+    "Format",
     "Generate",
     "HmacKey",
     "Hold",
@@ -120,6 +127,7 @@ __all__ = [
     "TemplateMetadata",
     "Token",
     "Usage",
+    "Verifier",
     "Window",
     "WindowPolicy",
 ]

@@ -23,6 +23,7 @@ class Role(StrEnum):
     """What a consumer does with the credential."""
 
     CLIENT = "Client"
+    VERIFIER = "Verifier"
 
 
 class Refresh(StrEnum):
@@ -83,7 +84,7 @@ class LabelSelector(Part):
 
 
 class Consumer(Part):
-    """One workload, or several chosen by label, that use the credential."""
+    """One workload, or several chosen by label, that use or check the credential."""
 
     kind: ConsumerKind = Field(description="Kind of the workload, in the namespace of the RotatedCredential.")
     name: ObjectName | None = Field(
@@ -96,11 +97,16 @@ class Consumer(Part):
         description="Labels of the workloads themselves, not of their pods. It must not be empty. Workloads "
         "that match later are consumers from then on.",
     )
-    role: Role = Field(default=Role.CLIENT, description="`Client`: it presents the credential to others.")
+    role: Role = Field(
+        default=Role.CLIENT,
+        description="`Client`: it presents the credential to others. `Verifier`: it reads the Secret that "
+        "`spec.verifier` names; it is moved before a new version is used, and waited for.",
+    )
     refresh: Refresh = Field(
         default=Refresh.RESTART,
         description="`Restart`: a rolling restart moves it to the new version. `None`: it reads the new "
-        "version by itself, from a mounted volume; Jobs and CronJobs are never restarted and need this.",
+        "version by itself, from a mounted volume; Jobs and CronJobs are never restarted and need this. A Verifier "
+        "with `None` is given `overlap.propagation` for that.",
     )
 
 

@@ -110,8 +110,8 @@ class Overlap(Part):
     )
     propagation: Duration = Field(
         default=timedelta(0),
-        description="How long those who verify may take to learn of a new version: it is added between "
-        "publishing a version and its first use.",
+        description="How long those who verify may take to learn of a new version: with `spec.verifier` it passes "
+        "between telling them and the first use, otherwise before consumers are restarted.",
     )
     deadline: Duration = Field(
         default=timedelta(hours=72),

@@ -37,6 +37,7 @@ class Step(StrEnum):
     """What the rotation under way is doing now."""
 
     ISSUING = "Issuing"
+    PUBLISHING = "Publishing"
     ROLLING_OUT = "RollingOut"
     OVERLAP = "Overlap"
     REVOKING = "Revoking"
@@ -88,6 +89,16 @@ class Version(Record):
         description="When its overlap began: its successor was active and the last consumer had moved.",
     )
     expiration_time: Time | None = Field(default=None, description="When it ends by itself, if ever.")
+    published_time: Time | None = Field(
+        default=None,
+        description="When verifiers were told of it; not earlier than the first moment at which they could read it.",
+    )
+    proof: str | None = Field(
+        default=None,
+        max_length=8192,
+        description="What verifiers need of it, as JSON, in the form of `spec.verifier.format`: a hash or a public "
+        "key. Absent without a verifier, for `HMAC`, and once it has ended.",
+    )
     rolled_back: bool | None = Field(
         default=None, description="True for a version whose rollout failed: it ends as `Discarded`."
     )
@@ -157,6 +168,14 @@ class BundleRef(Record):
     )
 
 
+class VerifierRef(Record):
+    """The verifier's Secret as Rekey last wrote it, so that no read need precede a write."""
+
+    uid: str = Field(max_length=64, description="Uid of the Secret that verifiers read.")
+    resource_version: str = Field(max_length=64, description="Its resourceVersion after our last write.")
+    digest: str = Field(max_length=64, description="Digest of what its content was made from.")
+
+
 class Condition(Record):
     """A condition as in the Kubernetes API conventions (metav1.Condition)."""
 
@@ -186,6 +205,7 @@ class Status(Record):
         default=None, description="Until when the previous version is accepted at least."
     )
     bundle: BundleRef | None = Field(default=None, description="The bundle Secret as last written.")
+    verifier: VerifierRef | None = Field(default=None, description="The verifier's Secret as last written.")
     versions: tuple[Version, ...] = Field(
         default=(), max_length=MAX_VERSIONS, description="Versions that exist, and the last ones that did."
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from rekey.core import gate, ledger, notices
-from rekey.core.effects import Adopt, Effect, Hold, Issue, LetGo, Restart, Restore
-from rekey.core.facts import Credential, Facts
+from rekey.core.effects import Adopt, Effect, Hold, Issue, LetGo, Restart, Restore, Tell
+from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.notices import Said
 from rekey.core.reasons import Notice
 from rekey.core.spec import DeletionPolicy
@@ -35,6 +35,9 @@ def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
                 bundle,
                 "a Secret of this credential was changed or deleted: it was restored",
             )
+        case Tell() if before.verifier is BundleState.CHANGED:
+            told = after.status.verifier.resource_version if after.status.verifier else ""
+            said = (Notice.DRIFT_REPAIRED, told, "what verifiers read was changed or deleted: it was restored")
         case Issue() if done.cause is Cause.VALUE_LOST:
             text = (
                 "no copy of the current value was left: a new version is made, and the old one cannot be read any more"
@@ -66,7 +69,8 @@ def left(ports: Ports, facts: Facts, done: LetGo) -> None:
     """Announce how a deletion ended."""
     credential = facts.credential
     live = (version.secret_name for version in facts.status.versions if version.state not in ledger.ENDED)
-    names = ", ".join(sorted({gate.target_name(facts), *live}))
+    told = {facts.spec.verifier.secret_name} if facts.spec.verifier is not None else set()
+    names = ", ".join(sorted({gate.target_name(facts), *live, *told}))
     if done.orphaned:
         said: Said = (Notice.ORPHANED, "", f"let go without cleaning up; left: {names}")
     elif facts.spec.deletion_policy is DeletionPolicy.REVOKE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rekey.core import duration, expiry, ledger, start
+from rekey.core import duration, expiry, ledger, proof, start
 from rekey.core.answer import MAX_ANSWERS
 from rekey.core.effects import Discard, Issue
 from rekey.core.facts import Facts
@@ -95,6 +95,7 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
     spec = facts.spec
     pinned: dict[str, Any] = {"overlap": duration.show(spec.overlap.duration)}
     target = spec.target.model_dump(mode="json", by_alias=True, exclude_none=True)
+    told = proof.prove(spec.verifier.format, view.material) if spec.verifier is not None else None
     if len(str(target)) <= MAX_PINNED:
         pinned["target"] = target
     return Outcome(
@@ -109,12 +110,13 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
         pinned=pinned,
         rotation_id=f"{credential.uid[:8]}-{number}",
         trigger=view.annotations.get(naming.TRIGGER, ""),
+        proof=told,
         asked=frozenset(view.annotations.get(naming.REQUESTS, "").split(",")),
     )
 
 
 async def discard(ports: Ports, facts: Facts, effect: Discard) -> Outcome:
-    """Delete a version that nobody ever saw."""
+    """Delete a version that nobody ever used."""
     version = ledger.find(facts.status, effect.number)
     now = ports.clock.now()
     if version.handle is not None:

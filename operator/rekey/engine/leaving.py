@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts
-from rekey.engine import naming
+from rekey.engine import naming, publishing
 from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
@@ -13,6 +13,8 @@ from rekey.ports.secrets import SecretChange, SecretView
 async def _ours(ports: Ports, facts: Facts) -> list[SecretView]:
     """Return our Secrets, the one too that a crash may have left without a record."""
     names = {version.secret_name for version in facts.status.versions if version.state not in ledger.ENDED}
+    if facts.spec.verifier is not None:
+        names.add(facts.spec.verifier.secret_name)
     names |= {gate.target_name(facts), naming.version_name(facts, ledger.next_number(facts.status))}
     views = [await ports.secrets.read(facts.credential.key.namespace, name) for name in sorted(names)]
     return [view for view in views if view is not None and view.owner == facts.credential.uid]
@@ -35,13 +37,18 @@ async def release(ports: Ports, facts: Facts) -> bool:
 
 
 async def destroy(ports: Ports, facts: Facts) -> bool:
-    """Delete the bundle first, then every version; False if it did not succeed."""
+    """Have verifiers accept nothing, delete the bundle, then all else; False if it did not succeed."""
     namespace, bundle = facts.credential.key.namespace, gate.target_name(facts)
+    verifier = facts.spec.verifier.secret_name if facts.spec.verifier is not None else None
     try:
-        for view in sorted(await _ours(ports, facts), key=lambda view: view.name != bundle):
+        found = sorted(await _ours(ports, facts), key=lambda view: view.name != bundle)
+        for view in found:
+            if view.name == verifier:
+                await ports.secrets.change(namespace, view.name, publishing.empty(facts, view))
+        for view in found:
             await ports.secrets.delete(namespace, view.name, view.uid)
     except NamespaceTerminating:
         return True
-    except (Conflict, Retryable, Forbidden, Rejected):
+    except (Conflict, NotFound, Retryable, Forbidden, Rejected):
         return False
     return True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rekey.core import gate
 from rekey.core.facts import Credential, Facts
-from rekey.core.spec import Target
+from rekey.core.spec import Format, Target, Verifier
 from rekey.ports.secrets import Owner
 
 DIGEST = "rekey.dev/generate-digest"
@@ -14,6 +14,7 @@ TRIGGER = "rekey.dev/trigger"
 REQUESTS = "rekey.dev/requests"
 PUBLIC = "rekey.dev/"
 VERSION = "rekey.dev/version"
+HOLDS = "rekey.dev/holds"
 
 
 def version_name(facts: Facts, number: int) -> str:
@@ -34,6 +35,12 @@ def labels(credential: Credential, role: str, number: int) -> dict[str, str]:
         "rekey.dev/role": role,
         VERSION: str(number),
     }
+
+
+def verifier_labels(credential: Credential, verifier: Verifier) -> dict[str, str]:
+    """Return the labels of what verifiers read: no number, and a mark if it holds keys."""
+    ours = {key: value for key, value in labels(credential, "verifier", 0).items() if key != VERSION}
+    return ours | ({HOLDS: "keys"} if verifier.format is Format.HMAC else {})
 
 
 def bundle_labels(credential: Credential, target: Target, number: int) -> dict[str, str]:

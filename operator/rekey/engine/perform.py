@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from rekey.core import effects
 from rekey.core.facts import Credential, Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
-from rekey.engine import adopting, issuing, leaving, repairing, showing
+from rekey.engine import adopting, issuing, leaving, publishing, repairing, showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -51,14 +51,14 @@ class Bench:
                 return Done(outcome)
             case effects.Adopt():
                 return Done(await adopting.adopt(self.ports, facts))
+            case effects.Publish() | effects.Tell():
+                return Done(await publishing.tell(self.ports, facts, effect))
             case effects.Activate():
                 return Done(await showing.activate(self.ports, facts, effect, self.made.pop(effect.number, None)))
             case effects.Reinstate():
                 return Done(await showing.reinstate(self.ports, facts, effect))
-            case effects.Revoke():
-                return Done(await showing.revoke(self.ports, facts, effect))
-            case effects.Discard():
-                return Done(await issuing.discard(self.ports, facts, effect))
+            case effects.Revoke() | effects.Discard():
+                return Done(await self._end(facts, effect))
             case effects.Restore():
                 return Done(await repairing.restore(self.ports, facts))
             case effects.Restart():
@@ -74,6 +74,13 @@ class Bench:
                 return Done(Outcome(now, now), left, gone=True)
             case _:
                 assert_never(effect)
+
+    async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
+        """Verifiers refuse the version before it is gone: that is its revocation."""
+        told = await publishing.withdraw(self.ports, facts, effect.number)
+        if isinstance(effect, effects.Revoke):
+            return replace(await showing.revoke(self.ports, facts, effect), verifier=told)
+        return replace(await issuing.discard(self.ports, facts, effect), verifier=told)
 
     async def _restart(self, facts: Facts, effect: effects.Restart) -> Outcome:
         key = (effect.kind, effect.name)

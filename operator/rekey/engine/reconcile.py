@@ -189,6 +189,7 @@ def _step(status: Status) -> Reason:
 
 _REASONS = {
     "Issuing": Reason.ISSUING,
+    "Publishing": Reason.PUBLISHING,
     "RollingOut": Reason.ROLLING_OUT,
     "Overlap": Reason.OVERLAP_OPEN,
     "Revoking": Reason.REVOKING,

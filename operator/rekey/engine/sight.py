@@ -6,11 +6,24 @@ from dataclasses import replace
 
 from rekey.core import bundle as content
 from rekey.core import effects, gate, ledger
-from rekey.core.effects import Activate, Conclude, Effect, Issue, Reinstate, Restart, Restore, What
+from rekey.core.effects import (
+    Activate,
+    Conclude,
+    Discard,
+    Effect,
+    Issue,
+    Publish,
+    Reinstate,
+    Restart,
+    Restore,
+    Revoke,
+    Tell,
+    What,
+)
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
 from rekey.core.status import State, Status, Step, Version
-from rekey.engine import showing
+from rekey.engine import publishing, showing
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -35,6 +48,10 @@ def consumers_may_differ(credential: Credential) -> bool:
 def forget(facts: Facts, effect: Effect) -> Facts:
     """Return the facts without what the effect made stale."""
     match effect:
+        case Publish():
+            return replace(facts, verifier=BundleState.INTACT, workloads=None, pods=None)
+        case Tell() | Discard() | Revoke():
+            return replace(facts, verifier=BundleState.INTACT)
         case Restart() | Activate() | Reinstate():
             return replace(facts, workloads=None, pods=None, bundle=None, bundle_version=None)
         case Restore() | effects.Adopt():
@@ -51,6 +68,8 @@ async def look(ports: Ports, facts: Facts, at: frozenset[What]) -> Facts:
     """Return the facts with what was asked for."""
     if What.BUNDLE in at:
         facts = await _bundle(ports, facts)
+    if What.VERIFIER in at or What.BUNDLE in at:
+        facts = replace(facts, verifier=await _verifier(ports, facts))
     if What.WORKLOADS in at:
         facts = replace(facts, workloads=await ports.workloads.find(facts.credential, facts.spec.consumers))
     if What.PODS in at:
@@ -65,9 +84,23 @@ async def _bundle(ports: Ports, facts: Facts) -> Facts:
         state = _unknown(facts, view)
     else:
         state = await _known(ports, facts, view, shown)
-    pending = ledger.first(facts.status, State.ISSUED)
+    pending = ledger.pending(facts.status)
     gone = pending is not None and await _stored(ports, facts, pending) is None
     return replace(facts, bundle=state, bundle_version=shown, pending_gone=gone)
+
+
+async def _verifier(ports: Ports, facts: Facts) -> BundleState:
+    """Compare what verifiers read with what was written last."""
+    known, verifier = facts.status.verifier, facts.spec.verifier
+    if known is None or verifier is None:
+        return BundleState.INTACT
+    view = await ports.secrets.read(facts.credential.key.namespace, verifier.secret_name)
+    if view is None:
+        return BundleState.CHANGED
+    if not publishing.is_ours(facts, view):
+        return BundleState.FOREIGN
+    same = (view.uid, view.resource_version) == (known.uid, known.resource_version)
+    return BundleState.INTACT if same and view.owner is not None else BundleState.CHANGED
 
 
 def _unknown(facts: Facts, view: SecretView | None) -> BundleState:

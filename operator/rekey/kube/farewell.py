@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rekey.core.spec_verifier import Format
 from rekey.core.status import State
 
 _STATES = frozenset(State)
@@ -24,6 +25,9 @@ def spec(written: Any) -> Any:  # noqa: ANN401  whatever the API server gave
     target = written.get("target")
     if isinstance(target, dict) and "secretName" in target:
         found["target"] = {"secretName": target["secretName"]}
+    verifier = written.get("verifier")
+    if isinstance(verifier, dict):
+        found["verifier"] = {"secretName": verifier.get("secretName"), "format": Format.SHA256}
     return found
 
 

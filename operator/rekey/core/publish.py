@@ -1,0 +1,139 @@
+"""Verifiers come first: a version is published, they are moved to it, and only then it may become current.
+
+1. Nobody is given a version that a verifier might refuse: those that are restarted must all have started since it was
+   published, the others have `overlap.propagation` to read it.
+2. While verifiers are moved nothing but that changes: the version before is accepted all the time.
+3. A version that verifiers fail with is taken back like any other; nobody used it.
+"""
+
+from __future__ import annotations
+
+from rekey.core import ledger, moving, replying, retire, rollout, start, verifying
+from rekey.core.effects import Act, Activate, Decision, Discard, Hold, Look, Publish, Tell, What
+from rekey.core.facts import BundleState, Facts
+from rekey.core.reasons import Reason
+from rekey.core.spec import Refresh, Role
+from rekey.core.spec_request import RequestReason, RevokeWhen
+from rekey.core.status import State, Version
+
+
+def carry_on(facts: Facts) -> Decision | None:
+    """A version that was made but not recorded as shown is shown, if it is what the spec still asks for.
+
+    One that was found after a crash may have been shown already: then the spec comes too late for it.
+    """
+    pending = ledger.pending(facts.status)
+    if pending is None or pending.rolled_back:
+        return None
+    unwanted = _unwanted(facts, pending)
+    if (unwanted or facts.check) and facts.bundle is None:
+        return Look(frozenset({What.BUNDLE}))
+    number, shown = pending.number, facts.bundle_version == pending.number
+    if unwanted and not shown:
+        return Act(Discard(number), unwanted)
+    if facts.pending_gone and not shown:
+        return Act(Discard(number), f"version {number} was deleted before anybody saw it")
+    if facts.spec.verifier is not None and pending.state is State.ISSUED:
+        return Act(Publish(number), f"version {number} is stored and proved: verifiers come first")
+    if shown or facts.spec.verifier is None:
+        return Act(Activate(number), f"version {number} is stored and proved{', and shown already' if shown else ''}")
+    return None
+
+
+def _unwanted(facts: Facts, pending: Version) -> str:
+    """Return why a version is not to become current after all; empty if it is."""
+    if pending.digest != start.wanted_digest(facts.spec):
+        return f"version {pending.number} was made by an older spec"
+    leak = start.unanswered(facts, RequestReason.COMPROMISE)
+    if pending.state is State.PUBLISHED and leak and ledger.active(facts.status) is not None:
+        return f"version {pending.number} was made before {leak[0]}, which asks for another one"
+    return ""
+
+
+def keep_up(facts: Facts) -> Decision | None:
+    """The verifier's Secret says what the ledger says; what somebody else did to it is undone."""
+    verifier = facts.spec.verifier
+    entries = verifying.accepted(facts.status) if verifier is not None else ()
+    if verifier is None or not entries:
+        return None
+    if facts.verifier is BundleState.FOREIGN:
+        text = f"Secret {verifier.secret_name} is not ours: delete it, so that verifiers can be told what is accepted"
+        return Hold(None, Reason.NAME_TAKEN, text, stalled=True)
+    known = facts.status.verifier
+    if facts.verifier is BundleState.CHANGED:
+        return Act(Tell(), "the verifier's Secret was changed or deleted by somebody else")
+    if known is None or known.digest != verifying.recipe(facts.credential.key, verifier, entries):
+        return Act(Tell(), "the verifier's Secret is to say what is accepted now")
+    return None
+
+
+def introduce(facts: Facts) -> Decision | None:
+    """Verifiers are moved to a published version; when all know it, it becomes current."""
+    pending = ledger.first(facts.status, State.PUBLISHED)
+    if pending is None or pending.rolled_back:
+        return None
+    at_once = replying.compromised_by(facts.status, pending.number) is RevokeWhen.IMMEDIATELY
+    if facts.spec.verifier is not None and not at_once and (wait := _move(facts, pending)):
+        return wait
+    if facts.verifier is None:
+        return Look(frozenset({What.VERIFIER}))
+    return Act(Activate(pending.number), f"every verifier knows version {pending.number}")
+
+
+def _move(facts: Facts, pending: Version) -> Decision | None:
+    since = pending.published_time or facts.now
+    verifiers = [item for item in facts.spec.consumers if item.role is Role.VERIFIER]
+    if any(item.refresh is Refresh.RESTART for item in verifiers) and (wait := _restart(facts, pending)):
+        return wait
+    until = since + facts.spec.overlap.propagation
+    if facts.now < until:
+        text = f"version {pending.number} is published: verifiers that are not restarted know it by {until:%F %T}Z"
+        return Hold(until, Reason.AWAITING_VERIFIERS, text)
+    return None
+
+
+def _restart(facts: Facts, pending: Version) -> Decision | None:
+    since = pending.published_time or facts.now
+    readable = since + facts.timing.cache_lag + moving.SECOND
+    if facts.now < readable:
+        text = f"a verifier that starts now may read its Secret as it was before version {pending.number}"
+        return Hold(readable, Reason.AWAITING_CACHES, text)
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS)
+    progress = tuple(item for item in rollout.assess(facts) if item.verifies)
+    if late := rollout.condemned_by(facts, progress):
+        return _failed(facts, pending, late)
+    if item := rollout.next_restart(facts, progress):
+        return moving.restart(facts, item)
+    behind = [item for item in progress if not item.moved]
+    if not behind:
+        return None
+    stuck = rollout.stuck(facts, behind)
+    return Hold(retire.poll(facts, since), Reason.AWAITING_VERIFIERS, moving.waiting(behind), stalled=stuck)
+
+
+def _failed(facts: Facts, pending: Version, late: rollout.Progress) -> Decision:
+    """Take the version back, unless it must replace what others know, or there is none before it."""
+    if facts.bundle is None:
+        return Look(frozenset({What.BUNDLE}))  # a crash may have come after it was shown
+    leaked = replying.compromised_by(facts.status, pending.number) is not None
+    return moving.failed(
+        facts, late, pending.published_time or facts.now, final=leaked or ledger.active(facts.status) is None
+    )
+
+
+def take_back(facts: Facts) -> Decision | None:
+    """Verifiers that had moved to a version that is not to be used are moved back, then it is discarded."""
+    failed = ledger.first(facts.status, State.PUBLISHED)
+    if failed is None or not failed.rolled_back:
+        return None
+    if facts.pods is None or facts.workloads is None:
+        return Look(retire.USERS)
+    progress = tuple(item for item in rollout.assess(facts) if item.verifies)
+    if item := rollout.to_undo(progress, failed.number):
+        return moving.back(item, failed.number)
+    late = [item for item in progress if not item.moved]
+    if not late:
+        return Act(Discard(failed.number), f"every verifier is back from version {failed.number}")
+    since = failed.published_time or facts.now
+    return Hold(retire.poll(facts, since), Reason.ROLLING_BACK, moving.waiting(late))
