@@ -186,9 +186,10 @@ def concluded(status: Status) -> Status:
     return status.model_copy(update={"rotation": rotation, "overlap_end_time": None})
 
 
-def committed(status: Status, effect: effects.Commit) -> Status:
+def committed(status: Status, effect: effects.Commit, out: Outcome) -> Status:
     """From here there is no way back for this version."""
-    version = go(ledger.find(status, effect.number), Verb.COMMIT, forced=effect.forced or None)
+    changes = {"forced": effect.forced or None, "revocation_time": floor(out.before)}
+    version = go(ledger.find(status, effect.number), Verb.COMMIT, **changes)
     waits = version.rolled_back or effect.forced
     return _put(status, version, rotation=status.rotation if waits else _at(status, Step.REVOKING))
 
@@ -213,7 +214,7 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
         case effects.Reinstate():
             return reinstated(status, effect, out)
         case effects.Commit():
-            return committed(status, effect)
+            return committed(status, effect, out)
         case effects.Revoke():
             failed = ledger.find(status, effect.number).rolled_back
             return ended(status, effect.number, Verb.DISCARD if failed else Verb.REVOKE, out)

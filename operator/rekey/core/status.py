@@ -88,6 +88,12 @@ class Version(Record):
         description="When its overlap began: its successor was active and the last consumer had moved.",
     )
     expiration_time: Time | None = Field(default=None, description="When it ends by itself, if ever.")
+    revocation_time: Time | None = Field(default=None, description="When its revocation began; there is no way back.")
+    proof: str | None = Field(
+        default=None,
+        max_length=8192,
+        description="What verifiers need of it, as JSON, and public: a hash or a public key.",
+    )
     rolled_back: bool | None = Field(
         default=None, description="True for a version whose rollout failed: it ends as `Discarded`."
     )
