@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDictProxy
 
 from rekey.app import probes
 from rekey.app.publish.answers import Answers
@@ -45,11 +46,11 @@ class Open:
     client: aiohttp.ClientSession
     url: str
 
-    async def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    async def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, CIMultiDictProxy[str], bytes]:
         """Ask for it; return status, headers and body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.client.request(method, f"{self.url}{path}", headers=named, allow_redirects=False) as answer:
-            return answer.status, dict(answer.headers), await answer.read()
+            return answer.status, answer.headers, await answer.read()
 
 
 Scene = Callable[[Open], Awaitable[Any]]

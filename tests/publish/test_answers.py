@@ -1,6 +1,7 @@
 """What is answered over HTTP: status, headers, caching, and nothing about what is not published."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_growing_old() -> None:
     """Without word from the cluster the same is served on, and says how old it is; the key set's bytes stay."""
 
     async def scene(here: Open) -> None:
-        async def look(document: str) -> tuple[dict[str, str], Any]:
+        async def look(document: str) -> tuple[Mapping[str, str], Any]:
             status, headers, body = await here.get(f"{HOME}{document}.json")
             assert status == 200
             return headers, json.loads(body)

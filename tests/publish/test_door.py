@@ -47,7 +47,7 @@ def test_too_much_is_refused(name: str, caplog: pytest.LogCaptureFixture) -> Non
     async def scene(here: Open) -> None:
         async with line(here) as (reader, writer):
             writer.write(TOO_MUCH[name])
-            assert (await ended(reader)).startswith(b"HTTP/1.1 400 ")
+            assert (await ended(reader)).startswith(b"HTTP/1.0 400 ")
         assert (await here.get(JWKS))[0] == 200
 
     play(scene)

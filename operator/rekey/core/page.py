@@ -23,7 +23,7 @@ STYLE: Final = """
 :root{--ink:#e8eaed;--soft:#b4bac2;--paper:#15181c;--line:#444b54;--link:#9cc2ff;--mark:#3a3113}}
 body{margin:0 auto;max-width:70rem;padding:1rem;background:var(--paper);color:var(--ink)}
 body{font:1rem/1.5 system-ui,sans-serif}
-h1{overflow-wrap:anywhere}
+h1,li,p{overflow-wrap:anywhere}
 a{color:var(--link)}
 a:focus-visible,[tabindex]:focus-visible{outline:3px solid var(--link);outline-offset:2px}
 .soft,caption{color:var(--soft)}
@@ -32,7 +32,7 @@ a:focus-visible,[tabindex]:focus-visible{outline:3px solid var(--link);outline-o
 table{border-collapse:collapse;width:100%;margin:1rem 0}
 caption{text-align:left;padding:.3rem 0}
 th,td{border-bottom:1px solid var(--line);padding:.4rem .8rem .4rem 0;text-align:left;vertical-align:top}
-code{overflow-wrap:anywhere;min-width:8rem;display:inline-block}
+code{overflow-wrap:anywhere;min-width:11rem;display:inline-block}
 time{white-space:nowrap}
 nav ul{display:flex;flex-wrap:wrap;gap:1rem;list-style:none;padding:0}
 """

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from http.client import GONE, OK
 from typing import Any, Final
@@ -53,7 +53,9 @@ async def everything(client: Client, namespace: str | None) -> tuple[list[dict[s
     return items, version
 
 
-async def changes(client: Client, namespace: str | None, version: int, seconds: int) -> AsyncIterator[Change | None]:
+async def changes(
+    client: Client, namespace: str | None, version: int, seconds: int
+) -> AsyncGenerator[Change | None, None]:
     """Give what happens after that version, for so many seconds; None comes first, when the watch is open.
 
     Raises:
