@@ -29,8 +29,11 @@ def knowing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         pytest.skip("the CRD has no signing keys yet, and a cluster that is given is not for experiments")
     with choose.start(tmp_path_factory.mktemp("own") / "cluster") as own:
         crds.install(own)
-        where = "/spec/versions/0/schema/openAPIV3Schema/properties/spec"
-        patch = [{"op": "replace", "path": where, "value": OPEN}]
+        where = "/spec/versions/0/schema/openAPIV3Schema"
+        patch = [
+            {"op": "replace", "path": f"{where}/properties/spec", "value": OPEN},
+            {"op": "remove", "path": f"{where}/x-kubernetes-validations"},
+        ]
         own.kubectl("patch", "crd", "rotatedcredentials.rekey.dev", "--type=json", "-p", json.dumps(patch))
         yield own
 
