@@ -72,7 +72,7 @@ class Follower:
         elif asyncio.get_running_loop().time() >= self._due:
             self._listed = await self._list()
             self._plan()
-        assert self._position is not None  # noqa: S101  `_begin` sets it
+        assert self._position is not None  # noqa: S101  set by _begin
         async with aclosing(changes(self._client, self._scope, self._position, self._window)) as told:
             async for change in told:
                 if change is not None:
