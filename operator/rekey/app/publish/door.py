@@ -1,7 +1,7 @@
 """Who is let in, and for how long: bounds on connections, so that a slow or greedy client costs little.
 
-1. A first request must be complete soon after the connection; a connection that grew old is closed after the next
-   answer, and cut a while later, whatever goes on.
+1. A request must be complete soon after the connection, or after the one before (aiohttp sees to it); a connection
+   that grew old is closed after the next answer, and cut a while later, whatever goes on.
 2. Lines, headers, bodies and the number of connections are bounded; one too many is closed at once.
 """
 
@@ -12,12 +12,11 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-FIRST: Final = 10.0
+PATIENCE: Final = 10.0
 OLD: Final = 30.0
 TOO_OLD: Final = 60.0
 _BEAT: Final = 1.0
@@ -26,12 +25,6 @@ _LINE: Final = 2048
 _HEADERS: Final = 64
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@dataclass(slots=True)
-class _Guest:
-    since: float
-    asked: bool = False
 
 
 class _Refused(asyncio.Protocol):
@@ -46,11 +39,11 @@ class Door:
         self._answer = answer
         self._most = most
         self._loop = asyncio.get_running_loop()
-        self._guests: dict[object, _Guest] = {}
+        self._since: dict[object, float] = {}
         silent = logging.getLogger("aiohttp.publish")  # it would say each malformed request of a stranger
         silent.disabled = True
         self._server = web.Server(
-            self._admit, logger=silent, access_log=None, keepalive_timeout=15.0, lingering_time=0.0,
+            self._admit, logger=silent, access_log=None, keepalive_timeout=PATIENCE, lingering_time=0.0,
             max_line_size=_LINE, max_field_size=_LINE, max_headers=_HEADERS,
         )  # fmt: skip
         self._listening: asyncio.Server | None = None
@@ -80,22 +73,17 @@ class Door:
         """Cut the connections whose time is over."""
         now = self._loop.time()
         here = self._server.connections
-        self._guests = {handler: self._guest(handler) for handler in here}
+        self._since = {handler: self._since.get(handler, now) for handler in here}
         for handler in here:
-            guest = self._guests[handler]
-            if now - guest.since > (TOO_OLD if guest.asked else FIRST) and handler.transport is not None:
+            if now - self._since[handler] > TOO_OLD and handler.transport is not None:
                 handler.transport.abort()
 
     def _enter(self) -> asyncio.BaseProtocol:
         return self._server() if len(self._server.connections) < self._most else _Refused()
 
-    def _guest(self, handler: object) -> _Guest:
-        return self._guests.setdefault(handler, _Guest(self._loop.time()))
-
     async def _admit(self, request: web.BaseRequest) -> web.StreamResponse:
-        guest = self._guest(request.protocol)
-        guest.asked = True
+        now = self._loop.time()
         answer = await self._answer(request)
-        if self._loop.time() - guest.since > OLD:
+        if now - self._since.setdefault(request.protocol, now) > OLD:
             answer.force_close()
         return answer
