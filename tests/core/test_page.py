@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -11,10 +12,11 @@ import pytest
 from rekey.core import page
 from rekey.core.documents import Age
 from rekey.core.page import POLICY, STYLE
-from tests.publish.objects import ROTATING, START, at, credential, kid, proof, published, version
+from tests.publish.objects import ROTATING, START, at, credential, jwk, kid, published, version
 
 FRESH = Age(START)
 EVIL = '<script src="//x">&"\''
+EVIL_PROOF = json.dumps({"kid": EVIL, "jwk": {**jwk(1), "kid": EVIL, "alg": EVIL}})
 VOID = {"meta"}
 
 
@@ -83,7 +85,7 @@ def test_what_the_page_tells() -> None:
 
 def test_words_are_never_markup() -> None:
     """Whatever a name, an id or an algorithm is, it is shown and not obeyed."""
-    evil = published(credential(version(1, "Active", proof=proof(1, kid=EVIL, alg=EVIL)), name=EVIL, namespace=EVIL))
+    evil = published(credential(version(1, "Active", proof=EVIL_PROOF), name=EVIL, namespace=EVIL))
     for text in (page.credential(evil, FRESH), page.index([evil], FRESH)):
         found = Outline(text)
         assert found.count("script") == 0

@@ -156,7 +156,7 @@ def _cell(content: str) -> str:
 
 
 def _kid(key: PublicKey) -> str:
-    return "unreadable" if key.kid is None else f"<code>{_text(key.kid)}</code>"
+    return "–" if key.kid is None else f"<code>{_text(key.kid)}</code>"
 
 
 def _time(at: datetime | None) -> str:

@@ -51,21 +51,17 @@ Jwk = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One version: `jwk` is None where its proof cannot be read, or has none any more."""
+    """One version. `jwk` is None where its proof cannot be read; of an ended one the `kid` may be all there is."""
 
     version: int
     standing: Standing
+    kid: str | None
     jwk: Jwk | None
     created: datetime | None
     activated: datetime | None
     deprecated: datetime | None
     revoked: datetime | None
     expires: datetime | None
-
-    @property
-    def kid(self) -> str | None:
-        """Return the id by which a token names it."""
-        return None if self.jwk is None else self.jwk["kid"]
 
     @property
     def algorithm(self) -> str | None:
@@ -87,7 +83,7 @@ class Publication:
     next_rotation: datetime | None
     overlap_end: datetime | None
     cache_for: timedelta | None
-    """For how long verifiers may keep what they fetched; None: nothing is said about it."""
+    """For how long verifiers may go by what they fetched; None: nothing is said about it."""
 
     @property
     def gaps(self) -> tuple[int, ...]:
@@ -131,10 +127,12 @@ def read(found: Mapping[str, Any]) -> Publication | None:
 
 
 def _public(version: Version) -> PublicKey:
+    kid, jwk = keys_of(version.proof or "")
     return PublicKey(
         version=version.number,
         standing=_STANDINGS[version.state],
-        jwk=None if version.proof is None else jwk_of(version.proof),
+        kid=kid,
+        jwk=jwk,
         created=version.issued_time,
         activated=version.activated_time,
         deprecated=version.retire_time,
@@ -143,19 +141,28 @@ def _public(version: Version) -> PublicKey:
     )
 
 
-def jwk_of(proof: str) -> Jwk | None:
-    """Return the public members of the key in a proof, None if it is not a whole public signing key."""
+def keys_of(proof: str) -> tuple[str | None, Jwk | None]:
+    """Return the id in a proof, and the public members of its key: None where they are not those of a signing key."""
     try:
-        found = json.loads(proof)["jwk"]
-        members = (*_COMMON, *_MEMBERS[found["kty"]])
-        jwk = {name: found[name] for name in sorted(members)}
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    whole = all(isinstance(value, str) and 0 < len(value) <= _MOST for value in jwk.values())
-    return jwk if whole and jwk["use"] == "sig" else None
+        found = json.loads(proof)
+        kid, key = found["kid"], found.get("jwk") or {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None, None
+    if not _is_text(kid):
+        return None, None
+    try:
+        jwk = {name: key[name] for name in sorted((*_COMMON, *_MEMBERS[key["kty"]]))}
+    except (KeyError, TypeError):
+        return kid, None
+    whole = all(map(_is_text, jwk.values())) and (jwk["kid"], jwk["use"]) == (kid, "sig")
+    return kid, jwk if whole else None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MOST
 
 
 def _cache_for(spec: Mapping[str, Any]) -> timedelta | None:
-    """Return the shorter of two promises: how soon verifiers learn of a key, and for how long they keep one."""
-    said = (spec.get("overlap") or {}).get("propagation"), spec["verifier"].get("cacheTime")
-    return min((duration.parse(text) for text in said if text is not None), default=None)
+    """Return how soon verifiers are to know of a key: longer ago fetched keys may lack the one that signs."""
+    text = (spec.get("overlap") or {}).get("propagation")
+    return None if text is None else duration.parse(text)

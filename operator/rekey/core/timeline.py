@@ -89,7 +89,7 @@ def notices(publication: Publication) -> tuple[str, ...]:
     leaving = _leaving(publication)
     said = []
     for key in publication.keys:
-        name = f"Key {key.kid or '(unreadable)'} (version {key.version})"
+        name = f"Key {key.kid or '(unknown)'} (version {key.version})"
         if key.standing is Standing.NEXT:
             said.append(f"{name} is announced: verifiers should know it before it signs.")
         elif key.standing is Standing.PREVIOUS:

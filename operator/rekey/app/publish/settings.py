@@ -31,8 +31,7 @@ class PublishSettings(BaseModel):
     )
     max_age: Duration = Field(
         default=timedelta(minutes=5),
-        description="For how long answers may be kept, at most; a credential's `overlap.propagation` or "
-        "`verifier.cacheTime` may make it less.",
+        description="For how long answers may be kept, at most; a shorter `overlap.propagation` makes it less.",
     )
     stale_after: Duration = Field(
         default=timedelta(minutes=5),
