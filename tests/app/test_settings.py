@@ -2,11 +2,13 @@
 
 import inspect
 import re
+from collections.abc import Callable
 
 import pytest
 
 from rekey.app import cli, state_docs
-from rekey.app.settings import BadSettings, Settings, read, table
+from rekey.app.settings import PREFIX, Settings, read
+from rekey.app.variables import BadSettings, table
 
 GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
     "nothing is given: the defaults": ({}, {}, {"workers": 32, "namespaces": (), "http_port": 8080}),
@@ -43,6 +45,7 @@ GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
         {"REKEY_HTTP_PORT": "tcp://10.0.0.1:80"},
         {"http_port": 8080},
     ),
+    "what is set for `rekey publish`": ({}, {"REKEY_PUBLISH_PORT": "9090"}, {"http_port": 8080}),
     "the port itself": ({}, {"REKEY_HTTP_PORT": "9090"}, {"http_port": 9090}),
 }
 BAD: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
@@ -94,13 +97,15 @@ def test_mistakes_are_named(name: str) -> None:
 
 def test_the_table_has_every_setting() -> None:
     """Every setting is documented with its variable, its default as one would write it, and a sentence."""
-    rows = {variable: (default, text) for variable, default, text in table()}
+    rows = {variable: (default, text) for variable, default, text in table(Settings(), PREFIX)}
     assert rows.keys() == {f"REKEY_{name.upper()}" for name in Settings.model_fields}
     assert rows["REKEY_DRIFT_INTERVAL"][0] == "1h"
     assert all(text.endswith(".") for _, text in rows.values())
 
 
-def test_the_page_names_every_flag_and_no_other() -> None:
-    """What the page of settings calls a flag is one, and none is left out."""
-    flags = {f"--{name.replace('_', '-')}" for name in inspect.signature(cli.run).parameters}
-    assert set(re.findall(r"`(--[a-z-]+)`", state_docs.settings())) == flags
+@pytest.mark.parametrize("command", [cli.run, cli.publish], ids=lambda command: command.__name__)
+def test_the_page_names_every_flag_and_no_other(command: Callable[..., None]) -> None:
+    """What the page of settings calls a flag of a command is one, and none is left out."""
+    flags = {f"--{name.replace('_', '-')}" for name in inspect.signature(command).parameters}
+    section = state_docs.settings().split(f"# Settings of `rekey {command.__name__}`")[1].partition("\n# ")[0]
+    assert set(re.findall(r"`(--[a-z-]+)`", section)) == flags

@@ -267,6 +267,7 @@ def test_committed() -> None:
     assert ledger.find(fresh, 1).forced is None
     assert fresh.rotation is not None
     assert fresh.rotation.step is Step.REVOKING
+    assert ledger.find(fresh, 1).revocation_time == after(0)
     assert ledger.find(advance(OVERLAPPING, effects.Commit(1, forced=True), out()), 1).forced is True
     failed = advance(BACK, effects.Commit(2), out())
     assert failed.rotation is not None

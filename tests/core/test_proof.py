@@ -19,10 +19,9 @@ from joserfc import jwk, jws
 
 from rekey.core import proof
 from rekey.core.material import Material
-from rekey.core.spec import Generate
 from rekey.core.spec_verifier import Format
 from rekey.errors import Rejected
-from rekey.providers.generated import Generated
+from tests.providers.making import make
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -61,7 +60,7 @@ def ssh_line(comment: bytes = b"") -> bytes:
 
 def test_a_token_is_known_by_its_id_and_its_hash() -> None:
     """The id is the one that the token is issued with; the hash is of the whole token."""
-    issued = Generated().issue(Generate.model_validate({"token": {"prefix": "ord_"}}))
+    issued = make("token", prefix="ord_")
     value = issued.material.reveal()["token"]
     found = told(Format.SHA256, token=value)
     assert found == {"id": issued.public["token-id"], "sha256": hashlib.sha256(value).hexdigest()}

@@ -25,6 +25,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* A name of its own, or the operator's PodDisruptionBudget would count these pods, too. */}}
+{{- define "rekey.publish.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "rekey.name" . }}-publish
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "rekey.publish.labels" -}}
+{{ include "rekey.publish.selectorLabels" . }}
+{{ omit (include "rekey.labels" . | fromYaml) "app.kubernetes.io/name" "app.kubernetes.io/instance" | toYaml }}
+{{- end }}
+
 {{- define "rekey.account" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "rekey.fullname" .) .Values.serviceAccount.name }}

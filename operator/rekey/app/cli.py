@@ -109,6 +109,46 @@ def plan(
         raise typer.Exit(1)
 
 
+@app.command()
+def publish(  # noqa: PLR0913, PLR0917  one flag each
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="Publish this namespace only; repeatable. Default: all."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at. Default: all of this machine's.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of what is published.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")] = None,
+    tls_directory: Annotated[str | None, typer.Option(help="Directory with tls.crt and tls.key.")] = None,
+    insecure_http: Annotated[  # noqa: FBT002  a flag
+        bool, typer.Option("--insecure-http", help="Serve without TLS: behind an ingress or a mesh only.")
+    ] = False,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="json, text or auto.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Serve public keys, and past and announced rotations, over HTTPS (docs/publishing.md); it only reads."""
+    from rekey.app import logs, settings  # noqa: PLC0415  see 1. above
+    from rekey.app.publish.settings import read  # noqa: PLC0415  see 1. above
+
+    given: dict[str, Any] = {
+        "namespaces": namespace,
+        "host": host,
+        "port": port,
+        "http_port": http_port,
+        "tls_directory": tls_directory,
+        "insecure_http": insecure_http or None,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    chosen = read(given)
+    logs.start(chosen.log_level, chosen.log_format)
+    from rekey.app.publish.running import run as serve  # noqa: PLC0415  see 1. above
+    from rekey.kube.config import load  # noqa: PLC0415  see 1. above
+
+    serve(chosen, load(settings.environment(), kubeconfig=kubeconfig, context=context))
+
+
 @app.callback()
 def _program(
     version: Annotated[  # noqa: FBT002  a flag

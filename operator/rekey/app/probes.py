@@ -67,9 +67,9 @@ class Probes:
         app.router.add_get("/metrics", self._give_metrics)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        listening = _listening(port)
-        await web.SockSite(self._runner, listening).start()
-        self.port = int(listening.getsockname()[1])
+        bound = listening(port)
+        await web.SockSite(self._runner, bound).start()
+        self.port = int(bound.getsockname()[1])
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -86,8 +86,14 @@ class Probes:
         return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
-def _listening(port: int) -> socket.socket:
-    """Return one socket for IPv4 and IPv6, where there is IPv6."""
+def listening(port: int, host: str = "") -> socket.socket:
+    """Return a socket at that address; at none: one for IPv4 and IPv6, where there is IPv6.
+
+    Raises:
+        OSError: it cannot be had.
+    """
+    if host:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))

@@ -4,8 +4,6 @@
 2. A flag of the command line wins over the variable, the variable over the default.
 3. Durations are written as in manifests: `90s`, `1h30m`.
    POD_NAME and POD_NAMESPACE, as a manifest takes them from the pod, are defaults of who and where we are.
-4. Kubernetes gives every pod variables about the Services of its namespace, and one may be called rekey: those are
-   not ours, every other unknown name is a mistake.
 """
 
 import os
@@ -15,22 +13,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from rekey.core import faults
+from rekey.app.variables import validated
 from rekey.core.shape import Duration
-from rekey.errors import RekeyError
 
 PREFIX: Final = "REKEY_"
+PUBLISH_PREFIX: Final = "REKEY_PUBLISH_"
 _OF_THE_POD: Final = {"POD_NAME": "identity", "POD_NAMESPACE": "lease_namespace"}
-_SERVICE_LINK: Final = re.compile(
-    r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)|PORT(_.*)?"
-)
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-class BadSettings(RekeyError):
-    """Tell the person who started us which setting cannot be used, and why."""
 
 
 class LogFormat(StrEnum):
@@ -54,7 +45,14 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+def _are_namespaces(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _NAMESPACE.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a namespace")
+    return tuple(dict.fromkeys(names))
+
+
+Namespaces = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_are_namespaces)]
 
 
 class Settings(BaseModel):
@@ -62,7 +60,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    namespaces: Names = Field(default=(), description="Namespaces to work in, separated by commas; none: all of them.")
+    namespaces: Namespaces = Field(
+        default=(), description="Namespaces to work in, separated by commas; none: all of them."
+    )
     workers: int = Field(default=32, ge=1, le=1024, description="Credentials that are worked on at once.")
     max_rollouts_per_namespace: int = Field(
         default=5, ge=1, le=1000, description="Consumers that may be restarting at once in one namespace."
@@ -130,14 +130,6 @@ class Settings(BaseModel):
         default=timedelta(seconds=20), description="How long work in hand may take after the order to stop."
     )
 
-    @field_validator("namespaces")
-    @classmethod
-    def _are_namespaces(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if not _NAMESPACE.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of a namespace")
-        return tuple(dict.fromkeys(names))
-
     @field_validator("lease_name", "lease_namespace")
     @classmethod
     def _is_a_name(cls, name: str) -> str:
@@ -174,48 +166,11 @@ def read(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
         BadSettings: one of them cannot be used, or `REKEY_…` names none.
     """
     around = environ if environ is not None else environment()
-    variables = {setting: around[name] for name, setting in _OF_THE_POD.items() if name in around} | {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in around.items()
-        if name.startswith(PREFIX) and not _is_service_link(name.removeprefix(PREFIX), value)
-    }
-    given = {name: value for name, value in flags.items() if value not in (None, (), [])}
-    try:
-        return Settings.model_validate({**variables, **given})
-    except ValidationError as error:
-        raise BadSettings(_explained(error, given)) from None
+    of_the_pod = {setting: around[name] for name, setting in _OF_THE_POD.items() if name in around}
+    ours = {name: value for name, value in around.items() if not name.startswith(PUBLISH_PREFIX)}
+    return validated(Settings, PREFIX, flags, ours, of_the_pod)
 
 
 def environment() -> Mapping[str, str]:
     """Return the environment, for those whose settings are named by others (KUBECONFIG)."""
     return os.environ
-
-
-def table() -> list[tuple[str, str, str]]:
-    """Return variable, default and meaning of every setting, for the docs."""
-    plain = Settings().model_dump(mode="json")
-    rows = []
-    for name, field in Settings.model_fields.items():
-        default = "" if plain[name] == [] else str(plain[name])
-        shown = default.lower() if isinstance(plain[name], bool) else default
-        rows.append((f"{PREFIX}{name.upper()}", shown, field.description or ""))
-    return rows
-
-
-def _is_service_link(name: str, value: str) -> bool:
-    return value.startswith("tcp://") or (
-        name.lower() not in Settings.model_fields and bool(_SERVICE_LINK.fullmatch(f"_{name}"))
-    )
-
-
-def _explained(error: ValidationError, given: Mapping[str, Any]) -> str:
-    lines = []
-    for fault in error.errors(include_url=False):
-        if not fault["loc"]:  # about several of them: it names them itself
-            lines.append(faults.message(fault))
-            continue
-        name = str(fault["loc"][0])
-        source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
-        unknown = fault["type"] == "extra_forbidden"
-        lines.append(f"{source}: {'there is no such setting' if unknown else faults.message(fault)}")
-    return "; ".join(lines)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rekey.app.settings import table
+from rekey.app.publish.settings import PublishSettings
+from rekey.app.settings import PREFIX, PUBLISH_PREFIX, Settings
+from rekey.app.variables import table
 from rekey.core.edges import drawing
 from rekey.core.reasons import NOTICES, Reason, RequestWhy
 
@@ -62,6 +64,15 @@ Each is a variable; one that is none of these is refused. `rekey run` has flags 
 | variable | default | meaning |
 | --- | --- | --- |
 {rows}
+
+# Settings of `rekey publish`
+
+Likewise ([publishing.md](publishing.md)); its flags: `--namespace`, `--host`, `--port`, `--http-port`,
+`--tls-directory`, `--insecure-http`, `--log-level`, `--log-format`, `--kubeconfig`, `--context`.
+
+| variable | default | meaning |
+| --- | --- | --- |
+{published}
 """
 
 
@@ -82,5 +93,8 @@ def events() -> str:
 
 def settings() -> str:
     """Return docs/settings.md."""
-    rows = "\n".join(f"| `{name}` | {default or '–'} | {meaning} |" for name, default, meaning in table())
-    return _SETTINGS.format(rows=rows)
+    tables = (table(Settings(), PREFIX), table(PublishSettings(), PUBLISH_PREFIX))
+    run, publish = (
+        "\n".join(f"| `{name}` | {default or '–'} | {said} |" for name, default, said in rows) for rows in tables
+    )
+    return _SETTINGS.format(rows=run, published=publish)

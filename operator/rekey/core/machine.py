@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from rekey.core import demand, effects, ledger, replying
+from rekey.core import demand, effects, ledger, proof, replying
 from rekey.core.edges import EDGES, IllegalTransition, Verb, go
 from rekey.core.outcome import Outcome
 from rekey.core.record import ceil, floor
@@ -156,7 +156,8 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
     told = out.verifier or status.verifier
-    gone = go(ledger.find(status, number), verb, proof=None)
+    version = ledger.find(status, number)
+    gone = go(version, verb, proof=proof.remains(version.proof))
     status = _put(status, gone, bundle=out.bundle or status.bundle, verifier=told)
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
@@ -201,9 +202,10 @@ def concluded(status: Status) -> Status:
     return status.model_copy(update={"rotation": rotation, "overlap_end_time": None})
 
 
-def committed(status: Status, effect: effects.Commit) -> Status:
+def committed(status: Status, effect: effects.Commit, out: Outcome) -> Status:
     """From here there is no way back for this version."""
-    version = go(ledger.find(status, effect.number), Verb.COMMIT, forced=effect.forced or None)
+    changes = {"forced": effect.forced or None, "revocation_time": floor(out.before)}
+    version = go(ledger.find(status, effect.number), Verb.COMMIT, **changes)
     waits = version.rolled_back or effect.forced
     return _put(status, version, rotation=status.rotation if waits else _at(status, Step.REVOKING))
 
@@ -232,7 +234,7 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
         case effects.Reinstate():
             return reinstated(status, effect, out)
         case effects.Commit():
-            return committed(status, effect)
+            return committed(status, effect, out)
         case effects.Revoke():
             failed = ledger.find(status, effect.number).rolled_back
             return ended(status, effect.number, Verb.DISCARD if failed else Verb.REVOKE, out)

@@ -55,6 +55,12 @@ def prove(form: Format, material: Material) -> str | None:
     return proof
 
 
+def remains(proof: str | None) -> str | None:
+    """Return what is kept of the proof of a version that has ended: by what name its key was known, no key."""
+    kid = json.loads(proof).get("kid") if proof is not None else None
+    return as_text({"kid": kid}) if kid is not None else None
+
+
 def as_text(found: object) -> str:
     """Return it as JSON of which the same always gives the same bytes."""
     return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

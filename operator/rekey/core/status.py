@@ -89,6 +89,7 @@ class Version(Record):
         description="When its overlap began: its successor was active and the last consumer had moved.",
     )
     expiration_time: Time | None = Field(default=None, description="When it ends by itself, if ever.")
+    revocation_time: Time | None = Field(default=None, description="When its revocation began; there is no way back.")
     published_time: Time | None = Field(
         default=None,
         description="When verifiers were told of it; not earlier than the first moment at which they could read it.",
@@ -97,7 +98,7 @@ class Version(Record):
         default=None,
         max_length=8192,
         description="What verifiers need of it, as JSON, in the form of `spec.verifier.format`: a hash or a public "
-        "key. Absent without a verifier, for `HMAC`, and once it has ended.",
+        "key. Absent without a verifier and for `HMAC`; of a version that has ended only the `kid` is left.",
     )
     rolled_back: bool | None = Field(
         default=None, description="True for a version whose rollout failed: it ends as `Discarded`."

@@ -1,0 +1,1 @@
+"""What `rekey publish` serves, and how."""
