@@ -1,9 +1,9 @@
 """A stage in the simulated world."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import Self, cast
 
 from rekey.core.facts import Credential, Key
 from rekey.core.request import Request
@@ -19,8 +19,11 @@ SPEC = {"generate": {"token": {}}, "rotation": {"interval": "720h"}}
 class Unwatched:
     """Promises that are not checked."""
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
+    def __getattr__(self, name: str) -> Self:
+        return self
+
+    def __call__(self, *_: object) -> None:
+        """Check nothing."""
 
 
 class WorldStage(Stage):

@@ -155,10 +155,8 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
-    told = out.verifier or status.verifier
-    version = ledger.find(status, number)
-    gone = go(version, verb, proof=proof.remains(version.proof))
-    status = _put(status, gone, bundle=out.bundle or status.bundle, verifier=told)
+    gone = go(ledger.find(status, number), verb, proof=proof.remains(ledger.find(status, number).proof))
+    status = _put(status, gone, bundle=out.bundle or status.bundle, verifier=out.verifier or status.verifier)
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
     dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
