@@ -163,7 +163,7 @@ def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(
             stage.until(lambda: stale.operator.said("standing by"), "the woken one to see who leads")
         after = audit.writes(woken)
         record_property("writes", f"{len(audit.writes()) - len(after)} before, {len(after)} after SIGCONT")
-        assert after == []
+        assert after == [], woken
         assert judge(recorder.history(), [f"c{place:03}" for place in range(40)], 3) == []
         assert stale.operator.faults() == []
 

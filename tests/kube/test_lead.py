@@ -108,7 +108,9 @@ def test_a_lead_that_ends_at_any_question_before_the_first_byte_sends_nothing() 
         assert server.asked == []
 
     play(whole, send, taken)
-    assert before[0] >= 3  # at the start, after its turn came, at the first byte
+    # Two at the start and two when its turn came: whether, and for how long. Then when the connection was there, and at
+    # the first byte.
+    assert before[0] == 6
     for questions in range(before[0]):
         play(Lead(*[9.0] * questions, 0.0), refused, always(201, {}))
 

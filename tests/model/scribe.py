@@ -46,6 +46,9 @@ class Scribe:
         self.check()
         self._by_hand = False
 
+    def note(self, bundle: str, view: SecretView | None) -> None:
+        """Note nothing of it: it is seen at the next look."""
+
     def check(self) -> None:
         """Note what has changed."""
         found = {key: (mark, body) for key, mark, body in self._look()}

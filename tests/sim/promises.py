@@ -46,6 +46,10 @@ class Promises:
                 return credential
         return None
 
+    def note(self, bundle: str, view: SecretView | None) -> None:
+        """Note what a Secret says from now on."""
+        self.verifying.note(bundle, view)
+
     def check(self) -> None:
         """Check what must hold at every instant."""
         self._nobody_is_locked_out()

@@ -216,7 +216,7 @@ class World:
     def show(self, bundle: str) -> None:
         """Note what the bundle shows, or what verifiers accept, from now on."""
         view = self.secrets.get(bundle)
-        self.promises.verifying.note(bundle, view)
+        self.promises.note(bundle, view)
         number = content.shown_versions(view.material)[0] if view is not None else None
         past = self.history.setdefault(bundle, [])
         if not past or past[-1].number != number:

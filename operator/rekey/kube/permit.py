@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from rekey.errors import NotLeading
 from rekey.kube.api import Path, Verb
@@ -26,12 +27,29 @@ _still: ContextVar[Callable[[], None]] = ContextVar("still", default=_nothing)
 
 
 class Request(aiohttp.ClientRequest):
-    """A request that asks whether it may still be sent when its connection is there."""
+    """A request that asks whether it may still be sent when its connection is there, and when its body is written.
+
+    Before Python 3.12 the head waits for the body, which is written by a task of its own: a turn of the loop later, and
+    with all other requests of that turn. A process that is stopped between the two would send them all when it wakes.
+    """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Send it."""
         _still.get()()
         return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: aiohttp.connector.Connection, content_length: int | None = None
+    ) -> None:
+        """Write the head and the body; who waits for the answer is told if they must not be written any more."""
+        try:
+            _still.get()()
+        except NotLeading as lost:
+            if conn.protocol is not None:
+                conn.protocol.set_exception(lost)
+            conn.close()
+            return
+        await super().write_bytes(writer, conn, content_length)
 
 
 def within(seconds: float) -> aiohttp.ClientTimeout:
