@@ -16,7 +16,7 @@ from tests.faults.theatre import Run, Theatre
 REFERENCES = 5
 LIVES_OF_A_CASE = (1, 1, 4, 8)
 """How many lives an open case has in each round."""
-STAGES = 3
+STAGES = 4
 SIZES = {"mortal": 14, "impatient": 20, "curious": 20, "plain": 40}
 
 
