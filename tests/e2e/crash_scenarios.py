@@ -55,6 +55,19 @@ def _consumed(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Sta
     return begin
 
 
+def _told(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, str], list[Manifest]]:
+    """Return credentials with a verifier's Secret; with notes, and a verifier that is restarted."""
+
+    def begin(_: Stage, name: str) -> list[Manifest]:
+        verifier = {"secretName": f"{name}-told", "format": "SHA256"}
+        app = [] if notes is None else [workload(name, f"{name}-told", notes=notes, replicas=1)]
+        consumers = [consumer(name, role="Verifier") for _ in app]
+        both = credential(name, verifier=verifier, overlap={"propagation": "1s"}, consumers=consumers, **spec)
+        return [*app, both]
+
+    return begin
+
+
 def _by_hand(stage: Stage, name: str) -> list[Manifest]:
     secret = {
         "apiVersion": "v1",
@@ -118,6 +131,20 @@ SCENARIOS: dict[str, Scenario] = {
         _consumed({BAD_VERSION: "2"}, rollout={"progressDeadline": "3s"}),
         templates=(None, "2", None),
         kept=FIRST,
+    ),
+    "a rotation that verifiers are told of": Scenario(
+        ("Publish 2", "Activate 2", "Tell"),
+        ROTATED,
+        _told(),
+        templates=(),
+        kept=("{name}", "{name}-v2", "{name}-told"),
+    ),
+    "a verifier that fails": Scenario(
+        ("Discard 2",),
+        {1: "Active", 2: "Discarded"},
+        _told({BAD_VERSION: "2"}, rollout={"progressDeadline": "3s"}),
+        templates=(),  # its pods may have started before version 1 was published: then they were restarted for it, too
+        kept=(*FIRST, "{name}-told"),
     ),
     "a Secret that is adopted": Scenario(("Adopt",), ROTATED, _by_hand, templates=()),
     "a status that is lost": Scenario(
