@@ -17,6 +17,14 @@ from tests.engine.scenarios import SCENARIOS, spec
 from tests.sim.promises_of_verifiers import listed
 from tests.sim.world import Plug, World
 
+LONG = {
+    "a client that fails after verifiers have moved",
+    "a compromise that waits for the rollout, while verifiers are moved",
+    "what verifiers read is deleted and edited while they are moved",
+}
+"""Scenarios with hundreds of calls; `make test-full` crashes them at each."""
+CRASHED = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in SCENARIOS]
+
 
 def ending(world: World) -> dict[str, Any]:
     """Return what must be the same however often the process died."""
@@ -46,7 +54,7 @@ def play(name: str, plug: Plug | None = None) -> World:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it takes effect", "after it took effect"])
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", CRASHED)
 def test_a_crash_at_any_call_changes_nothing_in_the_end(name: str, *, after: bool) -> None:
     """Every call is crashed before and after; promises hold at every instant and the end equals the reference."""
     reference = play(name)
