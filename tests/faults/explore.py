@@ -14,9 +14,9 @@ from tests.faults.plan import Plan
 from tests.faults.theatre import Run, Theatre
 
 REFERENCES = 5
-LIVES_OF_A_CASE = (1, 1, 4, 8)
+LIVES_OF_A_CASE = (1, 1, 20, 40)
 """How many lives an open case has in each round."""
-STAGES = 4
+STAGES = 3
 SIZES = {"mortal": 14, "impatient": 20, "curious": 20, "plain": 40}
 
 
@@ -52,8 +52,8 @@ async def explore(cluster: Cluster, directory: Path, choose: Callable[[list[Plan
         outcome.whole = plan.product(outcome.points)
         outcome.chosen = open_cases = choose(outcome.whole)
         for lives in LIVES_OF_A_CASE:
-            # What a crash of another case cut off is tried again in other company. A call that comes seldom, such as
-            # the read after a conflict, gets several lives at once.
+            # What a crash of another case cut off is tried again in other company. A call that comes by chance, such as
+            # the read of a credential whose watch is late, gets many lives at once: it comes where much is going on.
             open_cases = await _round(here, open_cases * lives, wanted, outcome)
         outcome.unmet = open_cases
         outcome.wrong += here.unexpected
