@@ -1,10 +1,19 @@
-"""What a process of the operator does not carry along."""
+"""What a process of the operator does not carry along until it needs it."""
 
 import subprocess
 import sys
 
+import pytest
 
-def test_the_kubernetes_package_is_not_loaded_in_a_pod() -> None:
-    """Only a kubeconfig needs it: after all imports of `rekey run` it is not there."""
-    program = "import sys; from rekey.app import cli, run; assert 'kubernetes' not in sys.modules"
+ABSENT = {
+    "what only a kubeconfig needs": "kubernetes",
+    "what only key pairs and certificates need": "cryptography",
+    "what only signing keys need": "joserfc",
+}
+
+
+@pytest.mark.parametrize("what", ABSENT)
+def test_what_is_not_loaded_at_the_start(what: str) -> None:
+    """After all imports of `rekey run` in a pod it is not there."""
+    program = f"import sys; from rekey.app import cli, run; assert '{ABSENT[what]}' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

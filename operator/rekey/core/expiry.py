@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cryptography import x509
-
 from rekey.core import ledger, schedule
 from rekey.core.facts import Facts
 from rekey.core.material import Material
@@ -30,6 +28,8 @@ def of(spec: RotatedCredentialSpec, name: str, material: Material, made: datetim
     if spec.generate.certificate is None:
         lifetime = spec.rotation.lifetime
         return None if lifetime is None else floor(made + lifetime)
+    from cryptography import x509  # noqa: PLC0415  8 MiB that only certificates need
+
     try:
         # Public; it stands in the Secret beside its private key.
         return x509.load_pem_x509_certificate(material.reveal()[CERTIFICATE]).not_valid_after_utc

@@ -3,6 +3,7 @@
 1. The values are opened here for one purpose: to pass on their public part, or their hash. HMAC has no public part:
    there the key itself goes into the verifier's Secret, and nowhere else.
 2. What a parser complains of may quote the value: of its words nothing is passed on.
+3. Libraries for keys are imported by the formats that need them: most operators never do.
 """
 
 from __future__ import annotations
@@ -14,26 +15,15 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
-
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_generate import KEYS
+from rekey.core.spec_keys import JWK_TYPES
 from rekey.core.spec_verifier import Format
 from rekey.errors import Rejected
 
 LONGEST: Final = 8192
 _TOKEN_ID: Final = re.compile(rb"(?:[a-z][a-z0-9]{0,15}_)?([0-9A-Za-z]{22})\.")
-_JWK: Final[Mapping[str, type[RSAKey | ECKey | OKPKey]]] = {
-    "RS256": RSAKey,
-    "PS256": RSAKey,
-    "ES256": ECKey,
-    "ES384": ECKey,
-    "EdDSA": OKPKey,
-}
 Values = Mapping[str, bytes]
 
 
@@ -47,7 +37,7 @@ def prove(form: Format, material: Material) -> str | None:
         return None
     try:
         proof = as_text(_PROOFS[form](material.reveal()))
-    except (KeyError, ValueError, JoseError):
+    except (KeyError, ValueError):
         proof = ""
     if not 0 < len(proof) <= LONGEST:
         text = f"spec.verifier.format: {form} cannot describe what is under {', '.join(material.keys())}"
@@ -74,12 +64,21 @@ def _sha256(values: Values) -> dict[str, str]:
 
 
 def _jwks(values: Values) -> dict[str, Any]:
+    from joserfc.errors import JoseError  # noqa: PLC0415  see 3. above
+    from joserfc.jwk import import_key  # noqa: PLC0415  see 3. above
+
     kid, algorithm = values["kid"].decode(), values["algorithm"].decode()
-    public = _JWK[algorithm].import_key(values["public.pem"]).as_dict(private=False)
+    try:
+        public = import_key(values["public.pem"], JWK_TYPES[algorithm]).as_dict(private=False)
+    except JoseError:
+        raise ValueError(algorithm) from None
     return {"kid": kid, "jwk": {**public, "kid": kid, "alg": algorithm, "use": "sig"}}
 
 
 def _authority(values: Values) -> dict[str, str]:
+    from cryptography import x509  # noqa: PLC0415  see 3. above
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415  see 3. above
+
     certificate = x509.load_pem_x509_certificate(values["ca.crt"])
     return {"ca": certificate.public_bytes(Encoding.PEM).decode(), "serial": f"{certificate.serial_number:x}"}
 

@@ -3,10 +3,11 @@
 What is weaker than NIST SP 800-131A and RFC 7518 allow cannot be written down: no bound here may be lowered.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -23,6 +24,16 @@ class Algorithm(StrEnum):
     ES256 = "ES256"
     ES384 = "ES384"
     EDDSA = "EdDSA"
+
+
+JWK_TYPES: Final[Mapping[str, Literal["RSA", "EC", "OKP"]]] = {
+    Algorithm.RS256: "RSA",
+    Algorithm.PS256: "RSA",
+    Algorithm.ES256: "EC",
+    Algorithm.ES384: "EC",
+    Algorithm.EDDSA: "OKP",
+}
+"""The type of a JSON Web Key (RFC 7517, `kty`) that signs by each algorithm."""
 
 
 class SshKeyType(StrEnum):

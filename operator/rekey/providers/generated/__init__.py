@@ -1,6 +1,7 @@
 """Everything that Rekey makes by itself: which module makes which kind, and where.
 
-RSA keys take seconds of a processor: they are made one after the other in a thread, so that nothing else waits.
+1. RSA keys take seconds of a processor: they are made one after the other in a thread, so that nothing else waits.
+2. What makes key pairs is imported when the first is asked for: its libraries take 10 MiB.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from rekey.core.reasons import Reason
 from rekey.core.spec import Algorithm, Generate, SshKeyType
 from rekey.errors import Rejected
 from rekey.ports.issuer import Order
-from rekey.providers.generated import certificates, signing, ssh, values
+from rekey.providers.generated import values
 from rekey.providers.generated.values import SCANNER_PATTERN, verify_checksum
 
 _RSA: Final = (Algorithm.RS256, Algorithm.PS256)
@@ -47,6 +48,13 @@ def _make(order: Order) -> Issued:
         return values.token(generate.token)
     if generate.hmac_key is not None:
         return values.hmac_key(generate.hmac_key)
+    return _make_pair(order)
+
+
+def _make_pair(order: Order) -> Issued:
+    from rekey.providers.generated import certificates, signing, ssh  # noqa: PLC0415  see 2. above
+
+    generate = order.generate
     if generate.signing_key is not None:
         return signing.signing_key(generate.signing_key)
     if generate.ssh_key is not None:
