@@ -1,25 +1,12 @@
-"""What tests of publishing take: a cluster with our kinds, the administrator's login, a folder for a certificate."""
+"""What tests of publishing take: the cluster with our CRDs and the way into it, and a folder for a certificate."""
 
 from pathlib import Path
 
 import pytest
 
-from rekey.kube.config import Access, load
-from tests import crds
-from tests.cluster.handle import Cluster
+from tests.kube.conftest import access, served
 
-
-@pytest.fixture(scope="session")
-def knowing(cluster: Cluster) -> Cluster:
-    """Give a cluster that has our CRDs."""
-    crds.install(cluster)
-    return cluster
-
-
-@pytest.fixture(scope="session")
-def access(knowing: Cluster) -> Access:
-    """Log in as the administrator."""
-    return load({"KUBECONFIG": str(knowing.kubeconfig)})
+__all__ = ["access", "served"]
 
 
 @pytest.fixture

@@ -146,9 +146,9 @@ def running(cluster: Cluster, folder: Path) -> Iterator[Program]:
 
 
 @pytest.mark.kube
-def test_a_stranger_verifies_through_a_rotation(knowing: Cluster, folder: Path) -> None:
+def test_a_stranger_verifies_through_a_rotation(served: Cluster, folder: Path) -> None:
     """PyJWT knows each key before it signs and until it is revoked; no right is missing, and the end is in order."""
-    with running(knowing, folder) as program:
+    with running(served, folder) as program:
         program.tell(version(1, "Active"))
         client = jwt.PyJWKClient(program.url("jwks.json"), cache_jwk_set=False, ssl_context=program.served.trusted())
         steps: list[tuple[list[dict[str, Any]], list[int]]] = [

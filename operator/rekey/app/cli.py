@@ -26,6 +26,9 @@ Kubeconfig = Annotated[
     typer.Option(help="File with the address of the API server. Default: $KUBECONFIG, the pod's own, ~/.kube/config."),
 ]
 Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig to use.")]
+HttpPort = Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+LogFormat = Annotated[str | None, typer.Option(help="json, text or auto.")]
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001  as typer calls it
@@ -41,14 +44,14 @@ def run(  # noqa: PLR0913, PLR0917  one flag each
         typer.Option("--namespace", "-n", help="Work in this namespace only; repeatable. Default: all."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Credentials that are worked on at once.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")] = None,
+    http_port: HttpPort = None,
     leader_election: Annotated[
         str | None, typer.Option(help="true, or false where there is only one replica.", metavar="BOOL")
     ] = None,
     lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the Lease. Default: the pod's own.")] = None,
     shards: Annotated[int | None, typer.Option(help="Into how many shards namespaces are divided by a label.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="json, text or auto.")] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
@@ -117,13 +120,13 @@ def publish(  # noqa: PLR0913, PLR0917  one flag each
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen at. Default: all of this machine's.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of what is published.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Port of /livez, /readyz and /metrics.")] = None,
+    http_port: HttpPort = None,
     tls_directory: Annotated[str | None, typer.Option(help="Directory with tls.crt and tls.key.")] = None,
     insecure_http: Annotated[  # noqa: FBT002  a flag
         bool, typer.Option("--insecure-http", help="Serve without TLS: behind an ingress or a mesh only.")
     ] = False,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="json, text or auto.")] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
