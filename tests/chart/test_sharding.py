@@ -142,6 +142,8 @@ def test_a_stale_leader_is_refused_by_the_lease_of_its_shard(
         other.operator.launch()
         until_held(release, stale, other)
         until_settled(every)
+        # Who has a Lease acts only once it has learned what is there: this rotation shows that it does.
+        rotate(every)
         (shard,) = (shard for shard in range(SHARDS) if release.holder(shard) == stale.pod)
         ungated.send(signal.SIGSTOP)
         until_held(release, other)
