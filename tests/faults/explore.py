@@ -1,6 +1,7 @@
 """A whole exploration: learn the calls from runs without faults, plan, live every case, and tell what came of it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,14 @@ from tests.cluster.handle import Cluster
 from tests.faults import plan, theatre
 from tests.faults.calls import Point
 from tests.faults.lives import LIVES
+from tests.faults.matrix import Kind
 from tests.faults.plan import Plan
 from tests.faults.theatre import Run, Theatre
 
 REFERENCES = 5
 LIVES_OF_A_CASE = (1, 1, 20, 40)
 """How many lives an open case has in each round."""
+SELDOM = 0.5
 STAGES = 3
 SIZES = {"mortal": 14, "impatient": 20, "curious": 20, "plain": 40}
 
@@ -29,8 +32,14 @@ class Outcome:
     chosen: list[Plan] = field(default_factory=list)
     met: list[Plan] = field(default_factory=list)
     unmet: list[Plan] = field(default_factory=list)
+    chance: list[Plan] = field(default_factory=list)
+    """Not met either, but the call is none of the life: see `came_by_chance`."""
     wrong: list[str] = field(default_factory=list)
     attempts: int = 0
+    lived: Counter[tuple[str, Point]] = field(default_factory=Counter)
+    """How many lives were lived for a fault at each call."""
+    seen: Counter[tuple[str, Point]] = field(default_factory=Counter)
+    """In how many lives with a fault elsewhere each call came."""
 
     def text(self) -> str:
         """Return it for people."""
@@ -38,10 +47,36 @@ class Outcome:
         lines = [
             f"{len(self.met)} cases of {len(self.whole)} (calls: {calls})",
             f"{self.attempts} lives, {len(self.unmet)} calls not met, {len(self.wrong)} wrong",
-            *(f"not met: {one}" for one in self.unmet),
+            *(f"not met: {self._told(one)}" for one in self.unmet),
+            *(f"by chance: {self._told(one)}" for one in self.chance),
             plan.histogram(self.met),
         ]
         return "\n".join(lines)
+
+    def came_by_chance(self, one: Plan) -> bool:
+        """Tell whether a call that all references made was made in few of the lives with a fault elsewhere.
+
+        It is a read then, or news of a watch, that depends on who was quicker. What is written never depends on that.
+        """
+        came, lives = self._often(one)
+        return one.point.kind not in {Kind.WRITE, Kind.EVENT} and came < SELDOM * lives
+
+    def count(self, run: Run) -> None:
+        """Take note of a life with a fault."""
+        assert run.plan is not None
+        name, point = run.plan.life, run.plan.point
+        self.attempts += 1
+        self.wrong += [f"{run.plan}: {text}" for text in run.wrong]
+        self.lived[name, point] += 1
+        self.seen.update((name, other) for other in {*theatre.points_of(run)} - {point})
+
+    def _often(self, one: Plan) -> tuple[int, int]:
+        """Return in how many lives with a fault elsewhere its call came, and how many there were."""
+        lives = sum(number for (life, point), number in self.lived.items() if life == one.life and point != one.point)
+        return self.seen[one.life, one.point], lives
+
+    def _told(self, one: Plan) -> str:
+        return "{}: the call came in {} of {} lives with a fault elsewhere".format(one, *self._often(one))
 
 
 async def explore(cluster: Cluster, directory: Path, choose: Callable[[list[Plan]], list[Plan]]) -> Outcome:
@@ -55,7 +90,8 @@ async def explore(cluster: Cluster, directory: Path, choose: Callable[[list[Plan
             # What a crash of another case cut off is tried again in other company. A call that comes by chance, such as
             # the read of a credential whose watch is late, gets many lives at once: it comes where much is going on.
             open_cases = await _round(here, open_cases * lives, wanted, outcome)
-        outcome.unmet = open_cases
+        outcome.chance = [one for one in open_cases if outcome.came_by_chance(one)]
+        outcome.unmet = [one for one in open_cases if one not in outcome.chance]
         outcome.wrong += here.unexpected
     return outcome
 
@@ -89,8 +125,7 @@ async def _round(here: Theatre, cases: list[Plan], wanted: dict[str, dict[str, A
     for runs in await asyncio.gather(*(played(*batch) for batch in plan.batches(cases, SIZES))):
         for run in runs:
             assert run.plan is not None
-            outcome.attempts += 1
-            outcome.wrong += [f"{run.plan}: {text}" for text in run.wrong]
+            outcome.count(run)
             met[run.plan] |= run.case.met
     outcome.met += [one for one, was_met in met.items() if was_met]
     return [one for one, was_met in met.items() if not was_met]
