@@ -40,6 +40,8 @@ class Figures:
     trickle_count: int = 0
     trickle_p50: float = 0.0
     trickle_p99: float = 0.0
+    by_hand_p50: float = 0.0
+    by_hand_p99: float = 0.0
 
 
 @dataclass(frozen=True)

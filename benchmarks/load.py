@@ -86,6 +86,30 @@ async def trickle(client: Client, spaces: Sequence[str], count: int, rate: float
     return asked
 
 
+async def chains(client: Client, namespace: str, count: int, rate: float) -> list[float]:
+    """Do what a rotation asks of the API server, by hand, so many a second: a trigger, a new Secret, two patches.
+
+    Each write is sent when the one before it is answered. Returns how long each chain took, in order of length. What
+    the credentials of this namespace are asked for nobody does: no operator may run.
+    """
+    value = b64encode(secrets.token_bytes(48)).decode()
+    began = time.perf_counter()
+    taken: list[float] = []
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(began + number / rate - time.perf_counter())
+        at, credential = time.perf_counter(), CREDENTIALS.one(namespace, name(number))
+        made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name(number)}, "data": {"token": value}}
+        await client.request(MERGE, credential, body={"spec": {"rotation": {"trigger": "by-hand"}}})
+        await client.request(CREATE, SECRETS.all(namespace), body=made)
+        await client.request(MERGE, SECRETS.one(namespace, name(number)), body={"data": {"previous.token": value}})
+        await client.request(MERGE, credential, body={"metadata": {"annotations": {"by": "hand"}}})
+        taken.append(time.perf_counter() - at)
+
+    await asyncio.gather(*(one(number) for number in range(count)))
+    return sorted(taken)
+
+
 async def request(client: Client, namespace: str) -> None:
     """Ask for one rotation of every credential of the namespace by one RotationRequest."""
     body = {
@@ -146,8 +170,12 @@ class Progress:
 
     def late(self, asked: Mapping[Named, float], share: float) -> float:
         """Return in how many seconds that share of them got there, since each was asked for."""
-        taken = sorted(self.seen[known] - moment for known, moment in asked.items())
-        return round(taken[min(len(taken) - 1, int(share * len(taken)))], 3)
+        return within(sorted(self.seen[known] - moment for known, moment in asked.items()), share)
+
+
+def within(taken: Sequence[float], share: float) -> float:
+    """Return the time within which that share of them was done; they are in order."""
+    return round(taken[min(len(taken) - 1, int(share * len(taken)))], 3)
 
 
 @asynccontextmanager

@@ -23,7 +23,8 @@ _WHOLE = 1_000
 _LONG, _SHORT = "1h", "30s"
 _MASS, _WHOLE_ONES, _TRICKLE = ("mass",), ("whole",), ("trickle",)
 _RAW = "raw"
-_SPACES = dict.fromkeys((*_MASS, *_WHOLE_ONES, *_TRICKLE, _RAW))
+_HAND = ("hand",)
+_SPACES = dict.fromkeys((*_MASS, *_WHOLE_ONES, *_TRICKLE, *_HAND, _RAW))
 _DROPS, _A_SECOND = 300, 10
 
 
@@ -32,6 +33,7 @@ async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
     figures = Figures(count)
     async with stand.client() as client:
         figures.raw = await load.raw_rates(client, _RAW)
+        await _by_hand(client, figures)
         await _first_issue(stand, client, figures)
         controller = await _start(stand, figures, profile)
         try:
@@ -43,6 +45,15 @@ async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
         finally:
             controller.stop()
     return figures
+
+
+async def _by_hand(client: Client, figures: Figures) -> None:
+    """Send the writes of one rotation after another, without an operator: what the API server and its disk take."""
+    drops = min(figures.count, _DROPS)
+    say(f"the writes of {drops} rotations by hand, {_A_SECOND} a second")
+    await load.create(client, _HAND, drops, _LONG, suspend=True)
+    taken = await load.chains(client, *_HAND, drops, _A_SECOND)
+    figures.by_hand_p50, figures.by_hand_p99 = load.within(taken, 0.5), load.within(taken, 0.99)
 
 
 async def _first_issue(stand: Stand, client: Client, figures: Figures) -> None:

@@ -104,6 +104,7 @@ def _behind(run: Figures) -> list[str]:
         f"  requests of a whole rotation ({run.whole_count:,}): {whole}; {run.whole_events:.2f} Events",
         f"  by one RotationRequest ({run.whole_count:,}): {run.request_rate:.0f}/s; requests to Active: {asked}",
         f"  one by one ({run.trickle_count}): {run.trickle_p50:.3f} s (median), {run.trickle_p99:.3f} s (99 %)",
+        f"  the same writes by hand: {run.by_hand_p50:.3f} s (median), {run.by_hand_p99:.3f} s (99 %)",
         f"  first version of each: {run.first_issue_rate:.0f}/s, {run.first_issue_peak_mib:.0f} MiB",
         f"  start: {run.startup:.2f} s, {run.startup_writes} writes, {run.startup_cpu:.1f} s CPU",
     ]

@@ -19,7 +19,7 @@ from tests.e2e.reader import Reader
 from tests.e2e.replicas import Waves, judge, population
 from tests.e2e.stage import Stage
 
-pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("chart"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kube, pytest.mark.slow, pytest.mark.xdist_group("chart"), pytest.mark.timeout(900)]
 
 UNGATED = ("-m", "tests.e2e.ungated")
 SHARDS = 2

@@ -23,16 +23,17 @@ LABEL = "rekey.dev/shard"
 # Longer than elsewhere: four processes at once have little time each.
 LEASE = {"REKEY_LEASE_DURATION": "6s", "REKEY_LEASE_RENEW_DEADLINE": "4s", "REKEY_LEASE_RETRY": "1s"}
 SHARDS = 4
-EACH = 25
+FEW, MANY = 8, 25
+"""Credentials in each of eight namespaces."""
 LONG = 4 * PATIENCE
-NAMES = [f"c{place:03}" for place in range(EACH)]
 
 
 class Town:
     """Eight namespaces, two in each shard, and whoever works there."""
 
-    def __init__(self, cluster: Cluster, reader: Reader, directory: Path) -> None:
-        self.cluster, self.reader = cluster, reader
+    def __init__(self, cluster: Cluster, reader: Reader, directory: Path, each: int) -> None:
+        self.cluster, self.reader, self.each = cluster, reader, each
+        self.names = [f"c{place:03}" for place in range(each)]
         self.shards = {f"town-{place}": place % SHARDS for place in range(8)}
         settings = {**LEASE, "REKEY_SHARDS": str(SHARDS), "REKEY_LEASE_NAMESPACE": "default"}
         operator = Operator(cluster.kubeconfig, [], directory, settings)
@@ -47,7 +48,7 @@ class Town:
                 self.cluster.kubectl("label", "namespace", name, f"{LABEL}={shard}")
             account = f"{folder('serviceaccounts', name)}/default"
             until(partial(self.reader.get, account), account, seconds=PATIENCE)
-            items = {"apiVersion": "v1", "kind": "List", "items": population(EACH, consumed=12)}
+            items = {"apiVersion": "v1", "kind": "List", "items": population(self.each, consumed=self.each // 2)}
             self.cluster.apply(json.dumps(items), name)
 
     def credentials(self) -> list[Manifest]:
@@ -70,12 +71,12 @@ class Town:
         self.version += 1
         patch = json.dumps({"spec": {"rotation": {"trigger": f"to-{self.version}"}}})
         for name in self.shards:
-            self.cluster.kubectl("-n", name, "patch", "rcred", *NAMES, "--type=merge", "-p", patch)
+            self.cluster.kubectl("-n", name, "patch", "rcred", *self.names, "--type=merge", "-p", patch)
 
     def has_rotated(self) -> bool:
         """Tell whether all have come as far as they were asked to, and carry the number of their namespace's shard."""
         every = self.credentials()
-        return len(every) == EACH * len(self.shards) and all(
+        return len(every) == self.each * len(self.shards) and all(
             at_rest(one, self.version) and one["metadata"].get("labels", {}).get(LABEL) == str(self._shard(one))
             for one in every
         )
@@ -102,11 +103,11 @@ class Town:
         until(look, what, seconds=LONG, every=0.5)
 
 
-@pytest.fixture
-def town(own_cluster: Cluster, tmp_path: Path) -> Iterator[Town]:
+@pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def town(request: pytest.FixtureRequest, own_cluster: Cluster, tmp_path: Path) -> Iterator[Town]:
     """Give the town; whoever works there ends with the test."""
     with reading(own_cluster) as reader:
-        found = Town(own_cluster, reader, tmp_path)
+        found = Town(own_cluster, reader, tmp_path, request.param)
         found.build()
         try:
             yield found
@@ -124,7 +125,7 @@ def recorded(town: Town, stack: ExitStack) -> dict[str, Recorder]:
 def test_four_shards_in_four_processes(
     town: Town, stack: ExitStack, record_property: Callable[[str, object], None]
 ) -> None:
-    """Replicas come, one dies, a namespace moves; 200 credentials rotate through all of it, each version made once."""
+    """Replicas come, one dies, a namespace moves; all credentials rotate meanwhile, each version made once."""
     records = recorded(town, stack)
     first, *others = town.replicas
     first.launch()
@@ -136,7 +137,7 @@ def test_four_shards_in_four_processes(
     town.until(lambda: town.is_shared(town.replicas), "each replica to have a shard")
     town.until(town.has_rotated, "a rotation while shards are handed over")
     assert sum(one.operator.said("the Lease is handed over") for one in town.replicas) >= SHARDS - 1
-    town.until(lambda: town.known(town.replicas) == [2 * EACH] * SHARDS, "each replica to know its own only")
+    town.until(lambda: town.known(town.replicas) == [2 * town.each] * SHARDS, "each replica to know its own only")
 
     town.rotate()
     others[0].kill()
@@ -148,12 +149,12 @@ def test_four_shards_in_four_processes(
     town.rotate()
     town.until(town.has_rotated, "a rotation while namespaces move")
     alive = [first, *others[1:]]
-    town.until(lambda: sum(town.known(alive)) == EACH * len(town.shards), "every credential to be known to one")
+    town.until(lambda: sum(town.known(alive)) == town.each * len(town.shards), "every credential to be known to one")
 
-    broken = [line for one in records.values() for line in judge(one.history(), NAMES, town.version)]
+    broken = [line for one in records.values() for line in judge(one.history(), town.names, town.version)]
     assert broken == []
     assert [one.operator.faults() for one in alive] == [[]] * len(alive)
-    rotations = EACH * len(town.shards) * (town.version - 1)
+    rotations = town.each * len(town.shards) * (town.version - 1)
     record_property(
         "shards", f"{rotations} rotations over {SHARDS} shards in {SHARDS} processes, 0 versions made twice"
     )
