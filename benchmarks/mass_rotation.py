@@ -39,9 +39,10 @@ async def measure(stand: Stand, count: int, profile: Path | None) -> Figures:
         try:
             await _to_active(stand, client, controller, figures)
             await _idle(stand, controller, figures)
+            # Before those whose overlaps end half a minute later, while others rotate.
+            await _trickle(client, controller, figures)
             await _whole(stand, client, controller, figures)
             await _by_request(stand, client, controller, figures)
-            await _trickle(client, controller, figures)
         finally:
             controller.stop()
     return figures
