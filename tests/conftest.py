@@ -14,8 +14,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests with one real kubelet follow each other, and those that want no company but theirs as well."""
+    """Have the tests with one real kubelet follow each other; likewise those that want no company but what they name."""
     for item in items:
         for mark in ("node", "exclusive"):
-            if mark in item.keywords:
+            if mark in item.keywords and "xdist_group" not in item.keywords:
                 item.add_marker(pytest.mark.xdist_group(mark))

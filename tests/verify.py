@@ -33,8 +33,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
 }
 TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("-n", WORKERS, "--dist", "loadgroup", "-m", "not exclusive and not node"),
-    # In two groups: those with a real kubelet wait nearly all the time.
-    "tests, one at a time": ("-n", "2", "--dist", "loadgroup", "-m", "(exclusive or node)"),
+    # In groups: those with a real kubelet wait nearly all the time, and the two halves of the faults do half of it.
+    "tests, one at a time": ("-n", "3", "--dist", "loadgroup", "-m", "(exclusive or node)"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,27 +79,29 @@ class Outcome:
         return "{}: the call came in {} of {} lives with a fault elsewhere".format(one, *self._often(one))
 
 
-async def explore(cluster: Cluster, directory: Path, choose: Callable[[list[Plan]], list[Plan]]) -> Outcome:
+async def explore(
+    cluster: Cluster, directory: Path, choose: Callable[[list[Plan]], list[Plan]], lives: Collection[str] = tuple(LIVES)
+) -> Outcome:
     """Live those cases that are chosen of all that there are."""
     outcome = Outcome()
     async with theatre.opened(cluster, directory) as here:
-        wanted = await _references(here, outcome)
+        wanted = await _references(here, lives, outcome)
         outcome.whole = plan.product(outcome.points)
         outcome.chosen = open_cases = choose(outcome.whole)
-        for lives in LIVES_OF_A_CASE:
+        for often in LIVES_OF_A_CASE:
             # What a crash of another case cut off is tried again in other company. A call that comes by chance, such as
             # the read of a credential whose watch is late, gets many lives at once: it comes where much is going on.
-            open_cases = await _round(here, open_cases * lives, wanted, outcome)
+            open_cases = await _round(here, open_cases * often, wanted, outcome)
         outcome.chance = [one for one in open_cases if outcome.came_by_chance(one)]
         outcome.unmet = [one for one in open_cases if one not in outcome.chance]
         outcome.wrong += here.unexpected
     return outcome
 
 
-async def _references(here: Theatre, outcome: Outcome) -> dict[str, dict[str, Any]]:
-    found = await asyncio.gather(*(here.reference(life, REFERENCES) for life in LIVES))
+async def _references(here: Theatre, lives: Collection[str], outcome: Outcome) -> dict[str, dict[str, Any]]:
+    found = await asyncio.gather(*(here.reference(life, REFERENCES) for life in lives))
     wanted = {}
-    for life, runs in zip(LIVES, found, strict=True):
+    for life, runs in zip(lives, found, strict=True):
         assert [run.wrong for run in runs] == [()] * REFERENCES, f"{life}, without faults"
         assert all(run.end == runs[0].end for run in runs), f"{life} does not end alike"
         wanted[life] = runs[0].end or {}

@@ -11,11 +11,16 @@ import pytest
 from tests.cluster.handle import Cluster
 from tests.faults import plan
 from tests.faults.explore import Outcome, explore
+from tests.faults.lives import LIVES
 from tests.faults.matrix import MATRIX, Fault
 
 pytestmark = [pytest.mark.kube, pytest.mark.exclusive]
 
-SIZE = 410
+SAMPLES = {
+    "a rotation": (("rotation",), 200),
+    "an undo, an adoption, deletions": (("rollback", "adoption", "deletion, Retain", "deletion, Revoke"), 210),
+}
+"""Lives that are explored together, and how many cases of them `make test` takes: two halves, side by side."""
 PARTS = 6
 SEED = int(os.environ.get("FAULTS_SEED", "4"))
 Record = Callable[[str, object], None]
@@ -40,12 +45,22 @@ def _leaves_nothing_out(outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_a_sample_of_all_faults_breaks_no_promise(own: Cluster, tmp_path: Path, record_property: Record) -> None:
+@pytest.mark.parametrize("title", [pytest.param(one, marks=pytest.mark.xdist_group(one)) for one in SAMPLES])
+def test_a_sample_of_all_faults_breaks_no_promise(
+    title: str, own: Cluster, tmp_path: Path, record_property: Record
+) -> None:
     """Each call meets a fault, each fault a call of each kind; all end as if nothing had happened."""
-    outcome = asyncio.run(explore(own, tmp_path, partial(plan.sample, size=SIZE, seed=SEED)))
-    _check(outcome, record_property, f"faults met by API calls, sample of seed {SEED} (FAULTS_SEED)")
+    lives, size = SAMPLES[title]
+    outcome = asyncio.run(explore(own, tmp_path, partial(plan.sample, size=size, seed=SEED), lives))
+    _check(outcome, record_property, f"faults met by API calls of {title}, sample of seed {SEED} (FAULTS_SEED)")
     _leaves_nothing_out(outcome)
-    assert len(outcome.met) >= 400
+    assert len(outcome.met) >= size - len(outcome.chance)
+
+
+def test_the_samples_are_of_all_lives() -> None:
+    """None is left out, and together they are the 400 cases that are promised."""
+    assert sorted(life for lives, _ in SAMPLES.values() for life in lives) == sorted(LIVES)
+    assert sum(size for _, size in SAMPLES.values()) >= 400
 
 
 @pytest.mark.slow
