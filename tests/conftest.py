@@ -14,7 +14,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests with one real kubelet follow each other; likewise those that want no company but what they name."""
+    """Have the tests with one real kubelet follow each other; likewise those that want no company but their own."""
     for item in items:
         for mark in ("node", "exclusive"):
             if mark in item.keywords and "xdist_group" not in item.keywords:
