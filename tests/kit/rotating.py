@@ -67,12 +67,16 @@ class Values:
 
 @dataclass
 class Crowd:
-    """Threads that send requests as fast as they can, each with its own connections and all with one auth object."""
+    """Threads that send requests, each with its own connections and all with one auth object.
+
+    They send as fast as they can, or after each wait for `pause` seconds.
+    """
 
     url: str
     auth: RekeyAuth
     sent: list[int]
     statuses: list[set[int]]
+    pause: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
 
     def work(self, number: int) -> None:
@@ -84,6 +88,7 @@ class Crowd:
                 except CircuitOpen:
                     self.stop.wait(0.01)  # refused too often, which only the wrong order of steps brings about
                 self.sent[number] += 1
+                self.stop.wait(self.pause)
 
     def wait_for_all(self, more: int) -> None:
         """Return when each of them has sent so many more."""
