@@ -9,6 +9,7 @@ ETCD = "v3.6.5"
 KWOK = "v0.7.0"
 HELM = "v3.21.4"
 LUA = "v1.1.1"
+OIDC = "v3.21.0"
 KIND = "v0.33.0"
 GO = "1.26"
 
@@ -62,6 +63,7 @@ SOURCES = {
     "kwok": Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK),
     "helm": Source("helm", "helm.sh/helm/v3/cmd/helm", HELM, _HELM_FLAGS),
     "glua": Source("lua", "github.com/yuin/gopher-lua/cmd/glua", LUA),
+    "jwks-peer": Source("jwks", ".", OIDC),
 }
 
 

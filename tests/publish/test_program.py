@@ -22,6 +22,7 @@ import yaml
 
 from rekey.app.publish.settings import read
 from rekey.app.variables import BadSettings
+from tests.cluster import build
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.publish.objects import SPEC, status, token, version
@@ -145,19 +146,22 @@ def running(cluster: Cluster, folder: Path) -> Iterator[Program]:
         cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
+STEPS: list[tuple[list[dict[str, Any]], list[int]]] = [
+    ([version(1, "Active")], [1]),
+    ([version(1, "Active"), version(2, "Published")], [1, 2]),
+    ([version(1, "Retiring"), version(2, "Active")], [1, 2]),
+    ([version(1, "Revoked"), version(2, "Active")], [2]),
+]
+"""The versions of a rotation, and those whose tokens are verified meanwhile."""
+
+
 @pytest.mark.kube
 def test_a_stranger_verifies_through_a_rotation(served: Cluster, folder: Path) -> None:
     """PyJWT knows each key before it signs and until it is revoked; no right is missing, and the end is in order."""
     with running(served, folder) as program:
         program.tell(version(1, "Active"))
         client = jwt.PyJWKClient(program.url("jwks.json"), cache_jwk_set=False, ssl_context=program.served.trusted())
-        steps: list[tuple[list[dict[str, Any]], list[int]]] = [
-            ([version(1, "Active")], [1]),
-            ([version(1, "Active"), version(2, "Published")], [1, 2]),
-            ([version(1, "Retiring"), version(2, "Active")], [1, 2]),
-            ([version(1, "Revoked"), version(2, "Active")], [2]),
-        ]
-        for versions, wanted in steps:
+        for versions, wanted in STEPS:
             program.tell(*versions)
             until(partial(program.verifies, client, wanted), f"versions {wanted} to be verified", seconds=PATIENCE)
         again = pair()
@@ -169,6 +173,26 @@ def test_a_stranger_verifies_through_a_rotation(served: Cluster, folder: Path) -
         lines = [json.loads(line) for line in program.log.read_text().splitlines()]
         assert {line["level"] for line in lines} == {"info"}
         assert lines[-1]["message"] == "stopped"
+
+
+@pytest.mark.kube
+def test_a_verifier_in_go_does_so_too(served: Cluster, folder: Path) -> None:
+    """So does go-oidc, over the same TLS."""
+    peer = build.ensure(["jwks-peer"])["jwks-peer"]
+    with running(served, folder) as program:
+        program.tell(version(1, "Active"))
+        environment = {**os.environ, "SSL_CERT_FILE": str(folder / "tls.crt")}
+
+        def verified(wanted: list[int]) -> bool:
+            tokens = "".join(f"{token(number, sub='orders')}\n" for number in (1, 2))
+            argv = [str(peer), program.url("jwks.json")]
+            done = subprocess.run(argv, input=tokens, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+            said = zip((1, 2), done.stdout.splitlines(), strict=True)
+            return [number for number, word in said if word == "yes"] == wanted
+
+        for versions, wanted in STEPS:
+            program.tell(*versions)
+            until(partial(verified, wanted), f"versions {wanted} to be verified", seconds=PATIENCE)
 
 
 def _answers(url: str, trusted: ssl.SSLContext) -> bool:

@@ -1,0 +1,24 @@
+// Says of each token on its input whether go-oidc verifies it by the keys at a URL: a verifier of another make.
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+func main() {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		// A new set each time: it keeps no key that it has seen before.
+		keys := oidc.NewRemoteKeySet(context.Background(), os.Args[1])
+		if _, err := keys.VerifySignature(context.Background(), lines.Text()); err != nil {
+			fmt.Println("no:", err)
+		} else {
+			fmt.Println("yes")
+		}
+	}
+}
