@@ -173,7 +173,9 @@ class Rotations:
 
 
 @contextmanager
-def rotating(folder: Path, kind: Kind, clients: int) -> Iterator[Rotations]:
+def rotating(
+    folder: Path, kind: Kind, clients: int, make: type[Crowd] = Crowd, pause: float = 0.0
+) -> Iterator[Rotations]:
     """Set everything up with version 1 in use, and so many clients at work that do not try twice."""
     values = Values(kind)
     ours, theirs = Mount(folder / "verifier", values.verifier(1)), Mount(folder / "bundle", values.bundle(1))
@@ -184,6 +186,7 @@ def rotating(folder: Path, kind: Kind, clients: int) -> Iterator[Rotations]:
         credential = Signed(theirs.path, Claims("api"), every=EVERY)
     with ExitStack() as stack:
         url = stack.enter_context(serving(verifier))
-        crowd = Crowd(url, RekeyAuth(credential, retry=False), [0] * clients, [set() for _ in range(clients)])
+        auth = RekeyAuth(credential, retry=False)
+        crowd = make(url, auth, [0] * clients, [set() for _ in range(clients)], pause=pause)
         stack.enter_context(crowd.working())
         yield Rotations(values, ours, theirs, source, verifier, credential, crowd)
