@@ -48,6 +48,11 @@ class NoClaims:
         del credential
         return self.world.problems
 
+    def shares(self, key: Key, secret: str) -> bool:
+        """Return whether it was heard of; a test may have it heard of nobody."""
+        found = self.world.credentials.get(key.name) if self.world.hears else None
+        return found is not None and found.spec.verifier is not None and found.spec.verifier.secret_name == secret
+
 
 class NoPacing:
     """No limits."""
@@ -187,7 +192,7 @@ class Secrets:
                 resource_version=self.world.next_id(),
                 created=self.world.time.replace(microsecond=0),
                 material=self.world.webhook(new.material),
-                owner=new.owner.uid,
+                owner=new.owner.uid if new.owner else None,
                 immutable=new.immutable,
                 type=new.type,
                 labels=new.labels,

@@ -7,8 +7,9 @@ of its start, one that reloads by any content of the last `overlap.propagation`.
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rekey.core.facts import Credential, How
 from rekey.core.spec_request import RequestReason, RevokeWhen
@@ -19,13 +20,23 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 NOTHING: frozenset[int] = frozenset()
+NOBODY: frozenset[tuple[str, int]] = frozenset()
 LIST = "verifier.json"
 
 
-def listed(view: SecretView | None) -> dict[int, str]:
-    """Return the versions that a verifier's Secret lists, with their status."""
+def entries(view: SecretView | None) -> list[dict[str, Any]]:
+    """Return what a verifier's Secret lists."""
     text = view.material.reveal().get(LIST) if view is not None else None
-    return {one["version"]: one["status"] for one in json.loads(text)["entries"]} if text is not None else {}
+    return json.loads(text).get("entries", []) if text is not None else []
+
+
+def listed(view: SecretView | None, credential: str | None = None) -> dict[int, str]:
+    """Return the versions that a verifier's Secret lists, with their status; of one credential, if it tells of many."""
+    return {
+        one["version"]: one["status"]
+        for one in entries(view)
+        if credential is None or one["credential"].endswith(f"/{credential}")
+    }
 
 
 class Verifying:
@@ -33,19 +44,27 @@ class Verifying:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.said: dict[str, list[tuple[datetime, frozenset[int]]]] = {}
+        self.said: dict[str, list[tuple[datetime, frozenset[tuple[str, int]]]]] = {}
 
     def note(self, name: str, view: SecretView | None) -> None:
         """Note what a Secret says from now on."""
         if name in self.said or (view is not None and LIST in view.material.reveal()):
-            self.said.setdefault(name, []).append((self.world.time, frozenset(listed(view))))
+            said = frozenset((one.get("credential", ""), one["version"]) for one in entries(view))
+            self.said.setdefault(name, []).append((self.world.time, said))
 
-    def _always(self, name: str, first: datetime, last: datetime) -> frozenset[int]:
-        """Return what the Secret said at every instant between these."""
-        found = [numbers for since, numbers in self.said.get(name, ()) if first <= since <= last]
-        before = [numbers for since, numbers in self.said.get(name, ()) if since < first]
-        found.append(before[-1] if before else NOTHING)
-        return NOTHING.union(*found).intersection(*found)
+    def _always(self, credential: Credential, first: datetime, last: datetime) -> frozenset[int]:
+        """Return what one and the same of the Secrets said of the credential at every instant between these."""
+        assert credential.spec.verifier is not None
+        name = credential.spec.verifier.secret_name
+        parts = [part for part in self.said if re.fullmatch(re.escape(name) + r"(-\d+)?", part)]
+        return NOTHING.union(*(self._throughout(part, str(credential.key), first, last) for part in parts))
+
+    def _throughout(self, name: str, credential: str, first: datetime, last: datetime) -> frozenset[int]:
+        found = [said for since, said in self.said.get(name, ()) if first <= since <= last]
+        before = [said for since, said in self.said.get(name, ()) if since < first]
+        found.append(before[-1] if before else NOBODY)
+        always = NOBODY.union(*found).intersection(*found)
+        return frozenset(number for whose, number in always if whose == credential)
 
     def check(self) -> None:
         """No user holds what a verifier does not know, and what is current has been known for long enough."""
@@ -53,8 +72,8 @@ class Verifying:
             verifier, reference = credential.spec.verifier, credential.status.verifier
             if verifier is None or reference is None or credential.deleting is not None:
                 continue
-            name, now = verifier.secret_name, self.world.time
-            known = self._known_to_all(credential, name)
+            now = self.world.time
+            known = self._known_to_all(credential)
             bundle = credential.spec.target.secret_name or credential.key.name
             shown = self.world.history.get(bundle, [])
             if shown and shown[-1].number is not None:
@@ -64,32 +83,32 @@ class Verifying:
                     timing = self.world.timing
                     for number in held(pod, shown, now, timing.cache_lag, timing.propagation):
                         assert number in known, f"V2: {pod.name} holds version {number}, known are {set(known)}"
-                        self._every_verifier_knows(credential, name, number)
+                        self._every_verifier_knows(credential, number)
 
-    def _known_to_all(self, credential: Credential, name: str) -> frozenset[int]:
+    def _known_to_all(self, credential: Credential) -> frozenset[int]:
         """Return the versions that everybody knows who reloads, and those that were there before the verifier."""
         now = self.world.time
         late = timedelta(0) if self._hurried() else credential.spec.overlap.propagation
         older = {version.number for version in credential.status.versions if version.published_time is None}
-        return self._always(name, now - late, now) | (older & self._always(name, now, now))
+        return self._always(credential, now - late, now) | (older & self._always(credential, now, now))
 
     def _hurried(self) -> bool:
         """S1: who wants a leaked version to go at once does not wait for verifiers."""
         wishes = [item.spec for item in self.world.asked if item.spec.reason is RequestReason.COMPROMISE]
         return any(wish.revoke is RevokeWhen.IMMEDIATELY for wish in wishes)
 
-    def _every_verifier_knows(self, credential: Credential, name: str, number: int) -> None:
+    def _every_verifier_knows(self, credential: Credential, number: int) -> None:
         version = next((one for one in credential.status.versions if one.number == number), None)
         if version is None or version.published_time is None:
             return
         declared = {item.name for item in credential.spec.consumers if item.role.value == "Verifier"}
         for pod in self.world.pods():
             if pod.workload in declared and pod.ready(self.world.time):
-                known = self._known(pod, name, credential.spec.overlap.propagation)
+                known = self._known(pod, credential)
                 assert number in known, f"V2: verifier {pod.name} refuses version {number}, it knows {set(known)}"
 
-    def _known(self, pod: Pod, name: str, late: timedelta) -> frozenset[int]:
-        lag = self.world.timing.cache_lag
+    def _known(self, pod: Pod, credential: Credential) -> frozenset[int]:
+        lag, late = self.world.timing.cache_lag, credential.spec.overlap.propagation
         if pod.how is How.SNAPSHOT:
-            return self._always(name, pod.started - lag, pod.started)
-        return self._always(name, max(pod.started - lag, self.world.time - late), self.world.time)
+            return self._always(credential, pod.started - lag, pod.started)
+        return self._always(credential, max(pod.started - lag, self.world.time - late), self.world.time)

@@ -89,6 +89,7 @@ class World:
         self.serial = 100
         self.started = START
         self.problems: tuple[Any, ...] = ()
+        self.hears = True
         self.skew = timedelta(0)
         self.webhook: Callable[[Material], Material] = lambda material: material
         self.promises = Promises(self)

@@ -157,6 +157,11 @@ class Cache:
             if rival != credential.key and self._rank(rival) < mine
         )
 
+    def shares(self, key: Key, secret: str) -> bool:
+        """Return whether that credential was heard of and shares this verifier's Secret; it may all the same if not."""
+        seen = self._entries.get(key)
+        return seen is not None and seen.shares == secret
+
     def allow(self, in_cluster: int) -> None:
         """Have another limit of rollouts in all: that of the shards that are ours."""
         self._limits = (self._limits[0], in_cluster)

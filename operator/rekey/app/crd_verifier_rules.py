@@ -21,6 +21,13 @@ _RESTARTED: Final = "self.consumers.all(one, one.role != 'Verifier' || one.refre
 VERIFIER_RULES: Final = (
     Rule("spec.verifier.secretName", "self == oldSelf", "is immutable: verifiers read that Secret"),
     Rule("spec.verifier.format", "self == oldSelf", "is immutable: verifiers read that format"),
+    Rule("spec.verifier.aggregate", "self == oldSelf", "is immutable: verifiers read that Secret"),
+    Rule(
+        "spec",
+        "!has(self.verifier) || !self.verifier.aggregate || self.verifier.format != 'HMAC'",
+        "must not be set with `format: HMAC`: whoever verifies one credential would read the keys of all",
+        field=".verifier.aggregate",
+    ),
     Rule(
         "spec",
         "!has(oldSelf.verifier) || has(self.verifier)",

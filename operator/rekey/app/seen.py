@@ -65,7 +65,8 @@ class Seen:
     """One credential as last seen.
 
     `version`: its resourceVersion; `known`: the newest one we know of, our own writes included; `claim`: the Secret it
-    names (None: its own name); `rolling`: consumers that are restarting; times are seconds since 1970, 0 for none.
+    names (None: its own name); `shares`: the verifier's Secret that it shares with others; `rolling`: consumers that are
+    restarting; times are seconds since 1970, 0 for none.
     """
 
     key: Key
@@ -73,6 +74,7 @@ class Seen:
     version: int
     known: int
     claim: str | None
+    shares: str | None
     rolling: int
     settled: bool
     standing: Standing
@@ -100,6 +102,7 @@ def look(obj: Mapping[str, Any]) -> Seen:
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     kept = {name: metadata[name] for name in _METADATA if name in metadata}
     target = (spec.get("target") or {}).get("secretName")
+    verifier = spec.get("verifier") or {}
     standing, reason = _standing(metadata, status)
     version = version_of(obj)
     return Seen(
@@ -108,6 +111,7 @@ def look(obj: Mapping[str, Any]) -> Seen:
         version=version,
         known=0,
         claim=target if target != metadata["name"] else None,
+        shares=intern(verifier["secretName"]) if verifier.get("aggregate") else None,
         rolling=_rolling(status),
         settled="deletionTimestamp" not in metadata and status.get("observedGeneration") == metadata.get("generation"),
         standing=standing,

@@ -12,6 +12,7 @@ import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -81,6 +82,18 @@ def _authority(values: Values) -> dict[str, str]:
 
     certificate = x509.load_pem_x509_certificate(values["ca.crt"])
     return {"ca": certificate.public_bytes(Encoding.PEM).decode(), "serial": f"{certificate.serial_number:x}"}
+
+
+@lru_cache(maxsize=4096)
+def serial_of(authority: str) -> str:
+    """Return the serial number of a certificate in PEM, hexadecimal; the same ones are asked for again and again.
+
+    Raises:
+        ValueError: it is no certificate.
+    """
+    from cryptography import x509  # noqa: PLC0415  see 3. above
+
+    return f"{x509.load_pem_x509_certificate(authority.encode()).serial_number:x}"
 
 
 def _authorized(values: Values) -> dict[str, str]:

@@ -47,6 +47,12 @@ class Verifier(Part):
         "`ca.crt`. `AuthorizedKeys` (sshKey): `authorized_keys`. `HMAC` (hmacKey): `keyring.json`, with the keys "
         "themselves.",
     )
+    aggregate: bool = Field(
+        default=False,
+        description="Share the Secret with every other credential of the namespace that names it, with the same format "
+        "and `aggregate` too; it cannot be changed. It then belongs to none of them. What does not fit is told in "
+        "`<secretName>-1`, `<secretName>-2` and so on, with lists of their own: verifiers read all. Not for `HMAC`.",
+    )
     client: str | None = Field(
         default=None,
         min_length=1,

@@ -175,6 +175,9 @@ class VerifierRef(Record):
     uid: str = Field(max_length=64, description="Uid of the Secret that verifiers read.")
     resource_version: str = Field(max_length=64, description="Its resourceVersion after our last write.")
     digest: str = Field(max_length=64, description="Digest of what its content was made from.")
+    parts: int | None = Field(
+        default=None, ge=1, description="Number of Secrets it was cut into, if other credentials share it."
+    )
 
 
 class Condition(Record):

@@ -2,6 +2,7 @@
 
 1. The same ledger and the same spec give the same bytes, so nothing is written, and nobody reloads, for nothing.
 2. A version is accepted from the moment it is published until it is committed to revocation.
+3. What is told of one version is made once, here; one Secret may tell of many credentials (`rekey.core.aggregate`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rekey.core.spec_verifier import Format, Verifier
 from rekey.core.status import State, Status, Version
 
 LIST: Final = "verifier.json"
+RETAINED: Final = "retained"
 _WORDS: Final = {State.PUBLISHED: "next", State.ACTIVE: "current", State.RETIRING: "previous"}
 
 
@@ -28,6 +30,20 @@ class Entry:
 
     version: Version
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What verifiers are told of one version: its entry in the list, and what stands beside it in a file of its own.
+
+    `retained`: its credential is gone, and what it left is to stay.
+    """
+
+    credential: str
+    version: int
+    entry: str
+    beside: tuple[str, ...] = ()
+    retained: bool = False
 
 
 def accepted(status: Status, *, also: int | None = None, without: int | None = None) -> tuple[Entry, ...]:
@@ -48,24 +64,54 @@ def recipe(key: Key, verifier: Verifier, entries: Sequence[Entry]) -> str:
 
 def content(key: Key, verifier: Verifier, entries: Sequence[Entry], keys: Mapping[int, Material]) -> Material:
     """Return the content of the Secret; `keys` are the values of the versions, by number, for HMAC only."""
-    proofs = [json.loads(one.version.proof or "{}") for one in entries]
-    listed = [
-        {**_known(key, verifier, one), **_shown(verifier.format, proved, keys.get(one.version.number))}
-        for one, proved in zip(entries, proofs, strict=True)
-    ]
-    files = {LIST: proof.as_text({"format": verifier.format, "entries": listed}).encode()}
-    match verifier.format:
+    found = files(verifier.format, tell(key, verifier, entries, keys))
+    if verifier.format is Format.HMAC:
+        found["keyring.json"] = proof.keyring((one.status, keys[one.version.number]) for one in entries)
+    return Material(found)
+
+
+def tell(
+    key: Key, verifier: Verifier, entries: Sequence[Entry], keys: Mapping[int, Material], *, retained: bool = False
+) -> tuple[Told, ...]:
+    """Return what is told of each version."""
+    found = []
+    for one in entries:
+        proved = json.loads(one.version.proof or "{}")
+        said = _known(key, verifier, one) | _shown(verifier.format, proved, keys.get(one.version.number))
+        if retained:
+            said[RETAINED] = True
+        beside = _beside(verifier.format, proved)
+        found.append(Told(str(key), one.version.number, proof.as_text(said), beside, retained))
+    return tuple(found)
+
+
+def files(form: Format, told: Sequence[Told]) -> dict[str, bytes]:
+    """Return the list, and the file beside it in which each authority and each key stands once."""
+    beside = list(dict.fromkeys(text for one in told for text in one.beside))
+    found = {LIST: f'{{"entries":[{",".join(one.entry for one in told)}],"format":"{form}"}}'}
+    match form:
         case Format.JWKS:
-            files["jwks.json"] = proof.as_text({"keys": [proved["jwk"] for proved in proofs]}).encode()
+            found["jwks.json"] = f'{{"keys":[{",".join(beside)}]}}'
         case Format.CA_BUNDLE:
-            files["ca.crt"] = "".join(dict.fromkeys(proved["ca"] for proved in proofs)).encode()
+            found["ca.crt"] = "".join(beside)
         case Format.AUTHORIZED_KEYS:
-            files["authorized_keys"] = "".join(f"{proved['key']}\n" for proved in proofs).encode()
-        case Format.HMAC:
-            files["keyring.json"] = proof.keyring((one.status, keys[one.version.number]) for one in entries)
-        case Format.SHA256:
+            found["authorized_keys"] = "".join(f"{line}\n" for line in beside)
+        case Format.SHA256 | Format.HMAC:
             pass
-    return Material(files)
+    return {name: text.encode() for name, text in found.items()}
+
+
+def _beside(form: Format, proved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what stands in the other file for a version."""
+    match form:
+        case Format.JWKS:
+            return (proof.as_text(proved["jwk"]),)
+        case Format.CA_BUNDLE:
+            return (proved["ca"],)
+        case Format.AUTHORIZED_KEYS:
+            return (proved["key"],)
+        case Format.SHA256 | Format.HMAC:
+            return ()
 
 
 def _known(key: Key, verifier: Verifier, entry: Entry) -> dict[str, Any]:

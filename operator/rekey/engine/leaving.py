@@ -5,6 +5,7 @@ from __future__ import annotations
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts
 from rekey.engine import naming, publishing
+from rekey.engine.aggregating import Aggregates
 from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
@@ -13,22 +14,23 @@ from rekey.ports.secrets import SecretChange, SecretView
 async def _ours(ports: Ports, facts: Facts) -> list[SecretView]:
     """Return our Secrets, the one too that a crash may have left without a record."""
     names = {version.secret_name for version in facts.status.versions if version.state not in ledger.ENDED}
-    if facts.spec.verifier is not None:
+    if facts.spec.verifier is not None and not facts.spec.verifier.aggregate:
         names.add(facts.spec.verifier.secret_name)
     names |= {gate.target_name(facts), naming.version_name(facts, ledger.next_number(facts.status))}
     views = [await ports.secrets.read(facts.credential.key.namespace, name) for name in sorted(names)]
     return [view for view in views if view is not None and view.owner == facts.credential.uid]
 
 
-async def release(ports: Ports, facts: Facts) -> bool:
+async def release(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
     """Drop our ownership, so that nothing is garbage-collected with the credential; False if it did not succeed."""
     namespace = facts.credential.key.namespace
     try:
+        await publishing.leave(shared, facts, retained=True)
         for view in await _ours(ports, facts):
             change = SecretChange(view.uid, view.resource_version, release=facts.credential.uid)
             await ports.secrets.change(namespace, view.name, change)
     except NotFound:
-        return await release(ports, facts)
+        return await release(ports, shared, facts)
     except NamespaceTerminating:
         return True  # whatever there is goes with the namespace: nothing can be kept, and nothing is left to do
     except (Conflict, Retryable, Forbidden, Rejected):
@@ -36,11 +38,12 @@ async def release(ports: Ports, facts: Facts) -> bool:
     return True
 
 
-async def destroy(ports: Ports, facts: Facts) -> bool:
+async def destroy(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
     """Have verifiers accept nothing, delete the bundle, then all else; False if it did not succeed."""
     namespace, bundle = facts.credential.key.namespace, gate.target_name(facts)
     verifier = facts.spec.verifier.secret_name if facts.spec.verifier is not None else None
     try:
+        await publishing.leave(shared, facts, retained=False)
         found = sorted(await _ours(ports, facts), key=lambda view: view.name != bundle)
         for view in found:
             if view.name == verifier:

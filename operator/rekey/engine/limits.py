@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rekey.core.demand import Demand
-from rekey.core.facts import Credential, Problem
+from rekey.core.facts import Credential, Key, Problem
 
 
 class Claims(Protocol):
@@ -14,6 +14,10 @@ class Claims(Protocol):
 
     def others(self, credential: Credential) -> tuple[Problem, ...]:
         """Return a problem for each older credential whose target has the same name."""
+        ...
+
+    def shares(self, key: Key, secret: str) -> bool:
+        """Return whether that credential was heard of and shares this verifier's Secret; it may all the same if not."""
         ...
 
 

@@ -15,6 +15,8 @@ REQUESTS = "rekey.dev/requests"
 PUBLIC = "rekey.dev/"
 VERSION = "rekey.dev/version"
 HOLDS = "rekey.dev/holds"
+PART = "rekey.dev/part"
+MANAGED = {"app.kubernetes.io/managed-by": "rekey"}
 
 
 def version_name(facts: Facts, number: int) -> str:
@@ -30,7 +32,7 @@ def owner(credential: Credential) -> Owner:
 def labels(credential: Credential, role: str, number: int) -> dict[str, str]:
     """Return the labels by which people and admission policies know our Secrets."""
     return {
-        "app.kubernetes.io/managed-by": "rekey",
+        **MANAGED,
         "rekey.dev/credential": credential.key.name,
         "rekey.dev/role": role,
         VERSION: str(number),
@@ -41,6 +43,11 @@ def verifier_labels(credential: Credential, verifier: Verifier) -> dict[str, str
     """Return the labels of what verifiers read: no number, and a mark if it holds keys."""
     ours = {key: value for key, value in labels(credential, "verifier", 0).items() if key != VERSION}
     return ours | ({HOLDS: "keys"} if verifier.format is Format.HMAC else {})
+
+
+def part_labels(number: int) -> dict[str, str]:
+    """Return the labels of one part of what many credentials tell verifiers: by them alone it is known as ours."""
+    return {**MANAGED, "rekey.dev/role": "verifier", PART: str(number)}
 
 
 def bundle_labels(credential: Credential, target: Target, number: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ from rekey.core.facts import Credential, Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.engine import adopting, issuing, leaving, publishing, repairing, showing
+from rekey.engine.aggregating import Aggregates
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -28,8 +29,9 @@ class Done:
 class Bench:
     """The tools of one pass, and the value that was just made in it, until it is shown."""
 
-    def __init__(self, ports: Ports, issuer: Issuer, credential: Credential) -> None:
+    def __init__(self, ports: Ports, issuer: Issuer, shared: Aggregates, credential: Credential) -> None:
         self.ports = ports
+        self.shared = shared
         self.issuer = issuer
         self.namespace = credential.key.namespace
         self.made: dict[int, Material] = {}
@@ -52,7 +54,7 @@ class Bench:
             case effects.Adopt():
                 return Done(await adopting.adopt(self.ports, facts))
             case effects.Publish() | effects.Tell():
-                return Done(await publishing.tell(self.ports, facts, effect))
+                return Done(await publishing.tell(self.ports, self.shared, facts, effect))
             case effects.Activate():
                 return Done(await showing.activate(self.ports, facts, effect, self.made.pop(effect.number, None)))
             case effects.Reinstate():
@@ -66,9 +68,9 @@ class Bench:
             case effects.StartOverlap() | effects.Condemn() | effects.Commit() | effects.Reply() | effects.Conclude():
                 return Done(Outcome(now, now))
             case effects.Release():
-                return Done(Outcome(now, now), cleared=await leaving.release(self.ports, facts))
+                return Done(Outcome(now, now), cleared=await leaving.release(self.ports, self.shared, facts))
             case effects.Destroy():
-                return Done(Outcome(now, now), cleared=await leaving.destroy(self.ports, facts))
+                return Done(Outcome(now, now), cleared=await leaving.destroy(self.ports, self.shared, facts))
             case effects.LetGo():
                 left = await self.ports.credentials.finalize(facts.credential, present=False)
                 return Done(Outcome(now, now), left, gone=True)
@@ -77,7 +79,7 @@ class Bench:
 
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""
-        told = await publishing.withdraw(self.ports, facts, effect.number)
+        told = await publishing.withdraw(self.ports, self.shared, facts, effect.number)
         if isinstance(effect, effects.Revoke):
             return replace(await showing.revoke(self.ports, facts, effect), verifier=told)
         return replace(await issuing.discard(self.ports, facts, effect), verifier=told)

@@ -21,24 +21,59 @@ from rekey.core.reasons import Reason
 from rekey.core.spec import Adopt
 from rekey.core.spec_verifier import Format, Verifier
 from rekey.core.status import VerifierRef, Version
-from rekey.core.verifying import Entry
+from rekey.core.verifying import Entry, Told
 from rekey.engine import naming, showing
+from rekey.engine.aggregating import Aggregates
 from rekey.errors import Conflict, NotFound, Rejected, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import NewSecret, SecretChange, SecretView
 
 
-async def tell(ports: Ports, facts: Facts, effect: Publish | Tell) -> Outcome:
+async def tell(ports: Ports, shared: Aggregates, facts: Facts, effect: Publish | Tell) -> Outcome:
     """Have verifiers accept what the ledger says, and the version that is to be published."""
     also = effect.number if isinstance(effect, Publish) else None
-    return await _tell(ports, facts, verifying.accepted(facts.status, also=also))
+    return await _tell(ports, shared, facts, verifying.accepted(facts.status, also=also))
 
 
-async def withdraw(ports: Ports, facts: Facts, number: int) -> VerifierRef | None:
+async def withdraw(ports: Ports, shared: Aggregates, facts: Facts, number: int) -> VerifierRef | None:
     """Have verifiers refuse the version from now on; None if they were never told of any."""
     if facts.spec.verifier is None or facts.status.verifier is None:
         return None
-    return (await _tell(ports, facts, verifying.accepted(facts.status, without=number))).verifier
+    return (await _tell(ports, shared, facts, verifying.accepted(facts.status, without=number))).verifier
+
+
+async def leave(shared: Aggregates, facts: Facts, *, retained: bool) -> None:
+    """In a Secret that others share, take out what is said of a credential that goes, or mark it as left to stay."""
+    verifier = facts.spec.verifier
+    if verifier is None or not verifier.aggregate:
+        return
+    try:
+        await shared.write(facts, verifier, told(facts, verifier, retained=True) if retained else ())
+    except Rejected as refused:
+        if refused.reason != Reason.NAME_TAKEN:  # what is not ours says nothing of us
+            raise
+
+
+def told(facts: Facts, verifier: Verifier, *, retained: bool = False) -> tuple[Told, ...]:
+    """Return what verifiers were told by this ledger; of a value that is lost they are told nothing."""
+    entries = [one for one in verifying.accepted(facts.status) if one.version.proof is not None]
+    return verifying.tell(facts.credential.key, verifier, entries, {}, retained=retained)
+
+
+async def compare(ports: Ports, shared: Aggregates, facts: Facts) -> BundleState:
+    """Compare what verifiers read with what was written last, in what many share with what the ledger says."""
+    known, verifier = facts.status.verifier, facts.spec.verifier
+    if known is None or verifier is None:
+        return BundleState.INTACT
+    if verifier.aggregate:
+        return await shared.compare(facts, verifier, told(facts, verifier))
+    view = await ports.secrets.read(facts.credential.key.namespace, verifier.secret_name)
+    if view is None:
+        return BundleState.CHANGED
+    if not is_ours(facts, view):
+        return BundleState.FOREIGN
+    same = (view.uid, view.resource_version) == (known.uid, known.resource_version)
+    return BundleState.INTACT if same and view.owner is not None else BundleState.CHANGED
 
 
 def empty(facts: Facts, view: SecretView) -> SecretChange:
@@ -48,7 +83,7 @@ def empty(facts: Facts, view: SecretView) -> SecretChange:
     return SecretChange(view.uid, view.resource_version, material=material)
 
 
-async def _tell(ports: Ports, facts: Facts, entries: Sequence[Entry]) -> Outcome:
+async def _tell(ports: Ports, shared: Aggregates, facts: Facts, entries: Sequence[Entry]) -> Outcome:
     verifier, key, before = facts.spec.verifier, facts.credential.key, ports.clock.now()
     if verifier is None:
         raise Conflict("there is no verifier to tell")
@@ -65,14 +100,21 @@ async def _tell(ports: Ports, facts: Facts, entries: Sequence[Entry]) -> Outcome
         proved.append(replace(entry, version=version))
     # Of a value that is lost nobody can be told anything.
     shown = [one for one in proved if one.version.proof is not None or one.version.number in keys]
-    view = await _show(ports, facts, verifier, verifying.content(key, verifier, shown, keys))
+    parts = None
+    if verifier.aggregate:
+        written = await shared.write(facts, verifier, verifying.tell(key, verifier, shown, {}))
+        if written is None:
+            raise Conflict(f"Secret {verifier.secret_name} is gone, and there is nothing to tell")
+        view, parts = written.view, written.parts
+    else:
+        view = await _show(ports, facts, verifier, verifying.content(key, verifier, shown, keys))
     digest = verifying.recipe(key, verifier, proved)
     now = ports.clock.now()
     return Outcome(
         before,
         max(now, view.written or now),
         versions=tuple(entry.version for entry in proved),
-        verifier=VerifierRef(uid=view.uid, resource_version=view.resource_version, digest=digest),
+        verifier=VerifierRef(uid=view.uid, resource_version=view.resource_version, digest=digest, parts=parts),
     )
 
 

@@ -19,6 +19,7 @@ from rekey.core.reasons import Reason
 from rekey.core.schedule import problems
 from rekey.core.status import Status
 from rekey.engine import announce, perform, sight
+from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
 from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
@@ -41,11 +42,12 @@ class Result:
 
 
 class Engine:
-    """Drives credentials; it keeps nothing between passes."""
+    """Drives credentials; it keeps nothing between passes, but who waits to write what several share."""
 
     def __init__(self, ports: Ports, issuer: Issuer, around: Surroundings, started: datetime, timing: Timing) -> None:
         self.ports = ports
         self.issuer = issuer
+        self.shared = Aggregates(ports, around.claims.shares)
         self.claims = around.claims
         self.pacing = around.pacing
         self.demands = around.demands
@@ -81,7 +83,7 @@ class Pass:
         self.engine = engine
         self.ports = engine.ports
         self.saved = credential.status
-        self.bench = perform.Bench(engine.ports, engine.issuer, credential)
+        self.bench = perform.Bench(engine.ports, engine.issuer, engine.shared, credential)
         found = (*problems(credential.spec), *engine.claims.others(credential))
         redraw = sight.must_redraw(credential, credential.status) or sight.consumers_may_differ(credential)
         self.facts = Facts(
@@ -122,7 +124,7 @@ class Pass:
 
     async def _step(self, decision: Act | Look) -> Result | None:
         if isinstance(decision, Look):
-            self.facts = await sight.look(self.ports, self.facts, decision.at)
+            self.facts = await sight.look(self.ports, self.engine.shared, self.facts, decision.at)
             return None
         return await self._act(decision)
 

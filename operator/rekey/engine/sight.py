@@ -24,6 +24,7 @@ from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
 from rekey.core.status import State, Status, Step, Version
 from rekey.engine import publishing, showing
+from rekey.engine.aggregating import Aggregates
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -64,12 +65,12 @@ def forget(facts: Facts, effect: Effect) -> Facts:
             return facts
 
 
-async def look(ports: Ports, facts: Facts, at: frozenset[What]) -> Facts:
+async def look(ports: Ports, shared: Aggregates, facts: Facts, at: frozenset[What]) -> Facts:
     """Return the facts with what was asked for."""
     if What.BUNDLE in at:
         facts = await _bundle(ports, facts)
     if What.VERIFIER in at or What.BUNDLE in at:
-        facts = replace(facts, verifier=await _verifier(ports, facts))
+        facts = replace(facts, verifier=await publishing.compare(ports, shared, facts))
     if What.WORKLOADS in at:
         facts = replace(facts, workloads=await ports.workloads.find(facts.credential, facts.spec.consumers))
     if What.PODS in at:
@@ -87,20 +88,6 @@ async def _bundle(ports: Ports, facts: Facts) -> Facts:
     pending = ledger.pending(facts.status)
     gone = pending is not None and await _stored(ports, facts, pending) is None
     return replace(facts, bundle=state, bundle_version=shown, pending_gone=gone)
-
-
-async def _verifier(ports: Ports, facts: Facts) -> BundleState:
-    """Compare what verifiers read with what was written last."""
-    known, verifier = facts.status.verifier, facts.spec.verifier
-    if known is None or verifier is None:
-        return BundleState.INTACT
-    view = await ports.secrets.read(facts.credential.key.namespace, verifier.secret_name)
-    if view is None:
-        return BundleState.CHANGED
-    if not publishing.is_ours(facts, view):
-        return BundleState.FOREIGN
-    same = (view.uid, view.resource_version) == (known.uid, known.resource_version)
-    return BundleState.INTACT if same and view.owner is not None else BundleState.CHANGED
 
 
 def _unknown(facts: Facts, view: SecretView | None) -> BundleState:

@@ -42,7 +42,7 @@ class KubeSecrets:
                 "name": new.name,
                 "labels": dict(new.labels),
                 "annotations": dict(new.annotations),
-                "ownerReferences": [_reference(new.owner)],
+                "ownerReferences": [_reference(new.owner)] if new.owner else [],
             },
             "type": new.type,
             "immutable": new.immutable,

@@ -40,11 +40,11 @@ class SecretView:
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """A Secret to create."""
+    """A Secret to create; without an owner it is one that several credentials share."""
 
     name: str
     material: Material
-    owner: Owner
+    owner: Owner | None
     immutable: bool
     type: str = "Opaque"
     labels: Mapping[str, str] = field(default_factory=dict)

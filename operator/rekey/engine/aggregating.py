@@ -1,0 +1,134 @@
+"""Who tells verifiers of many credentials: one writer for each Secret, which takes together what came while it wrote.
+
+1. The parts are read, then the credential is made sure of, then they are written with the resourceVersions that were
+   read: what was decided on an older ledger, in whatever process, changes nothing that a newer one has told.
+2. What is told of others is taken over as it is stored, so nobody's memory can drop it.
+3. Nothing is kept of the Secrets, but who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rekey.core.facts import BundleState, Facts
+from rekey.core.spec_verifier import Verifier
+from rekey.core.verifying import Told
+from rekey.engine import parts, showing
+from rekey.engine.parts import Heard, Shared
+from rekey.errors import Conflict, Rejected
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import SecretView
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The first part as stored, and how many parts there are."""
+
+    view: SecretView
+    parts: int
+
+
+@dataclass(slots=True, eq=False)
+class _Wish:
+    """One credential that has something to tell; when that has `ended`, what came of it."""
+
+    facts: Facts
+    verifier: Verifier
+    told: Sequence[Told]
+    ended: bool = False
+    written: Written | None = None
+    conflict: Conflict | None = None
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Who waits to write into one Secret."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Wish] = field(default_factory=list)
+
+
+class Aggregates:
+    """All Secrets that several credentials share."""
+
+    def __init__(self, ports: Ports, heard: Heard) -> None:
+        self._ports = ports
+        self._heard = heard
+        self._queues: defaultdict[tuple[str, str], _Queue] = defaultdict(_Queue)
+
+    async def write(self, facts: Facts, verifier: Verifier, told: Sequence[Told]) -> Written | None:
+        """Have the Secret say this of the credential; None if there is no Secret, and nothing to say.
+
+        Raises:
+            Conflict, NotFound: something changed since it was looked at.
+            Rejected: the Secret is somebody else's, or of another format.
+        """
+        queue = self._queues[facts.credential.key.namespace, verifier.secret_name]
+        mine = _Wish(facts, verifier, told)
+        queue.waiting.append(mine)
+        try:
+            async with queue.lock:
+                if not mine.ended:
+                    await self._flush(queue, mine)
+        finally:
+            queue.waiting = [wish for wish in queue.waiting if wish is not mine]
+        if mine.conflict is not None:
+            raise mine.conflict
+        return mine.written
+
+    async def compare(self, facts: Facts, verifier: Verifier, told: Sequence[Told]) -> BundleState:
+        """Return whether the Secret says this of the credential, and nothing of any that is gone.
+
+        Raises:
+            Rejected: the Secret is somebody else's, or of another format.
+        """
+        shared, own = _shared([_Wish(facts, verifier, told)]), {str(facts.credential.key): told}
+        slots = await parts.plan(self._ports, self._heard, shared, await parts.read(self._ports, shared), own)
+        return BundleState.INTACT if all(slot.is_right for slot in slots) else BundleState.CHANGED
+
+    async def _flush(self, queue: _Queue, mine: _Wish) -> None:
+        """Write for all who wait. If that fails the others try for themselves: one of them may be to blame."""
+        batch = [wish for wish in queue.waiting if wish.verifier.format is mine.verifier.format]
+        try:
+            await self._write(batch)
+        except Rejected:
+            if len(batch) == 1:
+                raise
+            await self._write([mine])
+        finally:
+            queue.waiting = [wish for wish in queue.waiting if not wish.ended]
+
+    async def _write(self, batch: Sequence[_Wish]) -> None:
+        shared = _shared(batch)
+        views = await parts.read(self._ports, shared)
+        await asyncio.gather(*(self._confirm(wish) for wish in batch))
+        decided = [wish for wish in batch if not wish.ended]
+        if not decided:
+            return
+        own = {str(wish.facts.credential.key): wish.told for wish in decided}
+        slots = await parts.plan(self._ports, self._heard, shared, views, own)
+        found = [await parts.put(self._ports, shared, slot) for slot in slots]
+        for wish in decided:
+            wish.ended, wish.written = True, Written(found[0], len(found)) if found else None
+
+    async def _confirm(self, wish: _Wish) -> None:
+        """Make sure, after the Secret was read, that the credential is the one that was decided on."""
+        try:
+            await showing.still_decided(self._ports, wish.facts)
+        except Conflict as changed:
+            wish.ended, wish.conflict = True, changed
+
+
+def _shared(wishes: Sequence[_Wish]) -> Shared:
+    """Return which Secret it is, with all that any of them knows of it."""
+    first, known = wishes[0], [wish.facts.status.verifier for wish in wishes]
+    return Shared(
+        namespace=first.facts.credential.key.namespace,
+        secret=first.verifier.secret_name,
+        form=first.verifier.format,
+        parts=max((one.parts or 0 for one in known if one is not None), default=0),
+        uids=frozenset(one.uid for one in known if one is not None),
+    )
