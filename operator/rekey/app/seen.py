@@ -65,8 +65,8 @@ class Seen:
     """One credential as last seen.
 
     `version`: its resourceVersion; `known`: the newest one we know of, our own writes included; `claim`: the Secret it
-    names (None: its own name); `shares`: the verifier's Secret that it shares with others; `rolling`: consumers that are
-    restarting; times are seconds since 1970, 0 for none.
+    names (None: its own name); `shares`: the verifier's Secret that it shares with others; `rolling`: consumers that
+    are restarting; times are seconds since 1970, 0 for none.
     """
 
     key: Key
