@@ -210,6 +210,24 @@ def test_two_credentials_with_one_secret(name: str) -> None:
     assert all(str(problem).endswith(f"RotatedCredential {rival}") for problem in found_problems)
 
 
+SHARING: dict[str, tuple[dict[str, Any] | None, bool]] = {
+    "one that shares it": ({"secretName": "all", "format": "SHA256", "aggregate": True}, True),
+    "one that shares another": ({"secretName": "other", "format": "SHA256", "aggregate": True}, False),
+    "one that has it for itself": ({"secretName": "all", "format": "SHA256"}, False),
+    "one without verifiers": (None, False),
+}
+
+
+@pytest.mark.parametrize("case", SHARING)
+def test_who_shares_what_verifiers_read(case: str) -> None:
+    """Known of each credential that was heard of; of no other."""
+    verifier, expected = SHARING[case]
+    kept = cache()
+    kept.put(look(manifest(**({"spec__verifier": verifier} if verifier else {}))))
+    assert kept.shares(KEY, "all") is expected
+    assert not kept.shares(Key("shop", "never-heard-of"), "all")
+
+
 def test_who_waited_for_a_name_is_told_when_it_is_free() -> None:
     """The removal of a credential returns those that claim the same Secret."""
     kept = cache()

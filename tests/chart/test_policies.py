@@ -65,6 +65,7 @@ def template(**body: Any) -> Manifest:
     return {"template": body}
 
 
+PART = {**LABELS, "rekey.dev/role": "verifier", "rekey.dev/part": "0"}
 VALUE = {"token": "c3RvbGVu"}
 NOTE = {"metadata": {"annotations": {"version.rekey.dev/ours": "9"}}}
 SECRETS = {
@@ -76,6 +77,12 @@ SECRETS = {
         NOT_OURS, "kubernetes.io/service-account-token", labels=LABELS, ownerReferences=[OWNER]
     ),
     "to make one of ours": create(ADMITTED, labels=LABELS, ownerReferences=[OWNER]),
+    "to make one that many share": create(ADMITTED, labels=PART),
+    "to make one that many share for a Deployment": create(NOT_OURS, labels=PART, ownerReferences=[OTHER]),
+    "to make the token of a ServiceAccount that many share": create(
+        NOT_OURS, "kubernetes.io/service-account-token", labels=PART
+    ),
+    "to make a part of something else": create(NOT_OURS, labels={**PART, "rekey.dev/role": "bundle"}),
     "to read a stranger's": Try(("get", "secret", "theirs"), ADMITTED),
     "to list them": Try(("get", "secrets"), NO_RIGHT),
     "to change a stranger's": patch("secret/theirs", NOT_OURS, data=VALUE),

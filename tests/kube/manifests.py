@@ -140,6 +140,12 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "verifier": {"secretName": "orders-keys", "format": "HMAC"},
         "consumers": [{"kind": "Deployment", "name": "gate", "role": "Verifier"}],
     },
+    "shared verifiers": {
+        "generate": {"token": {}},
+        "rotation": {"interval": "720h"},
+        "overlap": {"duration": "1h", "propagation": "30s"},
+        "verifier": {"secretName": "all-verifier", "format": "SHA256", "aggregate": True},
+    },
     "verifiers unknown": {
         **_TOKEN,
         "overlap": {"propagation": "1s"},

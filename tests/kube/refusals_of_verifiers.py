@@ -19,6 +19,9 @@ VERIFIER: Final = {
     "a version's Secret as the verifier's": R("verifier", "verifier/secretName", "orders-v2", "must not be the Secret"),
     "a format for signing keys": R("verifier", "verifier/format", "JWKS", "must fit what is made"),
     "hashes of an HMAC key": R("restarted verifiers", "verifier/format", "SHA256", "must fit what is made"),
+    "keys of many in one Secret": R(
+        "restarted verifiers", "verifier/aggregate", value=True, says="must not be set with `format"
+    ),
     "a client of two lines": R("verifier", "verifier/client", "a\nb", "should match"),
     "a client without a name": R("verifier", "verifier/client", "", "at least 1 chars"),
     "a scope of two words": R("verifier", "verifier/scopes/0", "a b", "should match"),
@@ -58,5 +61,12 @@ IMMUTABLE: Final = {
     **refusals_of_targets.IMMUTABLE,
     "another Secret for verifiers": R("verifier", "verifier/secretName", "other", "is immutable"),
     "another format for verifiers": R("restarted verifiers", "verifier/format", "CABundle", "is immutable"),
+    "a Secret of its own that is to be shared": R("verifier", "verifier/aggregate", value=True, says="is immutable"),
+    "a Secret that is to be shared no more": R(
+        "shared verifiers", "verifier/aggregate", value=False, says="is immutable"
+    ),
+    "a shared Secret, of which nothing is said any more": R(
+        "shared verifiers", "verifier/aggregate", GONE, "is immutable"
+    ),
     "no verifier any more": R("verifiers unknown", "verifier", GONE, "cannot be taken away"),
 }
