@@ -223,7 +223,8 @@ def test_who_shares_what_verifiers_read(case: str) -> None:
     """Known of each credential that was heard of; of no other."""
     verifier, expected = SHARING[case]
     kept = cache()
-    kept.put(look(manifest(**({"spec__verifier": verifier} if verifier else {}))))
+    changes: dict[str, Any] = {"spec__verifier": verifier} if verifier else {}
+    kept.put(look(manifest(**changes)))
     assert kept.shares(KEY, "all") is expected
     assert not kept.shares(Key("shop", "never-heard-of"), "all")
 

@@ -112,6 +112,12 @@ STORED: dict[str, tuple[Format, Material, list[tuple[str, int, tuple[str, ...]]]
     "an entry without its key": (Format.JWKS, part(Format.JWKS, [entry(id="k1")]), []),
     "an entry without its hash": (Format.SHA256, part(Format.SHA256, [entry()]), []),
     "an entry of no version": (Format.SHA256, part(Format.SHA256, [entry(sha256="ab", version="1")]), []),
+    "an entry that is no text": (Format.SHA256, part(Format.SHA256, [entry(sha256="\ud800")]), []),
+    "an entry whose id is a list": (
+        Format.JWKS,
+        part(Format.JWKS, [entry(id=["k1"])], **{"jwks.json": json.dumps({"keys": [JWK]}).encode()}),
+        [],
+    ),
     "an entry of nobody": (Format.SHA256, part(Format.SHA256, [entry(sha256="ab", credential=None)]), []),
     "a list of something else": (Format.SHA256, part(Format.SHA256, ["a", 1, None, []]), []),
     "no list": (Format.SHA256, Material({"verifier.json": b'{"entries": 7}'}), []),

@@ -48,8 +48,10 @@ FORMATS: dict[str, tuple[dict[str, Any], str, bytes]] = {
 def test_what_stands_beside_the_list_is_of_all(form: str) -> None:
     """Keys and authorities of the one outlast the rotation of the other, and those that ended are gone."""
     generate, name, mark = FORMATS[form]
-    rotation = {"interval": "240h", "jitterPercent": 0, **({"lifetime": "480h"} if form == "CABundle" else {})}
-    changes = {"generate": generate, "rotation": rotation, "verifier": {**SHARED["verifier"], "format": form}}
+    changes: dict[str, Any] = {"generate": generate, "verifier": {**SHARED["verifier"], "format": form}}
+    changes["rotation"] = {"interval": "240h", "jitterPercent": 0}
+    if form == "CABundle":
+        changes["rotation"]["lifetime"] = "480h"
     world = sharing("api", "till", **changes)
     before = values(world, ALL)[name]
     assert before.count(mark) == 2
@@ -176,7 +178,7 @@ REFUSED: dict[str, tuple[Callable[[World], object], str]] = {
 
 
 def _first(world: World, verifier: dict[str, Any]) -> None:
-    kind = {"sshKey": {}} if verifier["format"] == "AuthorizedKeys" else {"token": {}}
+    kind: dict[str, Any] = {"sshKey": {}} if verifier["format"] == "AuthorizedKeys" else {"token": {}}
     world.apply("first", spec(generate=kind, **{**SHARED, "verifier": verifier}))
     world.run(HOUR)
 

@@ -67,6 +67,17 @@ class SecretsConformance:
 
         play(scene)
 
+    def test_created_for_nobody(self, play: Play) -> None:
+        """One that several credentials share has no owner."""
+
+        async def scene(stage: Stage) -> None:
+            new = replace(new_secret(await owner(stage)), owner=None)
+            view = await stage.ports.secrets.create(stage.namespace, new)
+            assert await stage.ports.secrets.read(stage.namespace, "db") == view
+            assert view.owner is None
+
+        play(scene)
+
     def test_taken(self, play: Play) -> None:
         """A second Secret of the same name is refused and the first one stays as it is."""
 

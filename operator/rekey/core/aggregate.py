@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from rekey.core import proof
@@ -41,16 +42,20 @@ def read(form: Format, material: Material) -> Part:
     entries = _parsed(material).get("entries")
     found = []
     for one in entries if isinstance(entries, list) else ():
-        if (
-            not isinstance(one, dict)
-            or not isinstance(one.get("credential"), str)
-            or type(one.get("version")) is not int
-        ):
-            continue
-        texts = beside.get(str(one.get("id")), ())
-        if texts or (form is Format.SHA256 and isinstance(one.get("sha256"), str)):
-            found.append(Told(one["credential"], one["version"], proof.as_text(one), texts, one.get(RETAINED) is True))
+        with suppress(KeyError, TypeError, ValueError, RecursionError):
+            found.append(_taken_over(form, one, beside))
     return tuple(found)
+
+
+def _taken_over(form: Format, one: Mapping[str, Any], beside: Mapping[str, tuple[str, ...]]) -> Told:
+    texts = beside[one["id"]] if form is not Format.SHA256 else ()
+    if not isinstance(one["credential"], str) or type(one["version"]) is not int:
+        raise TypeError("it is of no version of a credential")
+    if form is Format.SHA256 and not isinstance(one["sha256"], str):
+        raise TypeError("it has no hash")
+    told = Told(one["credential"], one["version"], proof.as_text(one), texts, one.get(RETAINED) is True)
+    _weight(told)  # there is JSON that is no text
+    return told
 
 
 def merge(

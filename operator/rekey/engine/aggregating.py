@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rekey.core.facts import BundleState, Facts
 from rekey.core.spec_verifier import Verifier
@@ -25,10 +26,11 @@ from rekey.ports.secrets import SecretView
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The first part as stored, and how many parts there are."""
+    """The first part as stored, how many parts there are, and when any was last written (None: unknown)."""
 
     view: SecretView
     parts: int
+    at: datetime | None
 
 
 @dataclass(slots=True, eq=False)
@@ -111,8 +113,9 @@ class Aggregates:
         own = {str(wish.facts.credential.key): wish.told for wish in decided}
         slots = await parts.plan(self._ports, self._heard, shared, views, own)
         found = [await parts.put(self._ports, shared, slot) for slot in slots]
+        at = max((view.written for view in found if view.written is not None), default=None)
         for wish in decided:
-            wish.ended, wish.written = True, Written(found[0], len(found)) if found else None
+            wish.ended, wish.written = True, Written(found[0], len(found), at) if found else None
 
     async def _confirm(self, wish: _Wish) -> None:
         """Make sure, after the Secret was read, that the credential is the one that was decided on."""

@@ -100,19 +100,19 @@ async def _tell(ports: Ports, shared: Aggregates, facts: Facts, entries: Sequenc
         proved.append(replace(entry, version=version))
     # Of a value that is lost nobody can be told anything.
     shown = [one for one in proved if one.version.proof is not None or one.version.number in keys]
-    parts = None
     if verifier.aggregate:
         written = await shared.write(facts, verifier, verifying.tell(key, verifier, shown, {}))
         if written is None:
             raise Conflict(f"Secret {verifier.secret_name} is gone, and there is nothing to tell")
-        view, parts = written.view, written.parts
+        view, at, parts = written.view, written.at, written.parts
     else:
         view = await _show(ports, facts, verifier, verifying.content(key, verifier, shown, keys))
+        at, parts = view.written, None
     digest = verifying.recipe(key, verifier, proved)
     now = ports.clock.now()
     return Outcome(
         before,
-        max(now, view.written or now),
+        max(now, at or now),
         versions=tuple(entry.version for entry in proved),
         verifier=VerifierRef(uid=view.uid, resource_version=view.resource_version, digest=digest, parts=parts),
     )
