@@ -25,6 +25,7 @@ from rekey.errors import Rejected
 
 LONGEST: Final = 8192
 _TOKEN_ID: Final = re.compile(rb"(?:[a-z][a-z0-9]{0,15}_)?([0-9A-Za-z]{22})\.")
+_JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Values = Mapping[str, bytes]
 
 
@@ -54,7 +55,7 @@ def remains(proof: str | None) -> str | None:
 
 def as_text(found: object) -> str:
     """Return it as JSON of which the same always gives the same bytes."""
-    return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _JSON.encode(found)
 
 
 def _sha256(values: Values) -> dict[str, str]:
