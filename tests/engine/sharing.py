@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.engine.aggregating import Aggregates
+from rekey.engine.parts import Members
 from tests.engine.scenarios import HOUR, MINUTE, spec
 from tests.engine.telling import states, values
 from tests.sim.cluster import Workload
+from tests.sim.ports import Credentials
 from tests.sim.promises_of_verifiers import listed
 from tests.sim.world import LOOP, World
 
@@ -84,7 +86,7 @@ class Slow:
 
 def shared(world: World) -> Aggregates:
     """Return what another process would have."""
-    return Aggregates(world.engine.ports, world.engine.claims.shares)
+    return Aggregates(world.engine.ports, Members(world.engine.claims.shares, Credentials(world).read))
 
 
 def at_once(world: World, names: Sequence[str]) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rekey.core import aggregate
+from rekey.core.facts import Credential, Key
 from rekey.engine import parts
-from rekey.engine.reconcile import Pass
+from rekey.engine.limits import Surroundings
+from rekey.engine.reconcile import Engine, Pass
 from rekey.errors import Conflict
 from tests.engine.scenarios import HOUR, spec
 from tests.engine.sharing import ALL, NEW, NEXT, SECOND, SHARED, at_once, entries, rotate, shared, sharing, told
 from tests.engine.telling import states, values, verdict
-from tests.sim.ports import NAMESPACE
+from tests.sim.ports import NAMESPACE, Credentials
 from tests.sim.promises_of_verifiers import listed
 from tests.sim.world import LOOP, Plug, World
 
@@ -106,6 +109,35 @@ def test_what_was_decided_on_an_older_ledger_is_not_told() -> None:
     with pytest.raises(Conflict):
         LOOP.run_until_complete(late.write(facts, facts.spec.verifier, ()))
     assert (told(world, "api"), told(world, "till")) == (NEXT, NEW)
+
+
+class Noted:
+    """A port of credentials that notes who was asked for, as the cache does."""
+
+    def __init__(self, world: World) -> None:
+        self._port = world.engine.ports.credentials
+        self.asked: set[str] = set()
+
+    async def read(self, key: Key) -> Credential | None:
+        """Return it."""
+        self.asked.add(key.name)
+        return await self._port.read(key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+def test_who_is_only_asked_for_is_not_taken_for_heard_of() -> None:
+    """Else the first event of a credential would be no news, and nobody would ever act on it."""
+    world = sharing("api", "till")
+    world.hears = False
+    noted = Noted(world)
+    ports, old = replace(world.engine.ports, credentials=noted), world.engine
+    around = Surroundings(old.claims, old.pacing, old.demands, Credentials(world))
+    world.engine = Engine(ports, old.issuer, around, world.started, world.timing)
+    rotate(world, "api", lasts=SECOND)
+    assert noted.asked == {"api"}
+    assert told(world, "till") == NEW
 
 
 def scenario(world: World) -> None:

@@ -103,7 +103,7 @@ class World:
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self),
         )  # fmt: skip
-        around = Surroundings(NoClaims(self), NoPacing(), Asked(self))
+        around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)
 
     def now(self) -> datetime:

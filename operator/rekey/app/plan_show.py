@@ -20,6 +20,7 @@ from rekey.core.facts import Facts, Key, Problem
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.engine import sight
 from rekey.engine.aggregating import Aggregates
+from rekey.engine.parts import Members
 from rekey.errors import RekeyError
 from rekey.kube.api import CREDENTIALS
 from rekey.kube.config import Access
@@ -100,7 +101,7 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         if credential is None:
             raise NoSuchCredential(f"there is no RotatedCredential {key.name} in namespace {key.namespace}")
 
-        shared = Aggregates(ports, lambda _key, _secret: True)
+        shared = Aggregates(ports, Members(lambda _key, _secret: True, ports.credentials.read))
 
         async def look(facts: Facts, at: frozenset[What]) -> Facts:
             return await sight.look(ports, shared, facts, at)

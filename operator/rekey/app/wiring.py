@@ -94,7 +94,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             progress = Progress(cache, queue, asyncio.get_running_loop().time)
             observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
             ports = replace(bare, credentials=observed, announcer=Recorded(bare.announcer))
-            engine = _engine(settings, ports, cache, book)
+            engine = _engine(settings, ports, Surroundings(cache, cache, book, bare.credentials))
             workers = Workers(queue, cache, observed, engine, clock, metrics, lead, contact)
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
@@ -111,9 +111,9 @@ def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
     return requests, Requester(requests, SystemClock(), partial(Ledgers, cache))
 
 
-def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book) -> Engine:
+def _engine(settings: Settings, ports: Ports, around: Surroundings) -> Engine:
     timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
-    return Engine(ports, Generated(), Surroundings(cache, cache, book), ports.clock.now(), timing)
+    return Engine(ports, Generated(), around, ports.clock.now(), timing)
 
 
 def _fencing(settings: Settings, client: Client, engine: Engine, metrics: Metrics) -> Fencing | None:

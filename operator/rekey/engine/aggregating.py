@@ -18,7 +18,7 @@ from rekey.core.facts import BundleState, Facts
 from rekey.core.spec_verifier import Verifier
 from rekey.core.verifying import Told
 from rekey.engine import parts, showing
-from rekey.engine.parts import Heard, Shared
+from rekey.engine.parts import Members, Shared
 from rekey.errors import Conflict, Rejected
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
@@ -56,9 +56,9 @@ class _Queue:
 class Aggregates:
     """All Secrets that several credentials share."""
 
-    def __init__(self, ports: Ports, heard: Heard) -> None:
+    def __init__(self, ports: Ports, members: Members) -> None:
         self._ports = ports
-        self._heard = heard
+        self._members = members
         self._queues: defaultdict[tuple[str, str], _Queue] = defaultdict(_Queue)
 
     async def write(self, facts: Facts, verifier: Verifier, told: Sequence[Told]) -> Written | None:
@@ -88,7 +88,7 @@ class Aggregates:
             Rejected: the Secret is somebody else's, or of another format.
         """
         shared, own = _shared([_Wish(facts, verifier, told)]), {str(facts.credential.key): told}
-        slots = await parts.plan(self._ports, self._heard, shared, await parts.read(self._ports, shared), own)
+        slots = await parts.plan(self._members, shared, await parts.read(self._ports, shared), own)
         return BundleState.INTACT if all(slot.is_right for slot in slots) else BundleState.CHANGED
 
     async def _flush(self, queue: _Queue, mine: _Wish) -> None:
@@ -111,7 +111,7 @@ class Aggregates:
         if not decided:
             return
         own = {str(wish.facts.credential.key): wish.told for wish in decided}
-        slots = await parts.plan(self._ports, self._heard, shared, views, own)
+        slots = await parts.plan(self._members, shared, views, own)
         found = [await parts.put(self._ports, shared, slot) for slot in slots]
         at = max((view.written for view in found if view.written is not None), default=None)
         for wish in decided:

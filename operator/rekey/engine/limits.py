@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Key, Problem
+from rekey.ports.cluster import Credentials
 
 
 class Claims(Protocol):
@@ -43,8 +44,9 @@ class Demands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """All of it."""
+    """All of it. `storage`: where credentials are asked for that are not worked on; nobody takes note of it."""
 
     claims: Claims
     pacing: Pacing
     demands: Demands
+    storage: Credentials

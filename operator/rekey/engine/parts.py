@@ -9,14 +9,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from rekey.core import aggregate
 from rekey.core import bundle as bundle_content
 from rekey.core.aggregate import Part
-from rekey.core.facts import Key
+from rekey.core.facts import Credential, Key
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_verifier import Format
@@ -29,8 +29,16 @@ from rekey.ports.secrets import NewSecret, SecretChange, SecretView
 SUSPECTS = 16
 """So many credentials that nobody has heard of are asked for at a time."""
 
-Heard = Callable[[Key, str], bool]
-"""Tells whether a credential was heard of and shares that Secret."""
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who shares a Secret: whether a credential was `heard` of as one that does; and how to `find` it as stored.
+
+    Whoever is asked for so counts no more as heard of than before: its first event is still to be acted on.
+    """
+
+    heard: Callable[[Key, str], bool]
+    find: Callable[[Key], Awaitable[Credential | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +88,26 @@ async def read(ports: Ports, shared: Shared) -> list[SecretView | None]:
 
 
 async def plan(
-    ports: Ports, heard: Heard, shared: Shared, views: Sequence[SecretView | None], own: Mapping[str, Sequence[Told]]
+    members: Members, shared: Shared, views: Sequence[SecretView | None], own: Mapping[str, Sequence[Told]]
 ) -> list[Slot]:
     """Return what each part is to say when these credentials have told theirs."""
     stored = [aggregate.read(shared.form, view.material) if view is not None else () for view in views]
-    merged = aggregate.merge(stored, own, await _gone(ports, heard, shared, own.keys(), stored))
+    merged = aggregate.merge(stored, own, await _gone(members, shared, own.keys(), stored))
     return [
         Slot(number, views[number] if number < len(views) else None, Material(files(shared.form, part)))
         for number, part in enumerate(merged)
     ]
 
 
-async def _gone(ports: Ports, heard: Heard, shared: Shared, own: Collection[str], stored: Sequence[Part]) -> set[str]:
+async def _gone(members: Members, shared: Shared, own: Collection[str], stored: Sequence[Part]) -> set[str]:
     """Return of whom the Secret tells though they do not share it any more, and left nothing that is to stay."""
     listed = {one.credential for part in stored for one in part if not one.retained}.difference(own)
     keys = {text: Key(shared.namespace, text.removeprefix(f"{shared.namespace}/")) for text in listed}
     gone = {text for text, key in keys.items() if str(key) != text}
-    suspects = sorted(text for text in listed - gone if not heard(keys[text], shared.secret))
+    suspects = sorted(text for text in listed - gone if not members.heard(keys[text], shared.secret))
     for text in suspects[:SUSPECTS]:
         try:
-            found = await ports.credentials.read(keys[text])
+            found = await members.find(keys[text])
         except Rejected:  # it is there, and cannot be parsed
             continue
         verifier = found.spec.verifier if found is not None else None

@@ -21,6 +21,7 @@ from rekey.core.status import Status
 from rekey.engine import announce, perform, sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
+from rekey.engine.parts import Members
 from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -47,7 +48,7 @@ class Engine:
     def __init__(self, ports: Ports, issuer: Issuer, around: Surroundings, started: datetime, timing: Timing) -> None:
         self.ports = ports
         self.issuer = issuer
-        self.shared = Aggregates(ports, around.claims.shares)
+        self.shared = Aggregates(ports, Members(around.claims.shares, around.storage.read))
         self.claims = around.claims
         self.pacing = around.pacing
         self.demands = around.demands
