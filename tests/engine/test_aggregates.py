@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from rekey.core import aggregate
 from rekey.core.facts import Credential, Key
 from rekey.engine import parts
+from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
+from rekey.engine.parts import Members
 from rekey.engine.reconcile import Engine, Pass
-from rekey.errors import Conflict
+from rekey.errors import Conflict, NoAnswer
 from tests.engine.scenarios import HOUR, spec
 from tests.engine.sharing import ALL, NEW, NEXT, SECOND, SHARED, at_once, entries, rotate, shared, sharing, told
 from tests.engine.telling import states, values, verdict
@@ -84,6 +87,38 @@ def test_credentials_that_publish_at_once_lose_nothing_and_share_their_writes() 
     assert len(world.promises.verifying.said[ALL]) < 10
     world.run(HOUR)
     assert [told(world, name) for name in names] == [NEW] * 40
+
+
+class Away:
+    """A port of Secrets at an API server that is away."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def read(self, namespace: str, name: str) -> None:
+        """Give up after a while."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        raise NoAnswer(f"{namespace}/{name}")
+
+
+def test_nobody_waits_in_turn_for_an_api_server_that_is_away() -> None:
+    """The first one learns it for all, so none waits longer than if it were alone."""
+    names = [f"c{number}" for number in range(8)]
+    world, away = sharing(*names), Away()
+    late = Aggregates(replace(world.engine.ports, secrets=away), Members(world.engine.claims.shares, nobody))  # type: ignore[arg-type]  # it can only be read
+
+    async def write() -> list[object]:
+        found = [Pass(world.engine, world.credentials[name], check=False).facts for name in names]
+        wishes = (late.write(facts, facts.spec.verifier, ()) for facts in found if facts.spec.verifier is not None)
+        return await asyncio.gather(*wishes, return_exceptions=True)
+
+    assert [type(one) for one in LOOP.run_until_complete(write())] == [NoAnswer] * 8
+    assert away.asked <= 2
+
+
+async def nobody(_: Key) -> None:
+    """Find nobody."""
 
 
 def test_one_that_cannot_be_told_of_stops_nobody_else() -> None:

@@ -19,7 +19,7 @@ from rekey.core.spec_verifier import Verifier
 from rekey.core.verifying import Told
 from rekey.engine import parts, showing
 from rekey.engine.parts import Members, Shared
-from rekey.errors import Conflict, Rejected
+from rekey.errors import Conflict, NotFound, Rejected, RekeyError
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -42,7 +42,7 @@ class _Wish:
     told: Sequence[Told]
     ended: bool = False
     written: Written | None = None
-    conflict: Conflict | None = None
+    failed: RekeyError | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Aggregates:
         Raises:
             Conflict, NotFound: something changed since it was looked at.
             Rejected: the Secret is somebody else's, or of another format.
+            RekeyError: whatever else kept it from being written.
         """
         queue = self._queues[facts.credential.key.namespace, verifier.secret_name]
         mine = _Wish(facts, verifier, told)
@@ -77,8 +78,8 @@ class Aggregates:
                     await self._flush(queue, mine)
         finally:
             queue.waiting = [wish for wish in queue.waiting if wish is not mine]
-        if mine.conflict is not None:
-            raise mine.conflict
+        if mine.failed is not None:
+            raise mine.failed
         return mine.written
 
     async def compare(self, facts: Facts, verifier: Verifier, told: Sequence[Told]) -> BundleState:
@@ -92,7 +93,11 @@ class Aggregates:
         return BundleState.INTACT if all(slot.is_right for slot in slots) else BundleState.CHANGED
 
     async def _flush(self, queue: _Queue, mine: _Wish) -> None:
-        """Write for all who wait. If that fails the others try for themselves: one of them may be to blame."""
+        """Write for all who wait.
+
+        What was refused may be one's own fault, and what conflicts is read anew: then the others try for themselves. If
+        the API server is away they would only wait for it one after the other: that is said to all.
+        """
         batch = [wish for wish in queue.waiting if wish.verifier.format is mine.verifier.format]
         try:
             await self._write(batch)
@@ -100,6 +105,12 @@ class Aggregates:
             if len(batch) == 1:
                 raise
             await self._write([mine])
+        except (Conflict, NotFound):
+            raise
+        except RekeyError as failed:
+            for wish in batch:
+                if not wish.ended:
+                    wish.ended, wish.failed = True, failed
         finally:
             queue.waiting = [wish for wish in queue.waiting if not wish.ended]
 
@@ -122,7 +133,7 @@ class Aggregates:
         try:
             await showing.still_decided(self._ports, wish.facts)
         except Conflict as changed:
-            wish.ended, wish.conflict = True, changed
+            wish.ended, wish.failed = True, changed
 
 
 def _shared(wishes: Sequence[_Wish]) -> Shared:
