@@ -30,6 +30,7 @@ from tests.sim.ports import (
     Announcer,
     Asked,
     Credentials,
+    Heard,
     NoClaims,
     NoPacing,
     Pods,
@@ -102,7 +103,7 @@ class World:
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self),
         )  # fmt: skip
-        around = Surroundings(NoClaims(self), NoPacing(), Asked(self))
+        around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Heard(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)
 
     def now(self) -> datetime:

@@ -113,7 +113,7 @@ def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
 
 def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book) -> Engine:
     timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
-    return Engine(ports, Generated(), Surroundings(cache, cache, book), ports.clock.now(), timing)
+    return Engine(ports, Generated(), Surroundings(cache, cache, book, cache), ports.clock.now(), timing)
 
 
 def _fencing(settings: Settings, client: Client, engine: Engine, metrics: Metrics) -> Fencing | None:

@@ -22,9 +22,11 @@ from rekey.core.spec_consumers import (
     Rollout,
 )
 from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey, Password, Token
+from rekey.core.spec_health import ConsumerHealth
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
+from rekey.core.spec_validation import Validation
 from rekey.core.spec_verifier import Format, Verifier
 
 
@@ -73,6 +75,7 @@ class RotatedCredentialSpec(Part):
         "it up as well and are reported.",
     )
     rollout: Rollout = Field(default_factory=Rollout, description="How consumers are moved to a new version.")
+    validation: Validation = Field(default_factory=Validation, description="How a rotation is checked.")
     revocation_policy: RevocationPolicy = Field(
         default=RevocationPolicy.AFTER_OVERLAP,
         description="`AfterOverlap`: revoke the old version when its overlap is over and nobody holds it. "
@@ -98,6 +101,7 @@ __all__ = [
     "Certificate",
     "CharacterClass",
     "Consumer",
+    "ConsumerHealth",
     "ConsumerKind",
     "DeletionPolicy",
     "Encoding",
@@ -127,6 +131,7 @@ __all__ = [
     "TemplateMetadata",
     "Token",
     "Usage",
+    "Validation",
     "Verifier",
     "Window",
     "WindowPolicy",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rekey.core.demand import Demand
-from rekey.core.facts import Credential, Problem
+from rekey.core.facts import Credential, Key, Problem
 
 
 class Claims(Protocol):
@@ -37,6 +37,14 @@ class Demands(Protocol):
         ...
 
 
+class Peers(Protocol):
+    """The credentials, as last heard."""
+
+    def peer(self, key: Key) -> Credential | None:
+        """Return another credential; None if there is none, or it cannot be parsed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """All of it."""
@@ -44,3 +52,4 @@ class Surroundings:
     claims: Claims
     pacing: Pacing
     demands: Demands
+    peers: Peers
