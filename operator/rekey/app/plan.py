@@ -136,7 +136,7 @@ def _rotations(
         bound = "" if exact else "latest"
         why = "the last attempt failed" if again == at and fresh > number + 1 else _why(spec.rotation, begin.why)
         yield PlanLine(at, f"version {fresh} is made{_moving(spec)}", f"{why}{_waiting(spec)}", bound)
-        settle = spec.validation.settle if spec.consumers else timedelta(0)
+        settle = spec.health.settle if spec.consumers else timedelta(0)
         end = at + settle + spec.overlap.propagation + spec.overlap.duration
         yield _revocation(spec, number, end, "about" if bound else "earliest")
         last, number, again, expires = at, fresh, None, _end(spec, at)
@@ -176,8 +176,8 @@ def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime, bound: 
 
 
 def _waiting(spec: RotatedCredentialSpec) -> str:
-    first = spec.validation.after
-    healthy = spec.consumers and spec.validation.consumers is ConsumerHealth.REQUIRED
+    first = spec.health.after
+    healthy = spec.consumers and spec.health.consumers is ConsumerHealth.REQUIRED
     parts = [f"{first} has rotated" if first else "", "consumers are healthy" if healthy else ""]
     said = " and ".join(filter(None, parts))
     return f"; not before {said}" if said else ""

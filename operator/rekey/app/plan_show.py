@@ -108,10 +108,10 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
 async def _first(credential: Credential, credentials: Credentials) -> Staging | None:
     """Return the credential that this one waits for, after reading whom that one waits for, and so on."""
     found: dict[str, Credential | None] = {}
-    name = credential.spec.validation.after
+    name = credential.spec.health.after
     while name is not None and name not in found:
         found[name] = await credentials.read(Key(credential.key.namespace, name))
-        name = following.spec.validation.after if (following := found[name]) is not None else None
+        name = following.spec.health.after if (following := found[name]) is not None else None
     return staging.seen(credential, found.get)
 
 

@@ -59,11 +59,11 @@ def obstacle(facts: Facts) -> tuple[Reason, str] | None:
 
 
 def _requires(facts: Facts) -> bool:
-    return facts.spec.validation.consumers is ConsumerHealth.REQUIRED
+    return facts.spec.health.consumers is ConsumerHealth.REQUIRED
 
 
 def _asked(facts: Facts) -> bool:
-    return _requires(facts) or facts.spec.validation.after is not None
+    return _requires(facts) or facts.spec.health.after is not None
 
 
 def _is_sick(facts: Facts, view: WorkloadView) -> bool:
@@ -113,7 +113,7 @@ def next_look(facts: Facts) -> datetime | None:
 
 def failed(facts: Facts, progress: tuple[Progress, ...]) -> Progress | None:
     """Return a consumer that had moved and did not stay healthy."""
-    settle, limit = facts.spec.validation.settle, facts.spec.rollout.progress_deadline
+    settle, limit = facts.spec.health.settle, facts.spec.rollout.progress_deadline
     restarts = [item.entry.restarted_time for item in progress if item.entry.restarted_time is not None]
     last_chance = max(restarts, default=facts.now) + limit + settle
     for item in progress:
@@ -128,7 +128,7 @@ def settling(facts: Facts, progress: tuple[Progress, ...]) -> Hold | None:
     times = [item.entry.health_time for item in progress if item.entry.health_time is not None]
     if not times:
         return None
-    since, settle = max(times), facts.spec.validation.settle
+    since, settle = max(times), facts.spec.health.settle
     sick = [item for item in progress if item.entry.healthy is False]
     if sick:
         text = "; ".join(f"{item.view.kind}/{item.view.name}: {item.entry.message}" for item in sick)
@@ -141,7 +141,7 @@ def settling(facts: Facts, progress: tuple[Progress, ...]) -> Hold | None:
 
 def must_settle(facts: Facts, old: Version) -> bool:
     """Say whether consumers are watched after they have moved; nobody is kept waiting for what others know to go."""
-    return bool(facts.spec.validation.settle) and not retire.cut_short(old, facts)
+    return bool(facts.spec.health.settle) and not retire.cut_short(old, facts)
 
 
 def despite(facts: Facts) -> str | None:

@@ -34,7 +34,7 @@ def failed(facts: Facts, item: Progress, since: datetime, *, final: bool) -> Dec
     limit = facts.spec.rollout.progress_deadline
     what = f"was not ready with version {item.number} within {limit}"
     if item.entry.healthy is False:
-        what = f"did not stay healthy with version {item.number} for {facts.spec.validation.settle}"
+        what = f"did not stay healthy with version {item.number} for {facts.spec.health.settle}"
     text = f"{item.view.kind}/{item.view.name} {what}: {item.view.progress}"
     if final or facts.spec.rollout.on_failure is OnFailure.HOLD or item.number is None:
         return Hold(retire.poll(facts, since), Reason.ROLLOUT_FAILED, text[:1000], stalled=True)

@@ -84,7 +84,7 @@ def _health(facts: Facts, entry: ConsumerStatus, healthy: bool | None) -> dict[s
     step = facts.status.rotation.step if facts.status.rotation else None
     if step is Step.ROLLING_BACK:
         return {}
-    if not facts.spec.validation.settle or step is not Step.ROLLING_OUT or healthy is None:
+    if not facts.spec.health.settle or step is not Step.ROLLING_OUT or healthy is None:
         return {"healthy": None, "health_time": None}
     return {"healthy": healthy, "health_time": entry.health_time if entry.healthy is healthy else ceil(facts.now)}
 

@@ -213,7 +213,7 @@ def _needed(spec: RotatedCredentialSpec) -> timedelta:
 
 
 def _taken(spec: RotatedCredentialSpec) -> timedelta:
-    return spec.overlap.duration + spec.overlap.propagation + spec.validation.settle
+    return spec.overlap.duration + spec.overlap.propagation + spec.health.settle
 
 
 def _keeps_windows(rotation: Rotation) -> bool:
@@ -241,7 +241,7 @@ def _too_long(spec: RotatedCredentialSpec) -> list[Problem]:
         between = "the shortest time between two firings of `rotation.schedule`"
     found = []
     if overlap >= gap:
-        settle = " and `validation.settle`" * bool(spec.validation.settle)
+        settle = " and `validation.settle`" * bool(spec.health.settle)
         text = f"with `propagation`{settle} it takes {duration.show(overlap)}, which must be shorter than {between}"
         found.append(Problem("spec.overlap.duration", f"{text}, {duration.show(gap)}"))
     if _keeps_windows(rotation) and rotation.urgent_before >= gap:

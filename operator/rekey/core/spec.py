@@ -22,7 +22,7 @@ from rekey.core.spec_consumers import (
     Rollout,
 )
 from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey, Password, Token
-from rekey.core.spec_health import ConsumerHealth
+from rekey.core.spec_health import ConsumerHealth, Health
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
@@ -43,6 +43,9 @@ class DeletionPolicy(StrEnum):
 
     RETAIN = "Retain"
     REVOKE = "Revoke"
+
+
+_NOTHING = Health()
 
 
 class RotatedCredentialSpec(Part):
@@ -66,6 +69,9 @@ class RotatedCredentialSpec(Part):
         description="The Secret that those read who check the credential: they learn of a version before anybody uses "
         "it, and no longer accept one only when nobody holds it. It may be added later and cannot be taken away.",
     )
+    validation: Validation | None = Field(
+        default=None, description="What a rotation waits for before it begins, and before it counts as finished."
+    )
     consumers: tuple[Consumer, ...] = Field(
         default=(),
         max_length=32,
@@ -75,7 +81,6 @@ class RotatedCredentialSpec(Part):
         "it up as well and are reported.",
     )
     rollout: Rollout = Field(default_factory=Rollout, description="How consumers are moved to a new version.")
-    validation: Validation = Field(default_factory=Validation, description="How a rotation is checked.")
     revocation_policy: RevocationPolicy = Field(
         default=RevocationPolicy.AFTER_OVERLAP,
         description="`AfterOverlap`: revoke the old version when its overlap is over and nobody holds it. "
@@ -92,6 +97,11 @@ class RotatedCredentialSpec(Part):
         le=20,
         description="How many ended versions `status.versions` remembers; their Secrets are gone.",
     )
+
+    @property
+    def health(self) -> Health:
+        """What a rotation waits for: nothing, if nobody said."""
+        return self.validation or _NOTHING
 
 
 __all__ = [

@@ -16,7 +16,7 @@ def seen(credential: Credential, find: Callable[[str], Credential | None]) -> St
 
     `find` gives a credential of the namespace by its name. One that is being deleted counts as gone.
     """
-    name = credential.spec.validation.after
+    name = credential.spec.health.after
     if name is None:
         return None
     first = find(name)
@@ -32,7 +32,7 @@ def _leads_to(goal: str, name: str | None, find: Callable[[str], Credential | No
             return True
         passed.add(name)
         found = find(name)
-        name = found.spec.validation.after if found is not None else None
+        name = found.spec.health.after if found is not None else None
     return False
 
 
@@ -51,7 +51,7 @@ def fault(facts: Facts) -> str | None:
 
 def lacks(facts: Facts, last: datetime | None) -> str | None:
     """Return what the other credential has yet to do before ours, that rotated `last`, may follow; None: nothing."""
-    wanted, first = facts.spec.validation.after, facts.staging
+    wanted, first = facts.spec.health.after, facts.staging
     if wanted is None:
         return None
     if first is None or first.status is None:
