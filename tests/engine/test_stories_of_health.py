@@ -110,7 +110,7 @@ def test_one_that_expires_goes_on_in_time_and_says_so() -> None:
 
 def test_the_staging_credential_goes_first() -> None:
     """Ours begins only when that one's rotation is over, to the last: its old version is revoked."""
-    after = {"validation": {"after": "staging"}}
+    after: dict[str, Any] = {"validation": {"after": "staging"}}
     world = World()
     world.apply("staging", spec())
     world.apply("api", spec(**after))
@@ -132,7 +132,7 @@ def test_the_staging_credential_goes_first() -> None:
 
 def test_a_staging_rotation_that_fails_keeps_ours_back() -> None:
     """What was taken back there does not come here."""
-    after = {"validation": {"after": "staging"}}
+    after: dict[str, Any] = {"validation": {"after": "staging"}}
     web = Workload("web", "staging", fails_on=BAD)
     world = World()
     world.add(web)
