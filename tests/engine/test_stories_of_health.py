@@ -78,6 +78,25 @@ def test_while_it_waits_nothing_is_written_and_looks_become_rare() -> None:
     assert len(world.plug.calls) - calls <= 13
 
 
+def test_who_has_nothing_to_wait_for_pays_nothing() -> None:
+    """A rotation with healthy consumers and staging done makes the very calls of one that asks for nothing."""
+    counted = []
+    for asked in ({}, {"consumers": "Required", "after": "staging"}):
+        world = World()
+        world.add(Workload("web", "api"))
+        wish: dict[str, Any] = {"consumers": [WEB], "validation": asked}
+        for name, own in (("api", wish), ("staging", {})):
+            world.apply(name, spec(**own))
+        world.run(HOUR)
+        world.apply("staging", spec("a"))
+        world.run(HOUR)
+        calls = len(world.plug.calls)
+        triggered(world, lasts=2 * HOUR, **wish)
+        assert states(world) == DONE
+        counted.append(world.plug.calls[calls:])
+    assert counted[0] == counted[1]
+
+
 def test_one_that_never_expires_waits_and_is_stalled() -> None:
     """From when it is older than it should be a person must look; a compromise begins at once, and says so."""
     web = Workload("web", "api")
