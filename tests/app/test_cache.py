@@ -72,6 +72,19 @@ def test_what_was_acted_on_is_no_news_any_more() -> None:
     assert not kept.knows(KEY, 11)
 
 
+def test_a_look_for_the_sake_of_another_is_no_turn() -> None:
+    """What is read of a credential because another one waits for it stays as much news as it was."""
+    kept = cache()
+    assert kept.peer(KEY) is None
+    kept.put(look(manifest(version=10)))
+    found = kept.peer(KEY)
+    assert found is not None
+    assert found.resource_version == "10"
+    assert kept.has_news(KEY)
+    kept.put(look(manifest(version=11, spec__rotation={"interval": "soon"})))
+    assert kept.peer(KEY) is None, "it cannot be parsed"
+
+
 def test_a_deletion_that_comes_late_does_not_remove_the_successor() -> None:
     """A credential that was made anew stays when the deletion of the one before it is heard afterwards."""
     kept = cache()

@@ -102,6 +102,19 @@ PLANS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "version 1 stays accepted",
         ],
     ),
+    "what a rotation waits for, and consumers that settle": (
+        {
+            "rotation": {"schedule": "0 0 * * *"},
+            "overlap": {"duration": "1h"},
+            "consumers": [{"kind": "Deployment", "name": "web"}],
+            "validation": {"consumers": "Required", "settle": "2h", "after": "staging"},
+        },
+        [
+            "0h version 1 is made; Secret orders shows it",
+            "12h version 2 is made; Deployment/web restarted",
+            "15h version 1 is revoked (earliest)",
+        ],
+    ),
     "suspended": (
         {"rotation": {"interval": "10h"}, "suspend": True},
         ["0h version 1 is made; Secret orders shows it", "no rotation begins"],
@@ -172,6 +185,14 @@ def test_one_in_an_overlap_is_planned_on() -> None:
     assert third.bound == ""
     assert third.at is not None
     assert timedelta(hours=644) < third.at - NOON <= timedelta(hours=720)
+
+
+def test_what_is_waited_for_is_named() -> None:
+    """Each rotation to come says for whom it waits."""
+    asked = {"consumers": "Required", "after": "staging"}
+    plan = planned(rotation={"interval": "10h"}, consumers=[{"kind": "Deployment", "name": "w"}], validation=asked)
+    assert plan.lines[1].why.endswith("; not before staging has rotated and consumers are healthy")
+    assert planned(rotation={"interval": "10h"}, validation={"consumers": "Required"}).lines[1].why == "its interval"
 
 
 def test_after_a_failed_rollout_the_next_attempt_is_planned() -> None:

@@ -9,10 +9,10 @@ BERLIN = "Europe/Berlin"
 DAILY = {"schedule": "0 2 * * *", "duration": "2h"}
 
 
-def spec(times: dict[str, object], overlap: dict[str, str] | None = None) -> RotatedCredentialSpec:
+def spec(times: dict[str, object], overlap: dict[str, str] | None = None, settle: str = "0s") -> RotatedCredentialSpec:
     """Return a spec of which only the times matter."""
     return RotatedCredentialSpec.model_validate(
-        {"generate": {"hmacKey": {}}, "rotation": times, "overlap": overlap or {}}
+        {"generate": {"hmacKey": {}}, "rotation": times, "overlap": overlap or {}, "validation": {"settle": settle}}
     )
 
 
@@ -26,6 +26,21 @@ PROBLEMS: dict[str, tuple[RotatedCredentialSpec, dict[str, str]]] = {
     "an overlap as long as the interval": (
         spec({"interval": "2h"}, {"duration": "1h59m", "propagation": "1m"}),
         {"spec.overlap.duration": "it takes 2h, which must be shorter than `rotation.interval`, 2h"},
+    ),
+    "an overlap and a time to settle a second shorter than the schedule's gap": (
+        *(spec({"schedule": "0 */2 * * *"}, {"duration": "1h59m"}, "59s"),),
+        *({},),
+    ),
+    "an overlap and a time to settle as long as the schedule's gap": (
+        spec({"schedule": "0 */2 * * *"}, {"duration": "1h59m"}, "1m"),
+        {"spec.overlap.duration": "with `propagation` and `validation.settle` it takes 2h, which must be shorter"},
+    ),
+    "a lifetime into which the time to settle does not fit": (
+        spec({"schedule": "0 3 * * *", "lifetime": "25h"}, {"duration": "2h"}, "23h"),
+        {
+            "spec.overlap.duration": "it takes 25h",
+            "spec.rotation.lifetime": "25h must be longer than 25h",
+        },
     ),
     "a cron minute 60": (
         spec({"schedule": "60 * * * *"}),

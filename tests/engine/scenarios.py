@@ -296,3 +296,46 @@ SCENARIOS |= {
         )
     ),
 }
+
+
+def _ill(world: World) -> None:
+    """Every consumer is away for a while from now on, for a rotation that needs them."""
+    for workload in world.workloads.values():
+        for pod in workload.pods:
+            pod.fails_at = world.time
+
+
+def _well(world: World) -> None:
+    world.run(MINUTE)
+    for workload in world.workloads.values():
+        for pod in workload.pods:
+            pod.fails_at = None
+
+
+WAITING: dict[str, Any] = {"consumers": [WEB], "validation": {"consumers": "Required", "after": "staging"}}
+SETTLING: dict[str, Any] = {"consumers": [WEB], "validation": {"settle": "30s"}}
+SCENARIOS |= {
+    "a rotation that waits for another credential, then for a consumer to be healthy": Scenario(
+        (
+            _both(
+                _with(_web()), lambda world: world.apply("staging", spec(overlap={"duration": "1m"})), _apply(**WAITING)
+            ),
+            _both(
+                _apply("a", **WAITING),
+                lambda world: world.run(MINUTE),
+                _ill,
+                lambda world: world.apply("staging", spec("a", overlap={"duration": "1m"})),
+                lambda world: world.run(2 * MINUTE),
+                _well,
+            ),
+        )
+    ),
+    "a consumer that falls ill after it has moved": Scenario(
+        (
+            _with(_web(fails_on=frozenset({"2"}), fails_after=timedelta(seconds=20))),
+            _apply(**SETTLING),
+            _apply("a", **SETTLING),
+        ),
+        lasts=HOUR,
+    ),
+}

@@ -168,7 +168,7 @@ def test_who_is_only_asked_for_is_not_taken_for_heard_of() -> None:
     world.hears = False
     noted = Noted(world)
     ports, old = replace(world.engine.ports, credentials=noted), world.engine
-    around = Surroundings(old.claims, old.pacing, old.demands, Credentials(world))
+    around = Surroundings(old.claims, old.pacing, old.demands, Credentials(world), old.peers)
     world.engine = Engine(ports, old.issuer, around, world.started, world.timing)
     rotate(world, "api", lasts=SECOND)
     assert noted.asked == {"api"}

@@ -151,6 +151,13 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "overlap": {"propagation": "1s"},
         "verifier": {"secretName": "orders-v2-verifier", "format": "SHA256"},
     },
+    "waiting": {**_TOKEN, "validation": {"consumers": "Required", "settle": "24h", "after": "staging"}},
+    "settling": {
+        "generate": {"token": {}},
+        "rotation": {"interval": "3h"},
+        "overlap": {"duration": "59m", "propagation": "1m"},
+        "validation": {"settle": "1h59m59s"},
+    },
     "everything": {
         "suspend": True,
         "hold": {"until": "2026-12-01T00:00:00+01:00", "reason": "audit"},

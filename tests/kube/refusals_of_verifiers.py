@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.kube import refusals_of_targets
+from tests.kube import refusals_of_health, refusals_of_targets
 from tests.kube.manifests import GONE
 from tests.kube.refusals import Refusal
 
@@ -54,7 +54,7 @@ VERIFIER: Final = {
     ),
 }
 
-REFUSED: Final[dict[str, Refusal]] = {**refusals_of_targets.REFUSED, **VERIFIER}
+REFUSED: Final[dict[str, Refusal]] = {**refusals_of_targets.REFUSED, **refusals_of_health.HEALTH, **VERIFIER}
 
 # Refused when an accepted resource is updated.
 IMMUTABLE: Final = {

@@ -64,7 +64,7 @@ def unfinished(credential: Body, moment: Moment) -> str:
 
 def explained(credential: Body) -> bool:
     """Tell whether the credential says why it stands still."""
-    return any(is_true(credential, kind) for kind in ("Stalled", "RevocationBlocked"))
+    return any(is_true(credential, kind) for kind in ("Stalled", "RevocationBlocked", "Postponed"))
 
 
 def _waiting(moment: Moment) -> dict[str, str]:

@@ -121,7 +121,9 @@ class Replica:
             pods=self._stepped(sim.Pods(world)),
             announcer=sim.Announcer(world),
         )
-        around = Surroundings(sim.NoClaims(world), sim.NoPacing(), sim.Asked(world), sim.Credentials(world))
+        around = Surroundings(
+            sim.NoClaims(world), sim.NoPacing(), sim.Asked(world), sim.Credentials(world), sim.Heard(world)
+        )
         engine = Engine(ports, Generated(), around, self.started, world.timing)
         self.under_way = engine.reconcile(world.credentials["api"], check=check)
 

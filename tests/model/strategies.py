@@ -32,6 +32,8 @@ CHOSEN: dict[str, list[Any]] = {
     "until": ["2026-01-01T00:00:00Z", "2999-01-01T00:00:00Z"],
     "secretName": [*NAMES, "shared"],
     "name": [*DEPLOYMENTS, "nowhere"],
+    "settle": ["0s", "2s"],
+    "after": [*NAMES, "nowhere"],
     "tokenLifetime": ["0s", "1s"],
     "cacheTime": ["0s", "1s"],
     "format": ["SHA256", "HMAC", "JWKS"],

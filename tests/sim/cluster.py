@@ -35,12 +35,14 @@ class Pod:
     how: How = How.SNAPSHOT
     ready_at: datetime | None = None
     ends: datetime | None = None
+    fails_at: datetime | None = None
     owner: tuple[str, str] | None = None
     others: tuple[str, ...] = ()
 
     def ready(self, now: datetime) -> bool:
         """Say whether it serves."""
-        return self.ready_at is not None and now >= self.ready_at and self.ends is None
+        works = self.fails_at is None or now < self.fails_at
+        return self.ready_at is not None and now >= self.ready_at and works and self.ends is None
 
     def view(self, now: datetime) -> PodView:
         """Return it as the API server would show it."""
@@ -67,6 +69,7 @@ class Workload:
     ready_after: timedelta = 2 * SECOND
     grace: timedelta = 2 * SECOND
     fails_on: frozenset[str] = frozenset()
+    fails_after: timedelta | None = None
     labels: dict[str, str] = field(default_factory=dict)
     manual: str | None = None
     others: tuple[str, ...] = ()
@@ -84,7 +87,9 @@ class Workload:
         works = not self.fails_on & set(self.template.values())
         pod = Pod(f"{self.name}-{self.counter}", self.name, now, dict(self.template), self.bundle, self.how)
         pod.others = self.others
-        pod.ready_at = now + self.ready_after if works else None
+        pod.ready_at = now + self.ready_after if works or self.fails_after is not None else None
+        if pod.ready_at is not None and not works and self.fails_after is not None:
+            pod.fails_at = pod.ready_at + self.fails_after
         self.pods.append(pod)
 
     def step(self, now: datetime) -> None:

@@ -79,6 +79,17 @@ class Asked:
 
 
 @dataclass
+class Heard:
+    """The credentials of the world, as another one hears of them: at once."""
+
+    world: World
+
+    def peer(self, key: Key) -> Credential | None:
+        """Return it as stored."""
+        return self.world.credentials.get(key.name)
+
+
+@dataclass
 class Requests:
     """The requests of the world as a port."""
 

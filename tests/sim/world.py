@@ -30,6 +30,7 @@ from tests.sim.ports import (
     Announcer,
     Asked,
     Credentials,
+    Heard,
     NoClaims,
     NoPacing,
     Pods,
@@ -103,7 +104,7 @@ class World:
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self),
         )  # fmt: skip
-        around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self))
+        around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)
 
     def now(self) -> datetime:

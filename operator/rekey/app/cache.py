@@ -15,6 +15,7 @@ from typing import Any
 
 from rekey.app.seen import Seen, unpack
 from rekey.core.facts import Credential, Key, Problem
+from rekey.errors import Rejected
 from rekey.kube.objects import instant
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,14 @@ class Cache:
             return None
         seen.known = max(seen.known, seen.version)
         return self._parse(unpack(seen))
+
+    def peer(self, key: Key) -> Credential | None:
+        """Return the credential for the sake of another one: it stays as much news as it was."""
+        seen = self._entries.get(key)
+        try:
+            return None if seen is None else self._parse(unpack(seen))
+        except Rejected:
+            return None
 
     def found(self, key: Key) -> dict[str, Any] | None:
         """Return the object as far as it is kept; it stays as much news as it was."""

@@ -83,6 +83,7 @@ _TIME: Final = (
     between("spec.overlap.propagation", "0s", "24h"),
     between("spec.overlap.deadline", "1s", "8760h"),
     between("spec.rollout.progressDeadline", "1s", "24h"),
+    between("spec.validation.settle", "0s", "24h"),
     Rule(
         "spec.rotation",
         "has(self.interval) != has(self.schedule)",
@@ -158,4 +159,22 @@ _CONSUMERS: Final = (
     *selecting("spec.consumers[].selector", "it would choose every workload of the namespace"),
 )
 
-RULES: Final = (*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *TEMPLATE_RULES, *VERIFIER_RULES)
+_HEALTH: Final = (
+    Rule(
+        "",
+        "self.spec.?validation.?after.orValue('') != self.metadata.name",
+        "must be another RotatedCredential: this one cannot wait for itself",
+        field=".spec.validation.after",
+    ),
+    Rule(
+        "spec",
+        "!has(self.rotation.interval) || !has(self.validation) || !has(self.validation.settle)"
+        f" || !({whole('self.rotation.interval', 'self.overlap.duration', 'self.overlap.propagation')})"
+        f" || !({whole('self.validation.settle')}) || duration(self.validation.settle)"
+        " + duration(self.overlap.propagation) + duration(self.overlap.duration) < duration(self.rotation.interval)",
+        "must, with `overlap.duration` and `overlap.propagation`, be less than `rotation.interval`",
+        field=".validation.settle",
+    ),
+)
+
+RULES: Final = (*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *_HEALTH, *TEMPLATE_RULES, *VERIFIER_RULES)

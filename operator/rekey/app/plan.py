@@ -8,14 +8,23 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rekey.core import duration, ledger, retire, schedule
 from rekey.core.decide import decide
 from rekey.core.effects import Act, Look, What
-from rekey.core.facts import Credential, Facts, Problem
+from rekey.core.facts import Credential, Facts, Problem, Staging
 from rekey.core.schedule import StartReason
-from rekey.core.spec import Adopt, AtDeadline, Consumer, Refresh, RevocationPolicy, RotatedCredentialSpec, Rotation
+from rekey.core.spec import (
+    Adopt,
+    AtDeadline,
+    Consumer,
+    ConsumerHealth,
+    Refresh,
+    RevocationPolicy,
+    RotatedCredentialSpec,
+    Rotation,
+)
 
 ROTATIONS = 3
 
@@ -60,11 +69,11 @@ def of_manifest(name: str, spec: RotatedCredentialSpec, now: datetime) -> Plan:
     return Plan(name, (), tuple(lines))
 
 
-async def of_credential(credential: Credential, now: datetime, look: LookAt) -> Plan:
-    """Return the plan of a credential that exists; `look` reads what `decide` asks to see."""
+async def of_credential(credential: Credential, now: datetime, look: LookAt, first: Staging | None = None) -> Plan:
+    """Return the plan of a credential that exists; `look` reads what `decide` asks to see, `first` goes first."""
     spec, status = credential.spec, credential.status
     found = schedule.problems(spec)
-    facts = Facts(now=now, started=now, credential=credential, status=status, problems=found)
+    facts = Facts(now=now, started=now, credential=credential, status=status, problems=found, staging=first)
     lines = [await _present(facts, look), *_old_versions(facts)]
     active = ledger.active(status)
     if active is not None and not found and credential.deleting is None:
@@ -126,8 +135,9 @@ def _rotations(
         exact = known or rotation.windows or rotation.interval is None or not spec.rotation.jitter_percent
         bound = "" if exact else "latest"
         why = "the last attempt failed" if again == at and fresh > number + 1 else _why(spec.rotation, begin.why)
-        yield PlanLine(at, f"version {fresh} is made{_moving(spec)}", why, bound)
-        end = at + spec.overlap.propagation + spec.overlap.duration
+        yield PlanLine(at, f"version {fresh} is made{_moving(spec)}", f"{why}{_waiting(spec)}", bound)
+        settle = spec.health.settle if spec.consumers else timedelta(0)
+        end = at + settle + spec.overlap.propagation + spec.overlap.duration
         yield _revocation(spec, number, end, "about" if bound else "earliest")
         last, number, again, expires = at, fresh, None, _end(spec, at)
 
@@ -163,6 +173,14 @@ def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime, bound: 
             forced = f", or {limit} after it was replaced" if spec.overlap.at_deadline is AtDeadline.REVOKE else ""
             why = f"its overlap is over and no pod holds it{forced}"
             return PlanLine(max(end, hold), f"version {number} is revoked", why, bound)
+
+
+def _waiting(spec: RotatedCredentialSpec) -> str:
+    first = spec.health.after
+    healthy = spec.consumers and spec.health.consumers is ConsumerHealth.REQUIRED
+    parts = [f"{first} has rotated" if first else "", "consumers are healthy" if healthy else ""]
+    said = " and ".join(filter(None, parts))
+    return f"; not before {said}" if said else ""
 
 
 def _moving(spec: RotatedCredentialSpec) -> str:

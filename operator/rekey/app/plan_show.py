@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rekey.app.plan import Plan, PlanLine, of_credential, of_manifest
-from rekey.core import faults
+from rekey.core import faults, staging
 from rekey.core.effects import What
-from rekey.core.facts import Facts, Key, Problem
+from rekey.core.facts import Credential, Facts, Key, Problem, Staging
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.engine import sight
 from rekey.engine.aggregating import Aggregates
@@ -27,7 +27,7 @@ from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
 from rekey.kube.rights import is_served
-from rekey.ports.cluster import Clock
+from rekey.ports.cluster import Clock, Credentials
 
 _PIPED = 400
 """Columns where nobody says how many there are: no line is broken."""
@@ -106,7 +106,17 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         async def look(facts: Facts, at: frozenset[What]) -> Facts:
             return await sight.look(ports, shared, facts, at)
 
-        return [await of_credential(credential, clock.now(), look)]
+        return [await of_credential(credential, clock.now(), look, await _first(credential, ports.credentials))]
+
+
+async def _first(credential: Credential, credentials: Credentials) -> Staging | None:
+    """Return the credential that this one waits for, after reading whom that one waits for, and so on."""
+    found: dict[str, Credential | None] = {}
+    name = credential.spec.health.after
+    while name is not None and name not in found:
+        found[name] = await credentials.read(Key(credential.key.namespace, name))
+        name = following.spec.health.after if (following := found[name]) is not None else None
+    return staging.seen(credential, found.get)
 
 
 def show(plans: list[Plan], output: Output) -> None:

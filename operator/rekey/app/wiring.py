@@ -94,7 +94,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             progress = Progress(cache, queue, asyncio.get_running_loop().time)
             observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
             ports = replace(bare, credentials=observed, announcer=Recorded(bare.announcer))
-            engine = _engine(settings, ports, Surroundings(cache, cache, book, bare.credentials))
+            engine = _engine(settings, ports, Surroundings(cache, cache, book, bare.credentials, cache))
             workers = Workers(queue, cache, observed, engine, clock, metrics, lead, contact)
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))

@@ -155,13 +155,25 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
+class Staging:
+    """The credential that `validation.after` names, as last seen; `circular`: it waits for ours in turn.
+
+    `status` is None if there is none.
+    """
+
+    name: str
+    status: Status | None
+    circular: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that `decide` may know. A field that was not looked at yet is None.
 
     `check`: the Secrets are to be compared with the ledger; `slots`: rollouts that may start now; `cleared`: whether
     the cleaning up of a deletion succeeded (None: not tried yet). `demands`: every RotationRequest that names the
     credential, the oldest first (None: they are not known yet). `verifier`: what verifiers read, compared. `fence`: how
-    we are fenced (None: nobody has to be).
+    we are fenced (None: nobody has to be). `staging`: the credential that goes first (None: none does).
     """
 
     now: datetime
@@ -181,6 +193,7 @@ class Facts:
     pods: tuple[PodView, ...] | None = None
     cleared: bool | None = None
     fence: Fence | None = None
+    staging: Staging | None = None
 
     @property
     def spec(self) -> RotatedCredentialSpec:

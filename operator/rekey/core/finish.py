@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rekey.core import ledger, moving, retire, rollout, start
+from rekey.core import health, ledger, moving, retire, rollout, start
 from rekey.core.effects import (
     Act,
     Commit,
@@ -81,18 +81,22 @@ def _move(facts: Facts, old: Version, since: datetime) -> Decision:
     if len(progress) > MAX_CONSUMERS:
         text = f"spec.consumers: {len(progress)} workloads are matched, at most {MAX_CONSUMERS} are handled"
         return Hold(facts.now + facts.timing.retry, Reason.INVALID_SPEC, text, stalled=True)
-    if failed := rollout.condemned_by(facts, progress):
+    watched = health.must_settle(facts, old)
+    if failed := rollout.condemned_by(facts, progress) or (health.failed(facts, progress) if watched else None):
         # From what others know there is no way back.
         leaked = any(version.compromised for version in ledger.retiring(facts.status))
         return moving.failed(facts, failed, since, final=leaked)
     if item := rollout.next_restart(facts, progress):
         return moving.restart(facts, item)
     late = [item for item in progress if not item.moved]
-    if not late:
+    settling = health.settling(facts, progress) if watched and not late else None
+    if not late and settling is None:
         return Act(StartOverlap(old.number, retire.left_at(old, facts)), "every consumer uses the current version")
     if retire.forced(old, facts) and retire.on_hold(facts) is None:
         return Act(Commit(old.number, forced=True), "overlap.deadline passed and atDeadline is Revoke")
     blocked = facts.now >= retire.deadline_of(old, facts)
+    if settling is not None:
+        return replace(settling, blocked=blocked)
     stuck = rollout.stuck(facts, late)
     queued = facts.slots == 0 and any(item.restartable and not item.at_version for item in late)
     waits = Reason.AWAITING_SLOT if queued else Reason.AWAITING_ROLLOUT

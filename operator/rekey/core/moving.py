@@ -30,12 +30,12 @@ def waiting(late: list[Progress]) -> str:
 
 
 def failed(facts: Facts, item: Progress, since: datetime, *, final: bool) -> Decision:
-    """Return what becomes of a version with which a consumer did not get ready; `final`: there is no way back."""
+    """Return what becomes of a version with which a consumer did not get or stay ready; `final`: no way back."""
     limit = facts.spec.rollout.progress_deadline
-    text = (
-        f"{item.view.kind}/{item.view.name} was not ready with version {item.number} within {limit}:"
-        f" {item.view.progress}"
-    )
+    what = f"was not ready with version {item.number} within {limit}"
+    if item.entry.healthy is False:
+        what = f"did not stay healthy with version {item.number} for {facts.spec.health.settle}"
+    text = f"{item.view.kind}/{item.view.name} {what}: {item.view.progress}"
     if final or facts.spec.rollout.on_failure is OnFailure.HOLD or item.number is None:
         return Hold(retire.poll(facts, since), Reason.ROLLOUT_FAILED, text[:1000], stalled=True)
     tried = facts.status.rotation.attempts if facts.status.rotation else 1

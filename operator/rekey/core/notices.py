@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rekey.core import ledger, report, rollout
+from rekey.core import health, ledger, report, rollout
 from rekey.core.answer import AnswerState
 from rekey.core.effects import Restart
 from rekey.core.reasons import Notice, Reason
@@ -83,7 +83,8 @@ def _version(before: Version | None, after: Version, status: Status) -> Iterator
         text = f"version {status.current_version} is active; version {number} is accepted{end}"
         yield Notice.OVERLAP_STARTED, number, text
     if after.rolled_back and not (before is not None and before.rolled_back):
-        late = [f"{item.kind}/{item.name}: {item.message}" for item in status.consumers if item.moved is False]
+        failed = [item for item in status.consumers if False in {item.moved, item.healthy}]
+        late = [f"{item.kind}/{item.name}: {item.message}" for item in failed]
         yield Notice.ROLLOUT_FAILED, number, f"version {number} is taken back: {'; '.join(late)}"
 
 
@@ -135,6 +136,7 @@ def _conditions(before: Status, after: Status) -> Iterator[Said]:
         (report.BLOCKED, Notice.REVOCATION_BLOCKED),
         (report.UNDECLARED, Notice.UNDECLARED_CONSUMER),
         (report.EXPIRING, Notice.EXPIRING),
+        (health.POSTPONED, Notice.POSTPONED),
         (report.STALLED, Notice.STALLED),
     ):
         was, now = _find(before, kind), _find(after, kind)

@@ -20,8 +20,11 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     AWAITING_ROLLOUT = "AwaitingRollout"
     AWAITING_WINDOW = "AwaitingWindow"
+    AWAITING_STAGING = "AwaitingStaging"
+    CONSUMERS_UNHEALTHY = "ConsumersUnhealthy"
     AWAITING_SLOT = "AwaitingSlot"
     AWAITING_CACHES = "AwaitingCaches"
+    SETTLING = "Settling"
     OVERLAP_OPEN = "OverlapOpen"
     HELD_BY_PODS = "HeldByPods"
     DEADLINE_PASSED = "DeadlinePassed"
@@ -85,6 +88,8 @@ def _warning(action: str, meaning: str) -> Kind:
 class Notice(StrEnum):
     """The reasons of Events; `NOTICES` says what each means."""
 
+    POSTPONED = "RotationPostponed"
+    NOT_POSTPONED = "RotationNotPostponed"
     ISSUED = "Issued"
     PUBLISHED = "Published"
     ADOPTED = "Adopted"
@@ -116,6 +121,13 @@ class Notice(StrEnum):
 
 
 NOTICES: Final[dict[Notice, Kind]] = {
+    Notice.POSTPONED: _warning(
+        "Decide", "The next rotation waits for what `spec.validation` asks for; the note says for whom."
+    ),
+    Notice.NOT_POSTPONED: _warning(
+        "Decide",
+        "A rotation begins although `spec.validation` is not met: the version is compromised, or about to expire.",
+    ),
     Notice.ISSUED: _normal("Issue", "The first version was made and the bundle shows it."),
     Notice.PUBLISHED: _normal(
         "Publish", "The verifier's Secret has the new version; it is used when verifiers know it."
@@ -139,7 +151,9 @@ NOTICES: Final[dict[Notice, Kind]] = {
     Notice.OVERLAP_EXPIRED: _normal("Overlap", "The overlap is over and nobody can hold the old version any more."),
     Notice.REVOKED: _normal("Revoke", "The old version is gone."),
     Notice.DISCARDED: _normal("Discard", "A version that failed, or was never used, is gone."),
-    Notice.ROLLOUT_FAILED: _warning("Restart", "A consumer did not become ready within `rollout.progressDeadline`."),
+    Notice.ROLLOUT_FAILED: _warning(
+        "Restart", "A consumer did not become ready within `rollout.progressDeadline`, or did not stay so."
+    ),
     Notice.ROLLED_BACK: _warning("Rollback", "The version before is current again; the failed one will be discarded."),
     Notice.REVOCATION_BLOCKED: _warning(
         "Revoke", "The overlap is over but the old version must stay: see who holds it."

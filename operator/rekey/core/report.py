@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rekey.core import expiry, gate, ledger, retire, rollout, start
+from rekey.core import expiry, gate, health, ledger, retire, rollout, start
 from rekey.core.effects import Hold
 from rekey.core.facts import Facts
 from rekey.core.listing import few
@@ -87,7 +87,7 @@ def _condition(facts: Facts, verdict: Verdict) -> Condition:
 def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
     yield _ready(facts, hold)
     yield _rotating(status)
-    yield _up_to_date(facts, status)
+    yield _up_to_date(facts, hold, status)
     yield _blocked(facts, hold)
     yield _undeclared(facts)
     if hold.stalled:
@@ -96,6 +96,8 @@ def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
         yield STALLED, False, Reason.NONE, ""
     if (ending := expiry.verdict(facts)) is not None:
         yield EXPIRING, *ending
+    if (waiting := health.verdict(facts, hold)) is not None:
+        yield health.POSTPONED, *waiting
     if facts.fence is not None:
         yield FENCED, facts.fence.holds, facts.fence.reason, facts.fence.message
 
@@ -118,12 +120,14 @@ def _rotating(status: Status) -> Verdict:
     return ROTATING, True, rotation.step, f"to version {rotation.number}: {rotation.cause}"
 
 
-def _up_to_date(facts: Facts, status: Status) -> Verdict:
+def _up_to_date(facts: Facts, hold: Hold, status: Status) -> Verdict:
     if not facts.spec.consumers:
         return UP_TO_DATE, True, Reason.NO_CONSUMERS, ""
     late = [entry for entry in status.consumers if entry.moved is False]
     text = "; ".join(f"{entry.kind}/{entry.name}: {entry.message or 'waiting'}" for entry in late)
     rotation = status.rotation
+    if rotation is not None and rotation.step is Step.ROLLING_OUT and hold.reason is Reason.SETTLING:
+        return UP_TO_DATE, False, hold.reason, hold.message
     if rotation is not None and rotation.step is Step.ROLLING_OUT:
         wait = f"to be moved to version {status.current_version}"
         return UP_TO_DATE, False, Reason.AWAITING_ROLLOUT, text or wait

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts, WorkloadView
 from rekey.core.listing import few
+from rekey.core.record import ceil
 from rekey.core.spec import Refresh
 from rekey.core.status import ConsumerStatus, State, Step, Version
 
@@ -71,8 +72,21 @@ def _assess(facts: Facts, view: WorkloadView, behind: set[str]) -> Progress:
     arrived = at_version or given_up(entry, number) or view.manual is not None
     moved = not view.exists or (settled and not behind and arrived)
     message = _message(view, behind, at_version=at_version, moved=moved, verifies=verifies)
-    fresh = entry.model_copy(update={"moved": moved, "pods_behind": len(behind), "message": message})
-    return Progress(view, fresh, restart and view.manual is None, at_version, moved, had_moved, number, verifies)
+    restartable = restart and view.manual is None
+    healthy = (view.complete or not restartable) if moved and view.exists else None
+    known = {"moved": moved, "pods_behind": len(behind), "message": message, **_health(facts, entry, healthy)}
+    fresh = entry.model_copy(update=known)
+    return Progress(view, fresh, restartable, at_version, moved, had_moved, number, verifies)
+
+
+def _health(facts: Facts, entry: ConsumerStatus, healthy: bool | None) -> dict[str, object]:  # noqa: FBT001  a fact
+    """Return since when a consumer that has moved is healthy, or is not; a version that is taken back says why."""
+    step = facts.status.rotation.step if facts.status.rotation else None
+    if step is Step.ROLLING_BACK:
+        return {}
+    if not facts.spec.health.settle or step is not Step.ROLLING_OUT or healthy is None:
+        return {"healthy": None, "health_time": None}
+    return {"healthy": healthy, "health_time": entry.health_time if entry.healthy is healthy else ceil(facts.now)}
 
 
 def told(facts: Facts) -> Version | None:

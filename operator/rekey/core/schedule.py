@@ -208,8 +208,12 @@ def _calendar_faults(path: str, schedule: str | None, zone: str | None) -> list[
 
 def _needed(spec: RotatedCredentialSpec) -> timedelta:
     """Return how long before a version expires the next one begins."""
-    overlap = spec.overlap.duration + spec.overlap.propagation
+    overlap = _taken(spec)
     return max(overlap, spec.rotation.urgent_before) if _keeps_windows(spec.rotation) else overlap
+
+
+def _taken(spec: RotatedCredentialSpec) -> timedelta:
+    return spec.overlap.duration + spec.overlap.propagation + spec.health.settle
 
 
 def _keeps_windows(rotation: Rotation) -> bool:
@@ -227,8 +231,7 @@ def _too_short(spec: RotatedCredentialSpec) -> list[Problem]:
 
 def _too_long(spec: RotatedCredentialSpec) -> list[Problem]:
     """Compare what must fit between two rotations with the shortest time between two."""
-    rotation, overlap = spec.rotation, spec.overlap.duration + spec.overlap.propagation
-    keeps_windows, longest = _keeps_windows(rotation), _needed(spec)
+    rotation, overlap, longest = spec.rotation, _taken(spec), _needed(spec)
     if rotation.interval is not None:
         gap, between = rotation.interval, "`rotation.interval`"
     elif cron.at_most_daily(_schedule(rotation)) and longest < _SHORTEST_DAY:
@@ -238,9 +241,10 @@ def _too_long(spec: RotatedCredentialSpec) -> list[Problem]:
         between = "the shortest time between two firings of `rotation.schedule`"
     found = []
     if overlap >= gap:
-        text = f"with `propagation` it takes {duration.show(overlap)}, which must be shorter than {between}"
+        settle = " and `validation.settle`" * bool(spec.health.settle)
+        text = f"with `propagation`{settle} it takes {duration.show(overlap)}, which must be shorter than {between}"
         found.append(Problem("spec.overlap.duration", f"{text}, {duration.show(gap)}"))
-    if keeps_windows and rotation.urgent_before >= gap:
+    if _keeps_windows(rotation) and rotation.urgent_before >= gap:
         text = f"{duration.show(rotation.urgent_before)} must be shorter than {between}, {duration.show(gap)}"
         found.append(Problem("spec.rotation.urgentBefore", f"{text}, or no window is ever kept"))
     return found

@@ -22,9 +22,11 @@ from rekey.core.spec_consumers import (
     Rollout,
 )
 from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey, Password, Token
+from rekey.core.spec_health import ConsumerHealth, Health
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
+from rekey.core.spec_validation import Validation
 from rekey.core.spec_verifier import Format, Verifier
 
 
@@ -41,6 +43,9 @@ class DeletionPolicy(StrEnum):
 
     RETAIN = "Retain"
     REVOKE = "Revoke"
+
+
+_NOTHING = Health()
 
 
 class RotatedCredentialSpec(Part):
@@ -63,6 +68,9 @@ class RotatedCredentialSpec(Part):
         default=None,
         description="The Secret that those read who check the credential: they learn of a version before anybody uses "
         "it, and no longer accept one only when nobody holds it. It may be added later and cannot be taken away.",
+    )
+    validation: Validation | None = Field(
+        default=None, description="What a rotation waits for before it begins, and before it counts as finished."
     )
     consumers: tuple[Consumer, ...] = Field(
         default=(),
@@ -90,6 +98,11 @@ class RotatedCredentialSpec(Part):
         description="How many ended versions `status.versions` remembers; their Secrets are gone.",
     )
 
+    @property
+    def health(self) -> Health:
+        """What a rotation waits for: nothing, if nobody said."""
+        return self.validation or _NOTHING
+
 
 __all__ = [
     "Adopt",
@@ -98,6 +111,7 @@ __all__ = [
     "Certificate",
     "CharacterClass",
     "Consumer",
+    "ConsumerHealth",
     "ConsumerKind",
     "DeletionPolicy",
     "Encoding",
@@ -127,6 +141,7 @@ __all__ = [
     "TemplateMetadata",
     "Token",
     "Usage",
+    "Validation",
     "Verifier",
     "Window",
     "WindowPolicy",

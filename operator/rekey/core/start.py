@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from rekey.core import gate, ledger, retire, schedule
+from rekey.core import gate, health, ledger, retire, schedule
 from rekey.core.answer import MAX_ANSWERS
 from rekey.core.demand import Demand
 from rekey.core.effects import Act, Decision, Hold, Issue, Look, What
@@ -122,7 +122,7 @@ def rotate(facts: Facts) -> Decision | None:
         reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
         text = f"version {active.number} is current; the next rotation begins {opens.at:%F %T}Z"
         return Hold(opens.at, reason, text)
-    return _in_the_way(facts) or begin(facts, cause)
+    return _in_the_way(facts) or health.postponed(facts, active) or begin(facts, cause)
 
 
 def begin(facts: Facts, cause: Cause) -> Decision:

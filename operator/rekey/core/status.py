@@ -153,6 +153,10 @@ class ConsumerStatus(Record):
     moved: bool | None = Field(default=None, description="True when the rollout is over and no pod is behind.")
     pods_behind: int = Field(default=0, ge=0, le=1_000_000, description="Pods that may still hold an older version.")
     message: str | None = Field(default=None, max_length=1024, description="What it is waiting for.")
+    healthy: bool | None = Field(
+        default=None, description="Whether it is healthy since it moved; absent without `spec.validation.settle`."
+    )
+    health_time: Time | None = Field(default=None, description="When `healthy` last changed.")
 
 
 class BundleRef(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from rekey.core import gate, ledger, notices
+from rekey.core import gate, health, ledger, notices
 from rekey.core.effects import Adopt, Effect, Hold, Issue, LetGo, Restart, Restore, Tell
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.notices import Said
@@ -12,6 +12,9 @@ from rekey.core.reasons import Notice
 from rekey.core.spec import DeletionPolicy
 from rekey.core.status import Cause, Status
 from rekey.ports.cluster import News, Ports
+
+_BEGUN = frozenset({Cause.SCHEDULE, Cause.TRIGGER, Cause.GENERATION_CHANGED, Cause.MANUAL, Cause.COMPROMISE})
+"""Why a rotation begins; the other causes of a version repair something."""
 
 
 def changes(ports: Ports, credential: Credential, before: Status, after: Status) -> None:
@@ -38,11 +41,8 @@ def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
         case Tell() if before.verifier is BundleState.CHANGED:
             told = after.status.verifier.resource_version if after.status.verifier else ""
             said = (Notice.DRIFT_REPAIRED, told, "what verifiers read was changed or deleted: it was restored")
-        case Issue() if done.cause is Cause.VALUE_LOST:
-            text = (
-                "no copy of the current value was left: a new version is made, and the old one cannot be read any more"
-            )
-            said = (Notice.VALUE_LOST, str(done.number), text)
+        case Issue():
+            said = _of_issue(before, done)
         case Adopt():
             number = after.status.current_version
             adopted = before.bundle is not None and before.bundle.value == "Unowned" and number == 1
@@ -57,6 +57,16 @@ def effect(ports: Ports, before: Facts, after: Facts, done: Effect) -> None:
         rotation = after.status.rotation
         scope = rotation.id if rotation is not None else f"{after.credential.uid[:8]}-g{after.credential.generation}"
         ports.announcer.announce(after.credential, _news(after.credential, scope, said))
+
+
+def _of_issue(before: Facts, done: Issue) -> Said | None:
+    """Say that a value was lost, or that what a rotation should have waited for is not so."""
+    if done.cause is Cause.VALUE_LOST:
+        text = "no copy of the current value was left: a new version is made, and the old one cannot be read any more"
+        return Notice.VALUE_LOST, str(done.number), text
+    if done.cause not in _BEGUN or (why := health.despite(before)) is None:
+        return None
+    return Notice.NOT_POSTPONED, str(done.number), f"version {done.number} is made all the same: {why}"
 
 
 def _redrawn(before: Facts, after: Facts) -> bool:

@@ -42,6 +42,14 @@ class Demands(Protocol):
         ...
 
 
+class Peers(Protocol):
+    """The credentials, as last heard."""
+
+    def peer(self, key: Key) -> Credential | None:
+        """Return another credential; None if there is none, or it cannot be parsed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """All of it. `storage`: where credentials are asked for that are not worked on; nobody takes note of it."""
@@ -50,3 +58,4 @@ class Surroundings:
     pacing: Pacing
     demands: Demands
     storage: Credentials
+    peers: Peers

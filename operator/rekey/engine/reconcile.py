@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rekey.core import expiry, ledger, report, rollout
+from rekey.core import expiry, health, ledger, report, rollout, staging
 from rekey.core.decide import decide
 from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Restart
-from rekey.core.facts import Credential, Facts, Fence, Timing
+from rekey.core.facts import Credential, Facts, Fence, Key, Timing
 from rekey.core.machine import advance
 from rekey.core.reasons import Reason
 from rekey.core.schedule import problems
@@ -52,6 +52,7 @@ class Engine:
         self.claims = around.claims
         self.pacing = around.pacing
         self.demands = around.demands
+        self.peers = around.peers
         self.started = started
         self.timing = timing
         self.fence: Fence | None = None
@@ -97,6 +98,7 @@ class Pass:
             check=check or redraw,
             timing=engine.timing,
             fence=engine.fence,
+            staging=staging.seen(credential, lambda name: engine.peers.peer(Key(credential.key.namespace, name))),
         )
 
     async def run(self) -> Result:
@@ -167,7 +169,8 @@ class Pass:
         elif hold.stalled:
             announce.stalled(self.ports, self.facts, hold)
         self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts))
-        until = min(filter(None, (hold.until, expiry.next_change(self.facts))), default=None)
+        moments = (hold.until, expiry.next_change(self.facts), health.next_look(self.facts))
+        until = min(filter(None, moments), default=None)
         if until is not None and until <= self.facts.now:
             until = self.facts.now + self.facts.timing.poll
         return Result(self.facts.credential, until, hold.reason, hold.message, hold.stalled)
