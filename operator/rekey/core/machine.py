@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-from rekey.core import demand, effects, ledger, proof, replying
+from rekey.core import demand, effects, ledger, probing, proof, replying
 from rekey.core.edges import EDGES, IllegalTransition, Verb, go
 from rekey.core.outcome import Outcome
 from rekey.core.record import ceil, floor
 from rekey.core.status import Cause, ConsumerStatus, Rotation, Status, Step, Version
 
 _OBSERVED = "observedTrigger"
-_ON_DEMAND = (Cause.TRIGGER, Cause.MANUAL, Cause.COMPROMISE)
 
 
 def _put(status: Status, *changed: Version, **fields: object) -> Status:
@@ -37,22 +36,20 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
         expiration_time=out.expires,
         proof=out.proof,
     )
-    last = status.rotation
-    same = last is not None and last.cause is effect.cause and effect.cause not in _ON_DEMAND
-    again = same and last is not None and last.step is Step.ROLLED_BACK
     asked = [item for item in effect.asked if item.uid in out.asked]
     seen = {} if status.observed_trigger is None else {_OBSERVED: status.observed_trigger}
     rotation = Rotation(
         id=out.rotation_id,
         number=version.number,
         cause=effect.cause,
-        requested_by=demand.credit(asked),
+        requested_by=demand.credit(asked, status.rotation if effect.again else None),
         step=Step.ISSUING,
         started_time=out.before,
-        attempts=last.attempts + 1 if again and last else 1,
+        attempts=demand.attempts(status.rotation, effect.cause, again=effect.again),
         spec={**(out.pinned or {}), **seen},
     )
-    answers = replying.begun(status, asked, out.after, status.current_version, version.number)
+    carried = replying.passed_on(status, version.number)
+    answers = replying.begun(carried, asked, out.after, status.current_version, version.number)
     return _put(status, version, rotation=rotation, observed_trigger=out.trigger, requests=answers)
 
 
@@ -134,7 +131,7 @@ def condemned(status: Status, effect: effects.Condemn, out: Outcome) -> Status:
         )
         target = before.number if before is not None else None
         answers = replying.begun(status, effect.asked, out.after, version.number, target)
-    step = {"step": Step.ROLLING_BACK, "next_attempt_time": ceil(effect.next_attempt)}
+    step = {"step": Step.ROLLING_BACK, "next_attempt_time": ceil(effect.next_attempt), "refused": effect.refused}
     return _put(status, version, rotation=rotation and rotation.model_copy(update=step), requests=answers)
 
 
@@ -223,6 +220,9 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return published(status, effect, out)
         case effects.Tell():
             return _put(status, *out.versions, verifier=out.verifier)
+        case effects.Prove():
+            tried = probing.counted(ledger.find(status, effect.number), out.probe)
+            return _put(status, tried, rotation=_at(status, Step.VALIDATING))
         case effects.Activate():
             return activated(status, effect, out)
         case effects.StartOverlap():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rekey.core.status import BundleRef, VerifierRef, Version
+from rekey.core.status import BundleRef, Probe, VerifierRef, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Outcome:
     `expires`: when it ends by itself; `digest`: of the `generate` part it was made by; `bundle`: the bundle as written;
     `versions`: what an adoption or a repair found; `replaced`: what a template said before a restart; `asked`: uids of
     the requests that an issued version was made for; `proof`: what verifiers need of it; `verifier`: their Secret as
-    written.
+    written; `probe`: how a use of the version went, beside the counts.
     """
 
     before: datetime
@@ -39,4 +39,5 @@ class Outcome:
     asked: frozenset[str] = frozenset()
     proof: str | None = None
     verifier: VerifierRef | None = None
+    probe: Probe | None = None
     history: int = 3

@@ -25,6 +25,7 @@ from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
+from rekey.core.spec_validation import HttpProbe, Validation
 from rekey.core.spec_verifier import Format, Verifier
 
 
@@ -63,6 +64,9 @@ class RotatedCredentialSpec(Part):
         default=None,
         description="The Secret that those read who check the credential: they learn of a version before anybody uses "
         "it, and no longer accept one only when nobody holds it. It may be added later and cannot be taken away.",
+    )
+    validation: Validation | None = Field(
+        default=None, description="What a new version must pass before it becomes current."
     )
     consumers: tuple[Consumer, ...] = Field(
         default=(),
@@ -105,6 +109,7 @@ __all__ = [
     "Generate",
     "HmacKey",
     "Hold",
+    "HttpProbe",
     "LabelRequirement",
     "LabelSelector",
     "MergePolicy",
@@ -127,6 +132,7 @@ __all__ = [
     "TemplateMetadata",
     "Token",
     "Usage",
+    "Validation",
     "Verifier",
     "Window",
     "WindowPolicy",

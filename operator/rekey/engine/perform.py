@@ -9,7 +9,7 @@ from rekey.core import effects
 from rekey.core.facts import Credential, Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
-from rekey.engine import adopting, issuing, leaving, publishing, repairing, showing
+from rekey.engine import adopting, issuing, leaving, proving, publishing, repairing, showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -53,6 +53,8 @@ class Bench:
                 return Done(await adopting.adopt(self.ports, facts))
             case effects.Publish() | effects.Tell():
                 return Done(await publishing.tell(self.ports, facts, effect))
+            case effects.Prove():
+                return Done(await proving.prove(self.ports, facts, effect, self.made.get(effect.number)))
             case effects.Activate():
                 return Done(await showing.activate(self.ports, facts, effect, self.made.pop(effect.number, None)))
             case effects.Reinstate():
