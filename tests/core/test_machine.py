@@ -341,7 +341,9 @@ def test_what_the_table_forbids_raises(situation: str) -> None:
     assert before == copy
 
 
-@pytest.mark.parametrize("effect", [effects.Activate(9), effects.Commit(9), effects.Revoke(9)], ids=repr)
+@pytest.mark.parametrize(
+    "effect", [effects.Prove(9), effects.Activate(9), effects.Commit(9), effects.Revoke(9)], ids=repr
+)
 def test_an_unknown_number_raises(effect: Effect) -> None:
     """A number that the ledger does not have is an error."""
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""A version is used once before anybody is given it: whole rotations with a service that accepts, refuses or is away."""
+"""A version is used once before anybody is given it: rotations with a service that accepts, refuses or is away."""
 
 from __future__ import annotations
 
@@ -348,7 +348,7 @@ def everything() -> Callable[[World], Iterable[str]]:
 def test_a_step_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that is shown without having been accepted: the look at what was proved finds it."""
     world, _ = served(401)
-    monkeypatch.setattr(proving, "prove", lambda facts, pending: None)
+    monkeypatch.setattr(proving, "prove", lambda *_: None)
     with pytest.raises(AssertionError, match="P1"):
         triggered(world, **PROVED)
 
@@ -362,6 +362,21 @@ def test_a_probe_comes_after_its_intent() -> None:
     made = len(calls) - calls[::-1].index("secrets.create")
     assert service.shown
     assert "credentials.save" in calls[made:asked]
+
+
+def test_what_the_bundle_shows_is_never_refused_afterwards() -> None:
+    """The service accepts once and refuses from then on, and the operator ends at any call between the two."""
+    world, _ = served(200)
+    begin = len(world.plug.calls)
+    triggered(world, lasts=5 * SECOND, **PROVED)
+    ended = set()
+    for index in range(begin, len(world.plug.calls)):
+        world, service = served(200, 401)
+        world.plug.at, world.plug.after = index, True
+        triggered(world, lasts=HOUR, **PROVED)
+        ended.add(states(world)[max(shown(world))])
+        assert len(service.shown) > 1 or shown(world) == {1, 2}
+    assert ended == {"Active"}
 
 
 def test_a_gate_that_fails_is_not_asked_for() -> None:

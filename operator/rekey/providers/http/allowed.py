@@ -68,8 +68,8 @@ class Allowed:
         named = [entry for entry in self._entries if entry.names(name, port)]
         for address in map(plain, addresses):
             inside = [entry for entry in self._entries if entry.covers(address)]
-            shut = [never for never in forbidding(address) if not any(entry.opens(never) for entry in inside)]
-            if shut:
+            shut = forbidding(address)
+            if shut and not any(entry.opens(never) for entry in inside for never in shut):
                 return f"{name} leads to {address}, which is never asked unless {_SETTING} names a network in {shut[0]}"
             if not (own or named or inside):
                 return f"{name}:{port} ({address}) is not allowed: ask an administrator to add it to {_SETTING}"
