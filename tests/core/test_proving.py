@@ -228,7 +228,8 @@ def test_counted(case: str) -> None:
 
 def test_a_try_is_on_record() -> None:
     """The ledger keeps what a try showed, and the rotation says what is being done; no state changes."""
-    fresh = advance(made(), effects.Prove(2), Outcome(NOON, NOON, probe=probe(R)))
+    tried = probing.counted(ledger.find(made(), 2), probe(R))
+    fresh = advance(made(), effects.Prove(2), Outcome(NOON, NOON, versions=(tried,)))
     assert ledger.find(fresh, 2).probe == probe(R, 1)
     assert ledger.find(fresh, 2).state is State.ISSUED
     assert fresh.rotation is not None

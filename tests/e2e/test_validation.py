@@ -42,26 +42,36 @@ class Service:
         return 200
 
 
+class Server(ThreadingHTTPServer):
+    """Listens for a service."""
+
+    service: Service
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Passes a request on to the service."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        status = self.server.service.answer(self.path, self.headers.get("X-Api-Key", ""))
+        if status is not None:
+            self.send_response(status)
+            self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving() -> Iterator[Service]:
     """Give a service that listens."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status = service.answer(self.path, self.headers.get("X-Api-Key", ""))
-            if status is not None:
-                self.send_response(status)
-                self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        service = Service(server.server_port)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.service = found = Service(server.server_port)
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield service
+            yield found
         finally:
             server.shutdown()
             thread.join()

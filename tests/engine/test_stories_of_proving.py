@@ -196,7 +196,7 @@ def test_one_missing_answer_alarms_nobody() -> None:
 
 def test_an_address_that_is_not_allowed_is_said() -> None:
     """Nothing is sent; the condition names the setting; another URL is tried at once."""
-    away = {"validation": {"http": {"url": "https://elsewhere.example.com/", "bearer": {}}}}
+    away: dict[str, Any] = {"validation": {"http": {"url": "https://elsewhere.example.com/", "bearer": {}}}}
     world = settled()
     world.service = service = Service(200)
     triggered(world, lasts=HOUR, **away)

@@ -18,7 +18,7 @@ Drawn from the table in `core/edges.py`; nothing else changes a version's state.
 | state | what it means |
 | --- | --- |
 | Reserved | the number is taken, nothing exists yet (not used by generated credentials) |
-| Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has seen it, but for a service that proves it |
+| Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has it yet, but a service may know it |
 | Published | the verifier's Secret has it; nobody uses it before they know it (only with `spec.verifier`) |
 | Active | the bundle shows it under its plain keys |
 | Retiring | no longer current, still accepted: consumers are moving, or the overlap runs |

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from rekey.core import demand, effects, ledger, probing, proof, replying
+from rekey.core import demand, effects, ledger, proof, replying
 from rekey.core.edges import EDGES, IllegalTransition, Verb, go
 from rekey.core.outcome import Outcome
 from rekey.core.record import ceil, floor
@@ -18,6 +18,10 @@ _OBSERVED = "observedTrigger"
 def _put(status: Status, *changed: Version, **fields: object) -> Status:
     merged = {version.number: version for version in status.versions} | {version.number: version for version in changed}
     return status.model_copy(update={"versions": tuple(merged[number] for number in sorted(merged)), **fields})
+
+
+def _as_written(status: Status, out: Outcome) -> dict[str, object]:
+    return {"bundle": out.bundle or status.bundle, "verifier": out.verifier or status.verifier}
 
 
 def _at(status: Status, step: Step, **fields: object) -> Rotation | None:
@@ -153,7 +157,7 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
     gone = go(ledger.find(status, number), verb, proof=proof.remains(ledger.find(status, number).proof))
-    status = _put(status, gone, bundle=out.bundle or status.bundle, verifier=out.verifier or status.verifier)
+    status = _put(status, gone, **_as_written(status, out))
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
     dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
@@ -218,11 +222,10 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return adopted(status, out)
         case effects.Publish():
             return published(status, effect, out)
-        case effects.Tell():
-            return _put(status, *out.versions, verifier=out.verifier)
+        case effects.Tell() | effects.Restore():
+            return _put(status, *out.versions, **_as_written(status, out))
         case effects.Prove():
-            tried = probing.counted(ledger.find(status, effect.number), out.probe)
-            return _put(status, tried, rotation=_at(status, Step.VALIDATING))
+            return _put(status, *out.versions, rotation=_at(status, Step.VALIDATING))
         case effects.Activate():
             return activated(status, effect, out)
         case effects.StartOverlap():
@@ -240,8 +243,6 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return unused(status, effect, out)
         case effects.Restart():
             return restarted(status, effect, out)
-        case effects.Restore():
-            return _put(status, *out.versions, bundle=out.bundle)
         case effects.Reply():
             return replying.replied(status, effect)
         case effects.Conclude():

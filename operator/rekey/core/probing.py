@@ -78,10 +78,8 @@ def of(version: Version, by: str) -> Probe | None:
     return version.probe if version.probe is not None and version.probe.by == by else None
 
 
-def counted(version: Version, found: Probe | None) -> Version:
-    """Return the version after one more try; None: there is nothing left to try."""
-    if found is None:
-        return version
+def counted(version: Version, found: Probe) -> Version:
+    """Return the version after one more try."""
     before = of(version, found.by)
     refused, unreachable = (before.refused, before.unreachable) if before is not None else (0, 0)
     counts = {

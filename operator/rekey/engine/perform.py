@@ -46,9 +46,7 @@ class Bench:
             case effects.Finalize():
                 return Done(Outcome(now, now), await self.ports.credentials.finalize(facts.credential, present=True))
             case effects.Issue():
-                outcome, material = await issuing.issue(self.ports, self.issuer, facts, effect)
-                self.made[outcome.number] = material
-                return Done(outcome)
+                return Done(await self._issue(facts, effect))
             case effects.Adopt():
                 return Done(await adopting.adopt(self.ports, facts))
             case effects.Publish() | effects.Tell():
@@ -76,6 +74,11 @@ class Bench:
                 return Done(Outcome(now, now), left, gone=True)
             case _:
                 assert_never(effect)
+
+    async def _issue(self, facts: Facts, effect: effects.Issue) -> Outcome:
+        outcome, material = await issuing.issue(self.ports, self.issuer, facts, effect)
+        self.made[outcome.number] = material
+        return outcome
 
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""

@@ -24,7 +24,8 @@ async def prove(ports: Ports, facts: Facts, effect: Prove, made: Material | None
         raise Conflict(f"Secret {version.secret_name} vanished before it was proved")
     finding, text = probing.judge(validation.http, await _ask(ports, facts, validation, validation.http, material))
     now = ports.clock.now()
-    return Outcome(before, now, probe=Probe(by=probing.digest(facts), time=now, finding=finding, message=text[:512]))
+    found = Probe(by=probing.digest(facts), time=now, finding=finding, message=text[:512])
+    return Outcome(before, now, versions=(probing.counted(version, found),))
 
 
 async def _ask(ports: Ports, facts: Facts, validation: Validation, http: HttpProbe, material: Material) -> Reply:
