@@ -168,13 +168,12 @@ def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
 def unused(status: Status, effect: effects.Discard, out: Outcome) -> Status:
     """A version that nobody used is gone; whoever asked for it had no answer yet, so the trigger counts again.
 
-    But if verifiers failed with it: the same again at once would fail again.
+    But if verifiers failed with it, or a service refused it: the same again at once would fail again.
     """
-    if ledger.find(status, effect.number).rolled_back:
-        return ended(status, effect.number, Verb.DISCARD, out)
-    pinned = (status.rotation.spec if status.rotation else None) or {}
-    requests = replying.without(status, effect.number)
-    status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
+    if not ledger.find(status, effect.number).rolled_back:
+        pinned = (status.rotation.spec if status.rotation else None) or {}
+        requests = replying.without(status, effect.number)
+        status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
     return ended(status, effect.number, Verb.DISCARD, out)
 
 

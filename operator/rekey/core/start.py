@@ -135,7 +135,8 @@ def first(facts: Facts) -> Decision:
     told = bool(asked) or trigger not in {None, facts.status.observed_trigger}
     if not told and (wait := proving.back_off(facts)) is not None:
         return wait
-    cause = Cause.VALUE_LOST if facts.status.bundle is not None else Cause.FIRST_ISSUE
+    served = facts.status.bundle is not None or any(item.activated_time for item in facts.status.versions)
+    cause = Cause.VALUE_LOST if served else Cause.FIRST_ISSUE
     again = not told and probing.is_refused(facts.status.rotation) and not proving.mended(facts)
     return Act(Issue(ledger.next_number(facts.status), cause, asked, again=again), "there is no version yet")
 
