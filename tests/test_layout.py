@@ -20,6 +20,7 @@ PACKAGES = ("operator/rekey/", KIT)
 REVEALERS = {
     *("operator/rekey/core/bundle.py", "operator/rekey/core/expiry.py", "operator/rekey/kube/secrets.py"),
     *("operator/rekey/core/proof.py", "operator/rekey/core/aggregate.py"),
+    *("operator/rekey/core/probing.py", "operator/rekey/providers/http/prober.py"),
     "operator/rekey/providers/generated/certificates.py",
     *(KIT + name for name in ("bundle.py", "credentials.py", "signing.py", "httpx_auth.py", "requests_auth.py")),
 }

@@ -15,6 +15,11 @@ GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
     "a variable": ({}, {"REKEY_WORKERS": "4"}, {"workers": 4}),
     "a flag wins": ({"workers": 7}, {"REKEY_WORKERS": "4"}, {"workers": 7}),
     "a flag that is not given does not": ({"workers": None, "namespaces": []}, {"REKEY_WORKERS": "4"}, {"workers": 4}),
+    "what may be asked, separated by commas": (
+        {},
+        {"REKEY_PROBE_ALLOWED": "*.svc, http://10.0.0.0/8"},
+        {"probe_allowed": ("*.svc", "http://10.0.0.0/8")},
+    ),
     "names in a variable are separated by commas, each once": (
         {},
         {"REKEY_NAMESPACES": "a, b,,a"},
@@ -53,6 +58,7 @@ BAD: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
     "no number": ({}, {"REKEY_WORKERS": "many"}, "REKEY_WORKERS: "),
     "too many workers by flag": ({"workers": 5000}, {}, "--workers: "),
     "no namespace": ({}, {"REKEY_NAMESPACES": "a,B"}, "'B' is not the name of a namespace"),
+    "a URL as what may be asked": ({}, {"REKEY_PROBE_ALLOWED": "a.example.com,https://b"}, "'https://b' is neither"),
     "no duration": ({}, {"REKEY_SHUTDOWN_GRACE": "20"}, "is not a duration"),
     "a loop": ({}, {"REKEY_RESYNC_INTERVAL": "1ms"}, "must be at least 1s"),
     "a deadline that is longer than the duration: two might lead": (

@@ -302,6 +302,7 @@ def test_restored() -> None:
     mended = active(1, handle="anew")
     fresh = advance(ONE, effects.Restore(), out(bundle=FRESH, versions=(mended,)))
     assert (fresh.versions, fresh.bundle) == ((mended,), FRESH)
+    assert advance(ONE, effects.Prove(1), out(versions=(mended,))).versions == (mended,)
 
 
 def test_concluded() -> None:

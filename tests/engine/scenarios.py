@@ -339,3 +339,43 @@ SCENARIOS |= {
         lasts=HOUR,
     ),
 }
+
+PROVED: dict[str, Any] = {"validation": {"http": {"url": "https://till.orders.svc/whoami", "bearer": {}}}}
+PROVED_BOTH = PROVED | VERIFIED
+
+
+def _answers(*by_version: tuple[int, int | None]) -> Callable[[World], None]:
+    """Return that the service answers a version so, and 200 to any other."""
+
+    def step(world: World) -> None:
+        def answer(value: bytes) -> int | None:
+            for number, status in by_version:
+                view = world.secrets.get(f"api-v{number}")
+                if view is not None and view.material.reveal()["token"] in value:
+                    return status
+            return 200
+
+        world.service = answer
+
+    return step
+
+
+def _later(*steps: Callable[[World], None], after: timedelta = MINUTE) -> Callable[[World], None]:
+    return _both(lambda world: world.run(after), *steps)
+
+
+SCENARIOS |= {
+    "a version that a service accepts": Scenario((_apply(**PROVED), _apply("a", **PROVED))),
+    "a version that a service refuses, and another that it accepts": Scenario(
+        (_apply(**PROVED), _both(_answers((2, 401)), _apply("a", **PROVED)))
+    ),
+    "a service that is away, and comes back": Scenario(
+        (_apply(**PROVED), _both(_answers((2, None)), _apply("a", **PROVED), _later(_answers())))
+    ),
+    "a version that verifiers know and a service refuses": Scenario(
+        (
+            _both(_with(gate), _apply(consumers=[GATE], **PROVED_BOTH)),
+            _both(_answers((2, 403)), _apply("a", consumers=[GATE], **PROVED_BOTH)),
+        )
+    ),
+}

@@ -74,6 +74,29 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "overlap": {"duration": "0s"},
     },
     "named consumers": {**_TOKEN, "consumers": [_CONSUMER, {"kind": "StatefulSet", "name": "checkout"}]},
+    "probe": {
+        **_TOKEN,
+        "validation": {
+            "http": {
+                "url": "https://till.orders.svc:8443/who/am-i?verbose=1",
+                "header": {"name": "X-Api-Key", "prefix": "Token "},
+                "expectStatus": [200, 404],
+                "caSecretName": "our-ca",
+            },
+            "timeout": "30s",
+            "failureThreshold": 5,
+        },
+    },
+    "basic probe": {
+        "generate": {"password": {}},
+        "rotation": {"interval": "720h"},
+        "validation": {"http": {"url": "http://[2001:db8::1]:8080", "basic": {"username": "till"}}},
+    },
+    "key probe": {
+        "generate": {"hmacKey": {}},
+        "rotation": {"interval": "720h"},
+        "validation": {"http": {"url": "https://a.b.svc/", "bearer": {}}},
+    },
     "job": {**_TOKEN, "consumers": [{"kind": "CronJob", "name": "report", "refresh": "None"}]},
     "selected consumers": {
         **_TOKEN,

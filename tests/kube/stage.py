@@ -17,6 +17,8 @@ from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
 from rekey.kube.requests import KubeRequests
 from rekey.ports.cluster import Ports
+from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.prober import HttpProber
 from tests.sim.stage import Stage
 
 DEPLOYMENTS = WORKLOADS["Deployment"]
@@ -131,7 +133,8 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
     """Give a stage in a namespace of its own, which is deleted without waiting."""
     name = f"t-{secrets.token_hex(4)}"
     home = Path(f"/api/v1/namespaces/{name}", "namespaces")
-    here = connected(access, SystemClock(), Parser(), instance="tests", observe=_ignore, dropped=_ignore)
+    prober = HttpProber(Allowed())
+    here = connected(access, SystemClock(), Parser(), instance="tests", observe=_ignore, dropped=_ignore, prober=prober)
     async with here as (client, ports):
         await client.request(CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}})
         stage = KubeStage(client, ports, name)

@@ -17,8 +17,9 @@ from rekey.core.spec import RotatedCredentialSpec
 from tests import crds
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
-from tests.kube.manifests import TWINS, changed, documents, manifest
-from tests.kube.refusals_of_verifiers import IMMUTABLE, REFUSED
+from tests.kube.manifests import GONE, TWINS, changed, documents, manifest
+from tests.kube.refusals_of_validation import REFUSED
+from tests.kube.refusals_of_verifiers import IMMUTABLE
 
 pytestmark = pytest.mark.kube
 
@@ -35,6 +36,8 @@ MUTABLE: dict[str, tuple[str, str, object]] = {
     "a hold": ("token", "hold", {"until": "2026-12-01T00:00:00Z", "reason": "audit"}),
     "a template": ("token", "target/template", {"data": {"a": "${token}"}}),
     "a verifier more": ("overlap", "verifier", {"secretName": "a", "format": "SHA256"}),
+    "a probe more": ("password", "validation", {"http": {"url": "https://a.b.svc/", "bearer": {}}}),
+    "no probe": ("probe", "validation", GONE),
     "a scope more": ("verifier", "verifier/scopes/2", "write"),
 }
 

@@ -120,6 +120,7 @@ class Replica:
             workloads=self._stepped(sim.Workloads(world)),
             pods=self._stepped(sim.Pods(world)),
             announcer=sim.Announcer(world),
+            prober=self._stepped(sim.Prober(world)),
         )
         around = Surroundings(
             sim.NoClaims(world), sim.NoPacing(), sim.Asked(world), sim.Credentials(world), sim.Heard(world)

@@ -42,6 +42,8 @@ CHOSEN: dict[str, list[Any]] = {
     "caLifetime": ["1440h", "8760h"],
     "ipAddresses": [["10.0.0.1"], ["::1"]],
     "algorithm": ["ES256", "EdDSA"],
+    # An address that nobody allowed: nothing is sent from a test.
+    "validation": [{}, {"failureThreshold": 1}, {"http": {"url": "https://10.0.0.1/", "bearer": {}}}],
     "classes": [["Upper", "Lower", "Digit"], ["Lower", "Symbol"]],
 }
 
@@ -49,8 +51,8 @@ CHOSEN: dict[str, list[Any]] = {
 def fields(path: str = "") -> list[str]:
     """Return the paths of all fields of the spec that hold no others, or lists: what a person edits."""
     node = _spec(path)
-    # What verifiers read is set as a whole: no part of it could be admitted alone.
-    if "properties" not in node or path == "verifier":
+    # What verifiers read and what proves a version are set as a whole: no part could be admitted alone.
+    if "properties" not in node or path in {"verifier", "validation"}:
         return [path]
     return [leaf for name in node["properties"] for leaf in fields(f"{path}.{name}" if path else name)]
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from http.client import OK
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Key, PodView, WorkloadView
 from rekey.core.material import Material
+from rekey.core.probing import Reply
 from rekey.core.request import Request, RequestStatus
 from rekey.core.spec import Consumer
 from rekey.core.status import Status
 from rekey.errors import Conflict, NamespaceTerminating, NotFound, Taken
 from rekey.ports.cluster import News
+from rekey.ports.prober import Question
 from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+from rekey.providers.http.allowed import Allowed
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -328,3 +334,25 @@ class Pods:
 
 def _merged(old: Mapping[str, str], change: Mapping[str, str | None]) -> dict[str, str]:
     return {key: value for key, value in {**old, **change}.items() if value is not None}
+
+
+@dataclass
+class Prober:
+    """The only service of the world, under any name that may be asked; it notes what it accepted."""
+
+    world: World
+
+    async def ask(self, question: Question) -> Reply:
+        """Show it the value, if its name may be asked."""
+        return self.world.call("prober.ask", lambda: self._answer(question))
+
+    def _answer(self, question: Question) -> Reply:
+        url, here = urlsplit(question.url), [ip_address("10.0.0.1")]
+        port = url.port or {"http": 80}.get(url.scheme, 443)
+        if why := Allowed().refusal(question.namespace, url.scheme, url.hostname or "", port, here):
+            return Reply(trouble=why, forbidden=True)
+        (value,) = question.header.reveal().values()
+        status = self.world.service(value)
+        if status == OK:
+            self.world.proved.add(value)
+        return Reply(status) if status is not None else Reply(trouble="no connection")

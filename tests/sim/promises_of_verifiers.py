@@ -78,7 +78,7 @@ class Verifying:
             shown = self.world.history.get(bundle, [])
             if shown and shown[-1].number is not None:
                 assert shown[-1].number in known, f"V1: version {shown[-1].number} is current, known are {set(known)}"
-            for pod in () if self._hurried() else self.world.pods():
+            for pod in () if self.hurried() else self.world.pods():
                 if bundle in (pod.bundle, *pod.others):
                     timing = self.world.timing
                     for number in held(pod, shown, now, timing.cache_lag, timing.propagation):
@@ -88,11 +88,11 @@ class Verifying:
     def _known_to_all(self, credential: Credential) -> frozenset[int]:
         """Return the versions that everybody knows who reloads, and those that were there before the verifier."""
         now = self.world.time
-        late = timedelta(0) if self._hurried() else credential.spec.overlap.propagation
+        late = timedelta(0) if self.hurried() else credential.spec.overlap.propagation
         older = {version.number for version in credential.status.versions if version.published_time is None}
         return self._always(credential, now - late, now) | (older & self._always(credential, now, now))
 
-    def _hurried(self) -> bool:
+    def hurried(self) -> bool:
         """S1: who wants a leaked version to go at once does not wait for verifiers."""
         wishes = [item.spec for item in self.world.asked if item.spec.reason is RequestReason.COMPROMISE]
         return any(wish.revoke is RevokeWhen.IMMEDIATELY for wish in wishes)

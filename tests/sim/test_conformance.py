@@ -1,14 +1,18 @@
 """The ports of the simulated world keep what `rekey.ports` promises."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from tests.sim.conformance import CredentialsConformance, SecretsConformance
+from tests.sim.conformance_of_probers import VALUE, Desk, ProberConformance, Visit
 from tests.sim.conformance_of_requests import RequestsConformance
 from tests.sim.conformance_of_workloads import PodsConformance, WorkloadsConformance
+from tests.sim.promises import Promises
 from tests.sim.stage import Play, Scene
-from tests.sim.world_stage import WorldStage
+from tests.sim.world import World
+from tests.sim.world_stage import Unwatched, WorldStage
 
 
 @pytest.fixture
@@ -39,3 +43,34 @@ class TestPods(PodsConformance):
 
 class TestRequests(RequestsConformance):
     """RotationRequests of the world."""
+
+
+class WorldDesk(Desk):
+    """The service of the world."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.world.promises = cast("Promises", Unwatched())
+        self.prober = self.world.engine.ports.prober
+        self.url = "http://till.orders.svc/whoami"
+        self.seen: list[bytes] = []
+
+    def answers(self, status: int | None) -> None:
+        def answer(value: bytes) -> int | None:
+            self.seen.append(value)
+            return 401 if status is not None and value != VALUE else status
+
+        self.world.service = answer
+
+    def shown(self) -> list[bytes]:
+        return self.seen
+
+
+@pytest.fixture
+def visit() -> Visit:
+    """Play a scene at the desk of a fresh world."""
+    return lambda scene: asyncio.run(scene(WorldDesk()))
+
+
+class TestProber(ProberConformance):
+    """The service of the world."""

@@ -34,6 +34,7 @@ from tests.sim.ports import (
     NoClaims,
     NoPacing,
     Pods,
+    Prober,
     Requests,
     Secrets,
     Workloads,
@@ -42,6 +43,8 @@ from tests.sim.promises import Promises
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 T = TypeVar("T")
+Service = Callable[[bytes], int | None]
+"""Answers who shows it a header's value with a status, or not at all."""
 CALL = timedelta(milliseconds=40)
 LOOP = asyncio.new_event_loop()
 atexit.register(LOOP.close)
@@ -94,6 +97,8 @@ class World:
         self.skew = timedelta(0)
         self.webhook: Callable[[Material], Material] = lambda material: material
         self.promises = Promises(self)
+        self.service: Service = lambda _: 200
+        self.proved: set[bytes] = set()
         self.requests: dict[str, Request] = {}
         self.asked: list[Request] = []
         self.engine = self._engine()
@@ -102,7 +107,7 @@ class World:
     def _engine(self) -> Engine:
         ports = Ports(
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
-            pods=Pods(self), announcer=Announcer(self),
+            pods=Pods(self), announcer=Announcer(self), prober=Prober(self),
         )  # fmt: skip
         around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)
@@ -221,8 +226,19 @@ class World:
         self.promises.note(bundle, view)
         number = content.shown_versions(view.material)[0] if view is not None else None
         past = self.history.setdefault(bundle, [])
+        if number is not None and number > max((item.number or 0 for item in past), default=0):
+            self._is_proved(bundle, number)
         if not past or past[-1].number != number:
             past.append(Shown(self.time, number))
+
+    def _is_proved(self, bundle: str, number: int) -> None:
+        """P1: a version that is shown for the first time was accepted by the service, unless a leak is urgent."""
+        found = self.credentials.get(bundle)
+        validation = found.spec.validation if found is not None else None
+        if validation is None or validation.http is None or self.promises.verifying.hurried():
+            return
+        value = self.secrets[f"{bundle}-v{number}"].material.reveal()["token"]
+        assert any(shown.endswith(value) for shown in self.proved), f"P1: version {number} is shown unproved"
 
     def pass_time(self, until: datetime) -> None:
         """Let pods start, roll and end until then, second by second."""

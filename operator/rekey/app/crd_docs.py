@@ -97,7 +97,7 @@ def _default(node: Schema) -> str:
 def _plain(value: Any) -> str:  # noqa: ANN401  # a default is whatever the field holds
     if isinstance(value, bool):
         return str(value).lower()
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _meaning(node: Schema) -> str:

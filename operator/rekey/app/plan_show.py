@@ -28,6 +28,8 @@ from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
 from rekey.kube.rights import is_served
 from rekey.ports.cluster import Clock, Credentials
+from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.prober import HttpProber
 
 _PIPED = 400
 """Columns where nobody says how many there are: no line is broken."""
@@ -93,7 +95,13 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
     """
     key = Key(namespace or access.namespace, name)
     async with connected(
-        access, clock, Parser(), instance="plan", observe=lambda _verb, _resource, _code: None, dropped=lambda _: None
+        access,
+        clock,
+        Parser(),
+        instance="plan",
+        observe=lambda _verb, _resource, _code: None,
+        dropped=lambda _: None,
+        prober=HttpProber(Allowed()),
     ) as (client, ports):
         credential = await ports.credentials.read(key)
         if credential is None and not await is_served(client):

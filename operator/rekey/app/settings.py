@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from rekey.app.variables import validated
 from rekey.core.shape import Duration
+from rekey.providers.http.allowed import Allowed
 
 PREFIX: Final = "REKEY_"
 PUBLISH_PREFIX: Final = "REKEY_PUBLISH_"
@@ -55,6 +56,14 @@ def _are_namespaces(names: tuple[str, ...]) -> tuple[str, ...]:
 Namespaces = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_are_namespaces)]
 
 
+def _can_be_asked(entries: tuple[str, ...]) -> tuple[str, ...]:
+    Allowed(entries)
+    return entries
+
+
+Asked = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_can_be_asked)]
+
+
 class Settings(BaseModel):
     """All settings."""
 
@@ -84,6 +93,11 @@ class Settings(BaseModel):
     )
     resync_interval: Duration = Field(
         default=timedelta(minutes=10), description="How often the list of credentials is compared with what was heard."
+    )
+    probe_allowed: Asked = Field(
+        default=(),
+        description="What `spec.validation.http` may ask besides the Services of a credential's own namespace: hosts, "
+        "`*.svc`, `host:port` and networks, separated by commas; with `http://` in front also without TLS.",
     )
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any.")
     metrics_per_credential: int = Field(

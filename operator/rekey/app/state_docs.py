@@ -18,13 +18,13 @@ Drawn from the table in `core/edges.py`; nothing else changes a version's state.
 | state | what it means |
 | --- | --- |
 | Reserved | the number is taken, nothing exists yet (not used by generated credentials) |
-| Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has seen it |
-| Published | the verifier's Secret has it; nobody uses it before verifiers know it (only with `spec.verifier`) |
+| Issued | the value exists in its own immutable Secret `<target>-v<N>`; nobody has it yet, but a service may know it |
+| Published | the verifier's Secret has it; nobody uses it before they know it (only with `spec.verifier`) |
 | Active | the bundle shows it under its plain keys |
 | Retiring | no longer current, still accepted: consumers are moving, or the overlap runs |
 | Revoking | committed to revocation: there is no way back |
 | Revoked | gone |
-| Discarded | gone without having served: its rollout failed, or its spec was outdated |
+| Discarded | gone without having served: its rollout failed, it was refused, or its spec was outdated |
 """
 
 _EVENTS = """# Events and reasons
@@ -44,6 +44,8 @@ The usual sequences:
 - failed rollout with `onFailure: Rollback`: `Activated`, `ConsumerRestarted`, `RolloutFailed`, `RolledBack`,
   `ConsumerRestarted` (back), `Discarded`
 - with `spec.verifier`: `Published` first, and `ConsumerRestarted` for each verifier before `Activated`
+- with `spec.validation.http`: a version that is refused ends with `ValidationRefused`, `Discarded`; a service that is
+  away is said by `Stalled`, once for each reason
 - a request: `RequestAccepted` before these, or `RequestRefused` alone; a compromise with `revoke: Immediately`:
   `RequestAccepted`, `RevocationForced`, `Activated`, `Revoked`, `ConsumerRestarted`
 - failed rollout with `onFailure: Hold`: `Activated`, `ConsumerRestarted`, `RolloutFailed`

@@ -46,6 +46,8 @@ from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
 from rekey.providers.generated import Generated
+from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.prober import HttpProber
 
 Background = Callable[[], Coroutine[None, None, None]]
 """What goes on for ever besides the work."""
@@ -86,6 +88,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             instance=socket.gethostname(),
             observe=contact.beside(metrics.requested),
             dropped=metrics.event_dropped,
+            prober=HttpProber(Allowed(settings.probe_allowed), lead),
             lead=lead,
         ) as (client, bare):
             client.dated = clock.hear

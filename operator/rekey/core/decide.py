@@ -57,9 +57,7 @@ def begin(facts: Facts) -> Decision | None:
         case None:
             return Look(frozenset({What.BUNDLE}))
         case BundleState.MISSING:
-            cause = Cause.VALUE_LOST if facts.status.versions else Cause.FIRST_ISSUE
-            effect = Issue(ledger.next_number(facts.status), cause, start.answered_by_issue(facts))
-            return Act(effect, "there is no version yet")
+            return start.first(facts)
         case BundleState.UNOWNED if facts.spec.target.adopt is Adoption.UNOWNED:
             return Act(Adopt(), "the Secret exists, nobody owns it, and target.adopt is Unowned")
         case BundleState.UNOWNED | BundleState.FOREIGN:

@@ -8,8 +8,10 @@ from datetime import datetime
 
 from rekey.core.answer import Answer, AnswerState
 from rekey.core.spec_request import RequestReason, RevokeWhen
+from rekey.core.status import Cause, Rotation, Step
 
 _LONGEST = 250
+_ON_DEMAND = (Cause.TRIGGER, Cause.MANUAL, Cause.COMPROMISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,16 @@ class Demand:
         )
 
 
-def credit(asked: Iterable[Demand]) -> str | None:
-    """Return who asked, for the rotation that follows; None if nobody did."""
+def attempts(last: Rotation | None, cause: Cause, *, again: bool) -> int:
+    """Return how many times in a row this is tried; what a person asks for, or has mended, is tried anew."""
+    failed = last is not None and last.step is Step.ROLLED_BACK and last.refused is None
+    same = last is not None and last.cause is cause and cause not in _ON_DEMAND
+    return last.attempts + 1 if last is not None and (again or (failed and same)) else 1
+
+
+def credit(asked: Iterable[Demand], before: Rotation | None = None) -> str | None:
+    """Return who asked, for the rotation that follows; `before` is the one that it repeats; None if nobody did."""
     first, *more = tuple(asked) or (None,)
     if first is None:
-        return None
+        return before.requested_by if before is not None else None
     return f"{first}"[: _LONGEST - 16] + (f" and {len(more)} more" if more else "")

@@ -28,11 +28,15 @@ class Finalize:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Make a version and store it in its own immutable Secret; creating that Secret is the intent."""
+    """Make a version and store it in its own immutable Secret; creating that Secret is the intent.
+
+    `again`: for the same rotation, after the version before was refused.
+    """
 
     number: int
     cause: Cause
     asked: tuple[Demand, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,13 @@ class Publish:
 @dataclass(frozen=True, slots=True)
 class Tell:
     """Write the verifier's Secret as the ledger says: another state, another spec, drift repair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Use a version that nobody uses yet, once: does the service accept it?"""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +90,15 @@ class StartOverlap:
 
 @dataclass(frozen=True, slots=True)
 class Condemn:
-    """Note that a version is taken back, as its rollout failed or on request: the intent, and when another follows."""
+    """Note that a version is taken back, as its rollout failed or on request: the intent, and when another follows.
+
+    `refused`: the service did not accept it; the digest of how it was asked.
+    """
 
     number: int
     next_attempt: datetime
     asked: tuple[Demand, ...] = ()
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +172,7 @@ Effect = (
     | Adopt
     | Publish
     | Tell
+    | Prove
     | Activate
     | Restart
     | StartOverlap

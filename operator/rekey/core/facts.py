@@ -134,7 +134,8 @@ class Timing:
 
     `cache_lag`: age of what a starting container may read (kubelet's Secret cache). `propagation`: time until a plain
     volume shows the new value everywhere. `grace`: how long a deletion is tried. `spread`: over how long rotations that
-    fell due while the operator was down are spread.
+    fell due while the operator was down are spread. `slowest_probe`: the longest pause between two tries to prove a
+    version. `remake`: how soon another is made after one was refused; it doubles.
     """
 
     cache_lag: timedelta = timedelta(seconds=5)
@@ -143,6 +144,8 @@ class Timing:
     slowest_poll: timedelta = timedelta(seconds=15)
     grace: timedelta = timedelta(minutes=5)
     retry: timedelta = timedelta(hours=1)
+    slowest_probe: timedelta = timedelta(minutes=5)
+    remake: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,15 @@ from rekey.core.record import ceil, floor
 from rekey.core.status import Cause, ConsumerStatus, Rotation, Status, Step, Version
 
 _OBSERVED = "observedTrigger"
-_ON_DEMAND = (Cause.TRIGGER, Cause.MANUAL, Cause.COMPROMISE)
 
 
 def _put(status: Status, *changed: Version, **fields: object) -> Status:
     merged = {version.number: version for version in status.versions} | {version.number: version for version in changed}
     return status.model_copy(update={"versions": tuple(merged[number] for number in sorted(merged)), **fields})
+
+
+def _as_written(status: Status, out: Outcome) -> dict[str, object]:
+    return {"bundle": out.bundle or status.bundle, "verifier": out.verifier or status.verifier}
 
 
 def _at(status: Status, step: Step, **fields: object) -> Rotation | None:
@@ -37,22 +40,20 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
         expiration_time=out.expires,
         proof=out.proof,
     )
-    last = status.rotation
-    same = last is not None and last.cause is effect.cause and effect.cause not in _ON_DEMAND
-    again = same and last is not None and last.step is Step.ROLLED_BACK
     asked = [item for item in effect.asked if item.uid in out.asked]
     seen = {} if status.observed_trigger is None else {_OBSERVED: status.observed_trigger}
     rotation = Rotation(
         id=out.rotation_id,
         number=version.number,
         cause=effect.cause,
-        requested_by=demand.credit(asked),
+        requested_by=demand.credit(asked, status.rotation if effect.again else None),
         step=Step.ISSUING,
         started_time=out.before,
-        attempts=last.attempts + 1 if again and last else 1,
+        attempts=demand.attempts(status.rotation, effect.cause, again=effect.again),
         spec={**(out.pinned or {}), **seen},
     )
-    answers = replying.begun(status, asked, out.after, status.current_version, version.number)
+    carried = replying.passed_on(status, version.number)
+    answers = replying.begun(carried, asked, out.after, status.current_version, version.number)
     return _put(status, version, rotation=rotation, observed_trigger=out.trigger, requests=answers)
 
 
@@ -134,7 +135,7 @@ def condemned(status: Status, effect: effects.Condemn, out: Outcome) -> Status:
         )
         target = before.number if before is not None else None
         answers = replying.begun(status, effect.asked, out.after, version.number, target)
-    step = {"step": Step.ROLLING_BACK, "next_attempt_time": ceil(effect.next_attempt)}
+    step = {"step": Step.ROLLING_BACK, "next_attempt_time": ceil(effect.next_attempt), "refused": effect.refused}
     return _put(status, version, rotation=rotation and rotation.model_copy(update=step), requests=answers)
 
 
@@ -156,7 +157,7 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
     gone = go(ledger.find(status, number), verb, proof=proof.remains(ledger.find(status, number).proof))
-    status = _put(status, gone, bundle=out.bundle or status.bundle, verifier=out.verifier or status.verifier)
+    status = _put(status, gone, **_as_written(status, out))
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
     dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
@@ -167,13 +168,12 @@ def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
 def unused(status: Status, effect: effects.Discard, out: Outcome) -> Status:
     """A version that nobody used is gone; whoever asked for it had no answer yet, so the trigger counts again.
 
-    But if verifiers failed with it: the same again at once would fail again.
+    But if verifiers failed with it, or a service refused it: the same again at once would fail again.
     """
-    if ledger.find(status, effect.number).rolled_back:
-        return ended(status, effect.number, Verb.DISCARD, out)
-    pinned = (status.rotation.spec if status.rotation else None) or {}
-    requests = replying.without(status, effect.number)
-    status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
+    if not ledger.find(status, effect.number).rolled_back:
+        pinned = (status.rotation.spec if status.rotation else None) or {}
+        requests = replying.without(status, effect.number)
+        status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
     return ended(status, effect.number, Verb.DISCARD, out)
 
 
@@ -221,8 +221,10 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return adopted(status, out)
         case effects.Publish():
             return published(status, effect, out)
-        case effects.Tell():
-            return _put(status, *out.versions, verifier=out.verifier)
+        case effects.Tell() | effects.Restore():
+            return _put(status, *out.versions, **_as_written(status, out))
+        case effects.Prove():
+            return _put(status, *out.versions, rotation=_at(status, Step.VALIDATING))
         case effects.Activate():
             return activated(status, effect, out)
         case effects.StartOverlap():
@@ -240,8 +242,6 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
             return unused(status, effect, out)
         case effects.Restart():
             return restarted(status, effect, out)
-        case effects.Restore():
-            return _put(status, *out.versions, bundle=out.bundle)
         case effects.Reply():
             return replying.replied(status, effect)
         case effects.Conclude():

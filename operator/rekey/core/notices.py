@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rekey.core import health, ledger, report, rollout
+from rekey.core import health, ledger, probing, report, rollout
 from rekey.core.answer import AnswerState
 from rekey.core.effects import Restart
 from rekey.core.reasons import Notice, Reason
@@ -82,7 +82,11 @@ def _version(before: Version | None, after: Version, status: Status) -> Iterator
         end = f" until {status.overlap_end_time:%F %T}Z at least" if status.overlap_end_time else ""
         text = f"version {status.current_version} is active; version {number} is accepted{end}"
         yield Notice.OVERLAP_STARTED, number, text
-    if after.rolled_back and not (before is not None and before.rolled_back):
+    taken_back = after.rolled_back and not (before is not None and before.rolled_back)
+    if taken_back and after.probe is not None and probing.is_refused(status.rotation):
+        note = f"version {number} is discarded, nobody used it: {after.probe.message}"
+        yield Notice.VALIDATION_REFUSED, number, note
+    elif taken_back:
         failed = [item for item in status.consumers if False in {item.moved, item.healthy}]
         late = [f"{item.kind}/{item.name}: {item.message}" for item in failed]
         yield Notice.ROLLOUT_FAILED, number, f"version {number} is taken back: {'; '.join(late)}"

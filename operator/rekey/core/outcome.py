@@ -17,9 +17,9 @@ class Outcome:
     `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped);
     `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
     `expires`: when it ends by itself; `digest`: of the `generate` part it was made by; `bundle`: the bundle as written;
-    `versions`: what an adoption or a repair found; `replaced`: what a template said before a restart; `asked`: uids of
-    the requests that an issued version was made for; `proof`: what verifiers need of it; `verifier`: their Secret as
-    written.
+    `versions`: what an adoption, a repair or a try found; `replaced`: what a template said before a restart; `asked`:
+    uids of the requests that an issued version was made for; `proof`: what verifiers need of it; `verifier`: their
+    Secret as written.
     """
 
     before: datetime

@@ -2,13 +2,14 @@
 
 1. Nobody is given a version that a verifier might refuse: those that are restarted must all have started since it was
    published, the others have `overlap.propagation` to read it.
+   Then the version is proved (`proving`), if a service is named that can do so; one without verifiers is as well.
 2. While verifiers are moved nothing but that changes: the version before is accepted all the time.
 3. A version that verifiers fail with is taken back like any other; nobody used it.
 """
 
 from __future__ import annotations
 
-from rekey.core import ledger, moving, replying, retire, rollout, start, verifying
+from rekey.core import ledger, moving, probing, proving, replying, retire, rollout, start, verifying
 from rekey.core.effects import Act, Activate, Decision, Discard, Hold, Look, Publish, Tell, What
 from rekey.core.facts import BundleState, Facts
 from rekey.core.reasons import Reason
@@ -35,7 +36,7 @@ def carry_on(facts: Facts) -> Decision | None:
         return Act(Discard(number), f"version {number} was deleted before anybody saw it")
     if facts.spec.verifier is not None and pending.state is State.ISSUED:
         return Act(Publish(number), f"version {number} is stored and proved: verifiers come first")
-    if shown or facts.spec.verifier is None:
+    if shown or (facts.spec.verifier is None and probing.wanted(facts) is None):
         return Act(Activate(number), f"version {number} is stored and proved{', and shown already' if shown else ''}")
     return None
 
@@ -45,7 +46,8 @@ def _unwanted(facts: Facts, pending: Version) -> str:
     if pending.digest != start.wanted_digest(facts.spec):
         return f"version {pending.number} was made by an older spec"
     leak = start.unanswered(facts, RequestReason.COMPROMISE)
-    if pending.state is State.PUBLISHED and leak and ledger.active(facts.status) is not None:
+    waits = pending.state is State.PUBLISHED or probing.wanted(facts) is not None
+    if waits and leak and ledger.active(facts.status) is not None:
         return f"version {pending.number} was made before {leak[0]}, which asks for another one"
     return ""
 
@@ -68,16 +70,19 @@ def keep_up(facts: Facts) -> Decision | None:
 
 
 def introduce(facts: Facts) -> Decision | None:
-    """Verifiers are moved to a published version; when all know it, it becomes current."""
-    pending = ledger.first(facts.status, State.PUBLISHED)
+    """Verifiers are moved to a published version; when all know it and it is proved, it becomes current."""
+    pending = ledger.pending(facts.status)
     if pending is None or pending.rolled_back:
         return None
     at_once = replying.compromised_by(facts.status, pending.number) is RevokeWhen.IMMEDIATELY
-    if facts.spec.verifier is not None and not at_once and (wait := _move(facts, pending)):
+    told = pending.state is State.PUBLISHED
+    if told and facts.spec.verifier is not None and not at_once and (wait := _move(facts, pending)):
         return wait
-    if facts.verifier is None:
+    if not at_once and (wait := proving.prove(facts, pending)):
+        return wait
+    if told and facts.verifier is None:
         return Look(frozenset({What.VERIFIER}))
-    return Act(Activate(pending.number), f"every verifier knows version {pending.number}")
+    return Act(Activate(pending.number), f"version {pending.number} is proved, and known to every verifier")
 
 
 def _move(facts: Facts, pending: Version) -> Decision | None:
@@ -124,9 +129,11 @@ def _failed(facts: Facts, pending: Version, late: rollout.Progress) -> Decision:
 
 def take_back(facts: Facts) -> Decision | None:
     """Verifiers that had moved to a version that is not to be used are moved back, then it is discarded."""
-    failed = ledger.first(facts.status, State.PUBLISHED)
+    failed = ledger.pending(facts.status)
     if failed is None or not failed.rolled_back:
         return None
+    if failed.state is State.ISSUED:
+        return Act(Discard(failed.number), f"version {failed.number} was refused, and nobody knew it")
     if facts.pods is None or facts.workloads is None:
         return Look(retire.USERS)
     progress = tuple(item for item in rollout.assess(facts) if item.verifies)

@@ -17,6 +17,10 @@ class Reason(StrEnum):
     ISSUING = "Issuing"
     PUBLISHING = "Publishing"
     AWAITING_VERIFIERS = "AwaitingVerifiers"
+    VALIDATING = "Validating"
+    VALIDATION_REFUSED = "ValidationRefused"
+    VALIDATION_UNREACHABLE = "ValidationUnreachable"
+    VALIDATION_FORBIDDEN = "ValidationForbidden"
     ROLLING_OUT = "RollingOut"
     AWAITING_ROLLOUT = "AwaitingRollout"
     AWAITING_WINDOW = "AwaitingWindow"
@@ -103,6 +107,7 @@ class Notice(StrEnum):
     OVERLAP_EXPIRED = "OverlapExpired"
     REVOKED = "Revoked"
     DISCARDED = "Discarded"
+    VALIDATION_REFUSED = "ValidationRefused"
     ROLLOUT_FAILED = "RolloutFailed"
     ROLLED_BACK = "RolledBack"
     REVOCATION_BLOCKED = "RevocationBlocked"
@@ -151,6 +156,9 @@ NOTICES: Final[dict[Notice, Kind]] = {
     Notice.OVERLAP_EXPIRED: _normal("Overlap", "The overlap is over and nobody can hold the old version any more."),
     Notice.REVOKED: _normal("Revoke", "The old version is gone."),
     Notice.DISCARDED: _normal("Discard", "A version that failed, or was never used, is gone."),
+    Notice.VALIDATION_REFUSED: _warning(
+        "Validate", "The service of `spec.validation` did not accept a new version, which nobody used; it is discarded."
+    ),
     Notice.ROLLOUT_FAILED: _warning(
         "Restart", "A consumer did not become ready within `rollout.progressDeadline`, or did not stay so."
     ),

@@ -35,6 +35,20 @@ def begun(
     return merged(status, (item.answer(AnswerState.RUNNING, text, now, before=before, after=after) for item in fresh))
 
 
+def passed_on(status: Status, successor: int) -> Status:
+    """Return the status in which what rested on a version that was refused rests on the next one."""
+    if status.rotation is None or status.rotation.refused is None:
+        return status
+    number = status.rotation.number
+    found = (
+        item.model_copy(update={"to_version": successor})
+        if (item.to_version, item.state) == (number, AnswerState.RUNNING) and item.reason in _MAKES
+        else item
+        for item in status.requests
+    )
+    return status.model_copy(update={"requests": tuple(found)})
+
+
 def without(status: Status, number: int) -> tuple[Answer, ...]:
     """Return the answers without those that rest on a version that nobody saw: their requests count again."""
     return tuple(item for item in status.requests if item.to_version != number or item.reason not in _MAKES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rekey.core import ledger
+from rekey.core import ledger, probing
 from rekey.core.answer import Answer, AnswerState
 from rekey.core.facts import Facts
 from rekey.core.spec_request import RequestReason
@@ -29,6 +29,8 @@ def _find(facts: Facts, number: int | None) -> Version | None:
 def _made(answer: Answer, facts: Facts) -> _Ending:
     number = answer.to_version
     version = _find(facts, number)
+    if version is not None and version.rolled_back and _follows_another(facts, version):
+        return None
     if version is not None and version.rolled_back:
         return AnswerState.FAILED, f"version {number} was taken back; version {facts.status.current_version} is current"
     if version is not None and version.state in {State.ISSUED, State.PUBLISHED}:
@@ -44,6 +46,14 @@ def _made(answer: Answer, facts: Facts) -> _Ending:
     if any(item.number < (number or 0) for item in older):
         return None
     return AnswerState.SUCCEEDED, f"version {number} was made and every older version is revoked"
+
+
+def _follows_another(facts: Facts, refused: Version) -> bool:
+    """Say whether another version is made for the same rotation, in the place of one that was refused."""
+    rotation = facts.status.rotation
+    if rotation is None or rotation.number != refused.number:
+        return False
+    return probing.is_refused(rotation) and rotation.attempts < probing.MAX_REFUSED
 
 
 def _is_moving(facts: Facts, version: Version) -> bool:

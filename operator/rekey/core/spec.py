@@ -26,7 +26,7 @@ from rekey.core.spec_health import ConsumerHealth, Health
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
-from rekey.core.spec_validation import Validation
+from rekey.core.spec_validation import HttpProbe, Validation
 from rekey.core.spec_verifier import Format, Verifier
 
 
@@ -70,7 +70,9 @@ class RotatedCredentialSpec(Part):
         "it, and no longer accept one only when nobody holds it. It may be added later and cannot be taken away.",
     )
     validation: Validation | None = Field(
-        default=None, description="What a rotation waits for before it begins, and before it counts as finished."
+        default=None,
+        description="What a rotation waits for, what a new version must pass before it becomes current, and how long "
+        "consumers must stay healthy.",
     )
     consumers: tuple[Consumer, ...] = Field(
         default=(),
@@ -119,6 +121,7 @@ __all__ = [
     "Generate",
     "HmacKey",
     "Hold",
+    "HttpProbe",
     "LabelRequirement",
     "LabelSelector",
     "MergePolicy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from rekey.core import gate, health, ledger, retire, schedule
+from rekey.core import gate, health, ledger, probing, proving, retire, schedule
 from rekey.core.answer import MAX_ANSWERS
 from rekey.core.demand import Demand
 from rekey.core.effects import Act, Decision, Hold, Issue, Look, What
@@ -18,6 +18,7 @@ from rekey.core.spec_request import RequestReason
 from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
 
 RESERVED = 8
+_OF_A_PERSON = frozenset({Cause.TRIGGER, Cause.MANUAL})
 _NUMBER = re.compile(r"^[1-9][0-9]{0,8}$", re.ASCII)
 
 
@@ -116,16 +117,31 @@ def rotate(facts: Facts) -> Decision | None:
     cause = cause_of(facts, active)
     if (back_off := _back_off(facts, cause)) is not None:
         return back_off
+    last, again = facts.status.rotation, False
+    if last is not None and probing.is_refused(last) and cause in {Cause.SCHEDULE, last.cause} - _OF_A_PERSON:
+        cause, again = last.cause, not proving.mended(facts)
     opens = next_start(facts, active, cause)
     if opens.at > facts.now:
         waiting = cause is not Cause.SCHEDULE
         reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
         text = f"version {active.number} is current; the next rotation begins {opens.at:%F %T}Z"
         return Hold(opens.at, reason, text)
-    return _in_the_way(facts) or health.postponed(facts, active) or begin(facts, cause)
+    return _in_the_way(facts) or health.postponed(facts, active) or begin(facts, cause, again=again)
 
 
-def begin(facts: Facts, cause: Cause) -> Decision:
+def first(facts: Facts) -> Decision:
+    """Begin where there is nothing yet, or nothing any more; after a refusal as after any, unless a person asks."""
+    asked, trigger = answered_by_issue(facts), facts.spec.rotation.trigger
+    told = bool(asked) or trigger not in {None, facts.status.observed_trigger}
+    if not told and (wait := proving.back_off(facts)) is not None:
+        return wait
+    served = facts.status.bundle is not None or any(item.activated_time for item in facts.status.versions)
+    cause = Cause.VALUE_LOST if served else Cause.FIRST_ISSUE
+    again = not told and probing.is_refused(facts.status.rotation) and not proving.mended(facts)
+    return Act(Issue(ledger.next_number(facts.status), cause, asked, again=again), "there is no version yet")
+
+
+def begin(facts: Facts, cause: Cause, *, again: bool = False) -> Decision:
     """Begin with a number above all that the consumers' templates name.
 
     A template may name a number of an earlier life of this credential: writing the same again would roll nothing.
@@ -136,7 +152,8 @@ def begin(facts: Facts, cause: Cause) -> Decision:
             return Look(frozenset({What.WORKLOADS}))
         named = [int(view.annotation) for view in facts.workloads if view.annotation and _NUMBER.match(view.annotation)]
         number = max([number, *(name + 1 for name in named)])
-    return Act(Issue(number, cause, answered_by_issue(facts)), f"{cause} after version {facts.status.current_version}")
+    effect = Issue(number, cause, answered_by_issue(facts), again=again)
+    return Act(effect, f"{cause} after version {facts.status.current_version}")
 
 
 def _back_off(facts: Facts, cause: Cause) -> Hold | None:
@@ -144,7 +161,11 @@ def _back_off(facts: Facts, cause: Cause) -> Hold | None:
     last = facts.status.rotation
     if last is None or last.step is not Step.ROLLED_BACK or last.next_attempt_time is None:
         return None
-    if cause in {Cause.TRIGGER, Cause.MANUAL} or facts.now >= last.next_attempt_time:
+    if cause in _OF_A_PERSON:
+        return None
+    if probing.is_refused(last):
+        return proving.back_off(facts)
+    if facts.now >= last.next_attempt_time:
         return None
     when = f"{last.next_attempt_time:%F %T}Z"
     if last.cause is Cause.ROLLBACK:

@@ -38,11 +38,21 @@ class Step(StrEnum):
 
     ISSUING = "Issuing"
     PUBLISHING = "Publishing"
+    VALIDATING = "Validating"
     ROLLING_OUT = "RollingOut"
     OVERLAP = "Overlap"
     REVOKING = "Revoking"
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
+
+
+class Finding(StrEnum):
+    """What one use of a new version showed."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+    UNREACHABLE = "Unreachable"
+    FORBIDDEN = "Forbidden"
 
 
 class Cause(StrEnum):
@@ -57,6 +67,19 @@ class Cause(StrEnum):
     MANUAL = "Manual"
     COMPROMISE = "Compromise"
     ROLLBACK = "Rollback"
+
+
+class Probe(Record):
+    """What came of using a version before anybody else did (`spec.validation.http`)."""
+
+    by: str = Field(max_length=64, description="Digest of the `spec.validation.http` that this speaks of.")
+    time: Time = Field(description="When it was tried last.")
+    finding: Finding = Field(description="What the last try showed.")
+    refused: int = Field(default=0, ge=0, le=1_000_000, description="How often it was refused.")
+    unreachable: int = Field(
+        default=0, ge=0, le=1_000_000, description="How many tries in a row showed nothing about it."
+    )
+    message: str = Field(default="", max_length=512, description="The last try in words.")
 
 
 class Version(Record):
@@ -100,8 +123,10 @@ class Version(Record):
         description="What verifiers need of it, as JSON, in the form of `spec.verifier.format`: a hash or a public "
         "key. Absent without a verifier and for `HMAC`; of a version that has ended only the `kid` is left.",
     )
+    probe: Probe | None = Field(default=None, description="How it was proved, if `spec.validation.http` asks for it.")
     rolled_back: bool | None = Field(
-        default=None, description="True for a version whose rollout failed: it ends as `Discarded`."
+        default=None,
+        description="True for a version whose rollout failed, or that was refused: it ends as `Discarded`.",
     )
     forced: bool | None = Field(
         default=None,
@@ -124,6 +149,11 @@ class Rotation(Record):
     started_time: Time = Field(description="When it was started.")
     attempts: int = Field(default=1, ge=0, le=1000, description="How many times in a row this has been tried.")
     next_attempt_time: Time | None = Field(default=None, description="After a failure: when it is tried again.")
+    refused: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Digest of the `spec.validation.http` by which its version was refused.",
+    )
     spec: dict[str, Any] | None = Field(
         default=None,
         description="The parts of the spec that were pinned when the rotation started (`generate`, `target`).",

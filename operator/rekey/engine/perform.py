@@ -9,7 +9,7 @@ from rekey.core import effects
 from rekey.core.facts import Credential, Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
-from rekey.engine import adopting, issuing, leaving, publishing, repairing, showing
+from rekey.engine import adopting, issuing, leaving, proving, publishing, repairing, showing
 from rekey.engine.aggregating import Aggregates
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
@@ -48,13 +48,13 @@ class Bench:
             case effects.Finalize():
                 return Done(Outcome(now, now), await self.ports.credentials.finalize(facts.credential, present=True))
             case effects.Issue():
-                outcome, material = await issuing.issue(self.ports, self.issuer, facts, effect)
-                self.made[outcome.number] = material
-                return Done(outcome)
+                return Done(await self._issue(facts, effect))
             case effects.Adopt():
                 return Done(await adopting.adopt(self.ports, facts))
             case effects.Publish() | effects.Tell():
                 return Done(await publishing.tell(self.ports, self.shared, facts, effect))
+            case effects.Prove():
+                return Done(await proving.prove(self.ports, facts, effect, self.made.get(effect.number)))
             case effects.Activate():
                 return Done(await showing.activate(self.ports, facts, effect, self.made.pop(effect.number, None)))
             case effects.Reinstate():
@@ -76,6 +76,11 @@ class Bench:
                 return Done(Outcome(now, now), left, gone=True)
             case _:
                 assert_never(effect)
+
+    async def _issue(self, facts: Facts, effect: effects.Issue) -> Outcome:
+        outcome, material = await issuing.issue(self.ports, self.issuer, facts, effect)
+        self.made[outcome.number] = material
+        return outcome
 
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from rekey.core import expiry, health, ledger, report, rollout, staging
 from rekey.core.decide import decide
-from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Restart
+from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Prove, Restart
 from rekey.core.facts import Credential, Facts, Fence, Key, Timing
 from rekey.core.machine import advance
 from rekey.core.reasons import Reason
@@ -158,10 +158,11 @@ class Pass:
         """Say whether what is not saved yet is saved before the effect.
 
         A version that was revoked in this pass is, before another is made: a crash would find a bundle that shows the
-        new one and a ledger that wants the old one withdrawn from it.
+        new one and a ledger that wants the old one withdrawn from it. A version that was made in this pass is, before
+        it is used to prove it.
         """
-        revoked = self.facts.status.versions != self.saved.versions
-        return isinstance(act.effect, INTENT_FIRST) or (isinstance(act.effect, Issue) and revoked)
+        unsaved = self.facts.status.versions != self.saved.versions
+        return isinstance(act.effect, INTENT_FIRST) or (isinstance(act.effect, Issue | Prove) and unsaved)
 
     async def _rest(self, hold: Hold) -> Result:
         if self.facts.credential.deleting is None:
@@ -196,6 +197,7 @@ def _step(status: Status) -> Reason:
 _REASONS = {
     "Issuing": Reason.ISSUING,
     "Publishing": Reason.PUBLISHING,
+    "Validating": Reason.VALIDATING,
     "RollingOut": Reason.ROLLING_OUT,
     "Overlap": Reason.OVERLAP_OPEN,
     "Revoking": Reason.REVOKING,

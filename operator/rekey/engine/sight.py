@@ -12,6 +12,7 @@ from rekey.core.effects import (
     Discard,
     Effect,
     Issue,
+    Prove,
     Publish,
     Reinstate,
     Restart,
@@ -51,6 +52,9 @@ def forget(facts: Facts, effect: Effect) -> Facts:
     match effect:
         case Publish():
             return replace(facts, verifier=BundleState.INTACT, workloads=None, pods=None)
+        case Prove():
+            # It may have taken long: whatever was looked at before is looked at anew.
+            return replace(facts, bundle=None, bundle_version=None, verifier=None, workloads=None, pods=None)
         case Tell() | Discard() | Revoke():
             return replace(facts, verifier=BundleState.INTACT)
         case Restart() | Activate() | Reinstate():

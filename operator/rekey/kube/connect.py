@@ -14,6 +14,7 @@ from rekey.kube.secrets import KubeSecrets
 from rekey.kube.workloads import KubeWorkloads
 from rekey.ports.cluster import Clock, Ports
 from rekey.ports.lead import Lead
+from rekey.ports.prober import Prober
 
 
 @asynccontextmanager
@@ -25,6 +26,7 @@ async def connected(  # noqa: PLR0913  what the parts take
     instance: str,
     observe: Observe,
     dropped: Drop,
+    prober: Prober,
     lead: Lead | None = None,
 ) -> AsyncIterator[tuple[Client, Ports]]:
     """Give the client and the ports; Events that wait at the end are still sent, for a few seconds.
@@ -43,5 +45,6 @@ async def connected(  # noqa: PLR0913  what the parts take
             workloads=KubeWorkloads(client),
             pods=KubePods(client),
             announcer=announcer,
+            prober=prober,
         )
         yield client, ports

@@ -1,0 +1,43 @@
+"""A version is used once, by the operator, before anybody else is given it; it may be used twice after a crash."""
+
+from __future__ import annotations
+
+from rekey.core import ledger, probing
+from rekey.core.effects import Prove
+from rekey.core.facts import Facts
+from rekey.core.material import Material
+from rekey.core.outcome import Outcome
+from rekey.core.probing import Reply
+from rekey.core.spec import HttpProbe, Validation
+from rekey.core.status import Probe
+from rekey.engine import showing
+from rekey.errors import Conflict
+from rekey.ports.cluster import Ports
+from rekey.ports.prober import Question
+
+
+async def prove(ports: Ports, facts: Facts, effect: Prove, made: Material | None) -> Outcome:
+    """Ask the service with what is stored, and return what its answer says."""
+    version, validation, before = ledger.find(facts.status, effect.number), facts.spec.validation, ports.clock.now()
+    material = made or await showing.value(ports, facts, version)
+    if validation is None or validation.http is None or material is None:
+        raise Conflict(f"Secret {version.secret_name} vanished before it was proved")
+    finding, text = probing.judge(validation.http, await _ask(ports, facts, validation, validation.http, material))
+    now = ports.clock.now()
+    found = Probe(by=probing.digest(facts), time=now, finding=finding, message=text[:512])
+    return Outcome(before, now, versions=(probing.counted(version, found),))
+
+
+async def _ask(ports: Ports, facts: Facts, validation: Validation, http: HttpProbe, material: Material) -> Reply:
+    header, authority = probing.header(http, facts.spec.generate, material), None
+    if header is None:
+        return Reply(trouble="the value cannot stand in a header", forbidden=True)
+    namespace = facts.credential.key.namespace
+    if http.ca_secret_name is not None:
+        view = await ports.secrets.read(namespace, http.ca_secret_name)
+        names = view.material.keys() if view is not None else ()
+        if view is None or "ca.crt" not in names:
+            return Reply(trouble=f"Secret {http.ca_secret_name} has no ca.crt")
+        authority = view.material
+    seconds = validation.timeout.total_seconds()
+    return await ports.prober.ask(Question(namespace, http.url, header, seconds, authority))

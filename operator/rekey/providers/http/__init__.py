@@ -1,0 +1,1 @@
+"""Services over HTTP, asked once whether they accept a value."""

@@ -1,0 +1,140 @@
+"""A version is proved before anybody is given it: a real operator asks a real service, which refuses, or is away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.e2e import leaks
+from tests.e2e.conftest import Opening
+from tests.e2e.history import History, recording, shown
+from tests.e2e.manifests import Manifest, credential
+from tests.e2e.stage import Stage
+from tests.e2e.test_secrecy import everywhere, issued, past
+
+pytestmark = pytest.mark.kube
+
+SETTINGS = {"REKEY_PROBE_ALLOWED": "http://127.0.0.0/8", "REKEY_LOG_LEVEL": "debug"}
+RETRIED = 120.0
+"""Seconds within which another version follows a refused one: half a minute, on a busy machine."""
+
+
+class Service:
+    """A service on this host: which values it accepts, whether it answers at all, and what it was shown, by path."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.away: set[str] = set()
+        self.refused: set[str] = set()
+        self.shown: dict[str, list[str]] = {}
+
+    def answer(self, path: str, value: str) -> int | None:
+        """Answer one request; None: hang up."""
+        seen = self.shown.setdefault(path, [])
+        seen.append(value)
+        if path in self.away:
+            return None
+        if path in self.refused and len(set(seen)) == 1:
+            return 403
+        return 200
+
+
+class Server(ThreadingHTTPServer):
+    """Listens for a service."""
+
+    service: Service
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Passes a request on to the service."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        status = self.server.service.answer(self.path, self.headers.get("X-Api-Key", ""))
+        if status is not None:
+            self.send_response(status)
+            self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[Service]:
+    """Give a service that listens."""
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.service = found = Service(server.server_port)
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield found
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Give a service."""
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def asking(opening: Opening) -> Iterator[Stage]:
+    """Give a stage whose operator may ask this host."""
+    with opening(settings=SETTINGS) as stage:
+        yield stage
+
+
+def proved(service: Service, name: str) -> Manifest:
+    """Return a credential whose versions the service is shown under a path of its own."""
+    http = {"url": f"{service.url}/{name}", "header": {"name": "X-Api-Key", "prefix": "Key "}}
+    return credential(name, validation={"http": http, "timeout": "5s"})
+
+
+def current(history: History, name: str) -> list[int]:
+    """Return the versions that the bundle showed as current, in turn."""
+    found = [shown(change.body, "") for change in history.of("secrets", name) if not change.gone]
+    return list(dict.fromkeys(number for number in found if number is not None))
+
+
+def test_a_version_is_proved_before_anybody_is_given_it(asking: Stage, service: Service) -> None:
+    """A refused version is never shown, another one follows; a service that is away is waited for; nothing leaks."""
+    stage = asking
+    with recording(stage.reader, stage.namespace) as recorder:
+        stage.apply(proved(service, "till"), proved(service, "shop"))
+        for name in ("till", "shop"):
+            stage.until_states(name, {1: "Active"})
+        service.shown.clear()
+        service.refused, service.away = {"/till"}, {"/shop"}
+        _until_neither_is_given_away(stage)
+        service.away = set()
+        stage.until_states("till", {1: "Revoked", 2: "Discarded", 3: "Active"}, RETRIED)
+        stage.until_states("shop", {1: "Revoked", 2: "Active"}, RETRIED)
+        history = recorder.history()
+    assert (current(history, "till"), current(history, "shop")) == ([1, 3], [1, 2])
+    refused, accepted = dict.fromkeys(service.shown["/till"])
+    assert service.shown["/till"] == [refused] * 3 + [accepted]
+    assert accepted == f"Key {stage.held('till')['token'].decode()}"
+    assert set(service.shown["/shop"]) == {f"Key {stage.held('shop')['token'].decode()}"}
+    assert stage.events("till").count("ValidationRefused") == 1
+    assert stage.events("shop").count("Stalled") == 1
+    values = issued(history)
+    assert len(values) >= 5
+    assert leaks.find({**everywhere(stage), **past(history)}, values) == []
+
+
+def _until_neither_is_given_away(stage: Stage) -> None:
+    """Ask for both rotations and wait until each says why it does not get on: the old versions stay current."""
+    before = {name: stage.held(name) for name in ("till", "shop")}
+    for name in before:
+        stage.trigger(name)
+    assert "refused version 2" in stage.until_condition("till", "Stalled", "True", "ValidationRefused")
+    assert "without an answer" in stage.until_condition("shop", "Stalled", "True", "ValidationUnreachable")
+    assert {name: stage.held(name) for name in before} == before
+    assert stage.states("shop") == {1: "Active", 2: "Issued"}
