@@ -186,6 +186,10 @@ STAGING: dict[str, tuple[Facts, Gist]] = {
         stage(first(), consumers=[WEB], validation={"after": "staging", "consumers": "Required"}),
         frozenset({What.WORKLOADS}),
     ),
+    "it has rotated, and a consumer is sick that need not be healthy": (
+        replace(stage(first(), consumers=[WEB]), workloads=(SICK,)),
+        BEGINS,
+    ),
     "it has not rotated: consumers are not looked at": (
         stage(None, consumers=[WEB], validation={"after": "staging", "consumers": "Required"}),
         WAITS,

@@ -181,6 +181,17 @@ def test_a_staging_credential_that_is_missing_is_said_at_once() -> None:
     assert states(world) == DONE | {1: "Retiring"}, "it rotated after ours did: its first version is younger"
 
 
+def test_one_that_is_made_later_is_found() -> None:
+    """Nothing is due and nothing happens: within minutes the condition says that all is well."""
+    world = settled(validation={"after": "staging"})
+    calls = len(world.plug.calls)
+    world.run(HOUR)
+    assert len(world.plug.calls) == calls, "to look for it costs no request"
+    world.apply("staging", spec())
+    world.run(6 * MINUTE)
+    assert verdict(world, "Postponed") == ("False", "None")
+
+
 def test_two_that_wait_for_each_other_say_so() -> None:
     """Neither rotates, and both conditions name the other."""
     world = World()

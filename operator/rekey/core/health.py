@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rekey.core import gate, ledger, retire, schedule, staging
-from rekey.core.effects import Decision, Hold, Look, What
+from rekey.core.effects import Hold
 from rekey.core.facts import Facts, WorkloadView
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
@@ -28,15 +28,17 @@ LONGEST: Final = timedelta(minutes=5)
 """How often whoever is waited for is looked at, however long it takes."""
 
 
-def postponed(facts: Facts, active: Version) -> Decision | None:
-    """Return what a routine rotation that is due waits for; None: nothing."""
+def postponed(facts: Facts, active: Version) -> Hold | None:
+    """Return what a routine rotation that is due waits for; None: nothing, as far as was looked.
+
+    Whoever begins one looks at the consumers in any case, and then asks again.
+    """
     end = _patience(facts, active)
     if not _asked(facts) or (end is not None and facts.now >= end):
         return None
     found = obstacle(facts)
     if found is None:
-        unseen = _requires(facts) and facts.spec.consumers and facts.workloads is None
-        return Look(frozenset({What.WORKLOADS})) if unseen else None
+        return None
     reason, text = found
     overdue = _due(facts, active) + facts.spec.rollout.progress_deadline
     stalled = reason is Reason.INVALID_SPEC or facts.now > overdue
