@@ -1,6 +1,7 @@
 """The ear against an API server that answers as a test says: what is heard, and what failures do."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from rekey.app.clock import ticks
 from rekey.app.contact import Contact
 from rekey.app.heard import Asked, Deaf, Gone, Heard, Inbox, Synced, Withdrawn
-from rekey.app.kopf_shell import PATIENCE, KopfShell
+from rekey.app.kopf_shell import PATIENCE, KopfShell, _left_behind
 from rekey.app.listening import Sieve
 from rekey.app.preflight import Preflight
 from rekey.app.seen import Seen, unpack
@@ -310,3 +311,24 @@ def test_the_sieve_passes_whole_lines_however_the_stream_is_cut(size: int) -> No
     passed, found = asyncio.run(play())
     assert passed == b"\n".join([lines[0], lines[2], lines[3]]) + b"\n"
     assert names(found) == ["b"]
+
+
+def test_what_kopf_forgets_on_its_way_out_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """With several watches all fail of the same; the first failure is told by whoever begins anew."""
+
+    async def play() -> None:
+        asyncio.get_running_loop().set_exception_handler(_left_behind)
+
+        async def fails() -> None:
+            raise ValueError("500")
+
+        forgotten = asyncio.create_task(fails())
+        await asyncio.wait([forgotten])
+        del forgotten
+        gc.collect()
+
+    with caplog.at_level("DEBUG"):
+        asyncio.run(play())
+    told = {(one.levelname, one.message) for one in caplog.records if one.name != "asyncio"}
+    assert told == {("DEBUG", "kopf left a failure behind")}
+    assert "ERROR" not in {one.levelname for one in caplog.records}

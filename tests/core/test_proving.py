@@ -17,7 +17,8 @@ from rekey.core.outcome import Outcome
 from rekey.core.probing import Reply
 from rekey.core.reasons import Reason
 from rekey.core.spec import Generate, HttpProbe
-from rekey.core.status import Cause, Finding, Probe, State, Status, Step, Version
+from rekey.core.status import Cause, State, Status, Step, Version
+from rekey.core.status_probe import Finding, Probe
 from tests.core.situations import (
     HOUR,
     NOON,

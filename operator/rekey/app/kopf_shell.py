@@ -91,6 +91,7 @@ class KopfShell:
     async def _listen_on(self) -> None:
         """Listen until told to stop; when kopf fails, say so in one line and begin anew after a while."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_left_behind)
         attempt, failed = 0, False
         while not self._stop.is_set():
             started = self._loop.time()
@@ -185,6 +186,12 @@ async def _to_the_end(work: asyncio.Future[None]) -> None:
             for task in asyncio.all_tasks() - {asyncio.current_task(), work}:
                 task.cancel()
     work.result()
+
+
+def _left_behind(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take note of what kopf forgot: it ends by its first failure, which is told, and its other tasks fail unheard."""
+    error = context.get("exception")
+    log.debug("kopf left a failure behind", extra={"error": type(error).__name__ if error else context["message"]})
 
 
 async def _either(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -15,7 +15,8 @@ from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.spec_generate import Generate, plain_keys
 from rekey.core.spec_validation import HttpProbe
-from rekey.core.status import Finding, Probe, Rotation, Version
+from rekey.core.status import Rotation, Version
+from rekey.core.status_probe import Finding, Probe
 
 MAX_REFUSED: Final = 5
 """How many versions are made in a row of which each is refused."""

@@ -13,7 +13,8 @@ from rekey.core.effects import Act, Condemn, Decision, Hold, Look, Prove, What
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
-from rekey.core.status import Finding, Probe, Version
+from rekey.core.status import Version
+from rekey.core.status_probe import Finding, Probe
 
 
 def prove(facts: Facts, pending: Version) -> Decision | None:

@@ -15,6 +15,7 @@ from pydantic import Field
 from rekey.core.answer import MAX_ANSWERS, Answer
 from rekey.core.record import Record, Time
 from rekey.core.spec_request import RevokeWhen
+from rekey.core.status_probe import Probe
 
 MAX_VERSIONS = 64
 MAX_CONSUMERS = 256
@@ -46,15 +47,6 @@ class Step(StrEnum):
     ROLLED_BACK = "RolledBack"
 
 
-class Finding(StrEnum):
-    """What one use of a new version showed."""
-
-    ACCEPTED = "Accepted"
-    REFUSED = "Refused"
-    UNREACHABLE = "Unreachable"
-    FORBIDDEN = "Forbidden"
-
-
 class Cause(StrEnum):
     """Why a version was made."""
 
@@ -67,19 +59,6 @@ class Cause(StrEnum):
     MANUAL = "Manual"
     COMPROMISE = "Compromise"
     ROLLBACK = "Rollback"
-
-
-class Probe(Record):
-    """What came of using a version before anybody else did (`spec.validation.http`)."""
-
-    by: str = Field(max_length=64, description="Digest of the `spec.validation.http` that this speaks of.")
-    time: Time = Field(description="When it was tried last.")
-    finding: Finding = Field(description="What the last try showed.")
-    refused: int = Field(default=0, ge=0, le=1_000_000, description="How often it was refused.")
-    unreachable: int = Field(
-        default=0, ge=0, le=1_000_000, description="How many tries in a row showed nothing about it."
-    )
-    message: str = Field(default="", max_length=512, description="The last try in words.")
 
 
 class Version(Record):

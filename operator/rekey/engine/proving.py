@@ -9,7 +9,7 @@ from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.probing import Reply
 from rekey.core.spec import HttpProbe, Validation
-from rekey.core.status import Probe
+from rekey.core.status_probe import Probe
 from rekey.engine import showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
