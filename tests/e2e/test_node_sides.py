@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster import images
 from tests.cluster.handle import Cluster
+from tests.cluster.node import STATE
 from tests.e2e.callers import GENERATES, both_sides, calling, told
 from tests.e2e.conftest import prepare
 from tests.e2e.manifests import Manifest
@@ -20,7 +21,7 @@ ROTATIONS = 10
 # The node renews volumes every 10 to 15 s (syncFrequency, and the kubelet's own jitter), not every 60 to 90.
 SETTINGS = {"REKEY_KUBELET_CACHE_LAG": "5s", "REKEY_KUBELET_PROPAGATION": "25s"}
 OVERLAP = {"duration": "5s", "propagation": "25s"}
-INTERVAL = "80s"
+INTERVAL = "65s"
 
 
 def reader(secrets: list[str]) -> Manifest:
@@ -37,10 +38,13 @@ def reader(secrets: list[str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
 
 
-def volume(cluster: Cluster, pod: Manifest, name: str) -> Path:
+def volume(pod: Manifest, name: str) -> Path:
     """Return the folder that the kubelet keeps for a Secret of a pod."""
-    pods: Path = cluster.directory / "kubelet" / "pods"
-    return pods / str(pod["metadata"]["uid"]) / "volumes" / "kubernetes.io~secret" / name
+    folder = (
+        STATE / "node" / "kubelet" / "pods" / str(pod["metadata"]["uid"]) / "volumes" / "kubernetes.io~secret" / name
+    )
+    assert (folder / "..data").exists(), f"the kubelet has no {folder}"
+    return folder
 
 
 def have_rotated(stage: Stage) -> bool:
@@ -63,10 +67,9 @@ def test_rotations_by_the_clock_restart_nothing(
         stage.until_ready("reader")
         pod = stage.get("pods", "reader")
         assert pod is not None
-        callers = [
-            stack.enter_context(calling(kind, volume(node_cluster, pod, told(kind)), volume(node_cluster, pod, kind)))
-            for kind in GENERATES
-        ]
+        callers = [stack.enter_context(calling(kind, volume(pod, told(kind)), volume(pod, kind))) for kind in GENERATES]
+        for one in callers:
+            one.crowd.wait_for_all(1)
         stage.until(lambda: have_rotated(stage), f"{ROTATIONS} rotations", seconds=2000)
         for one in callers:
             one.crowd.stop.set()
