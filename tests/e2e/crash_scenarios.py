@@ -3,6 +3,9 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, request, workload
@@ -66,6 +69,29 @@ def _told(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, 
         return [*app, both]
 
     return begin
+
+
+class _Accepting(BaseHTTPRequestHandler):
+    """A service that accepts whatever it is shown."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@cache
+def _service() -> str:
+    """Start it, for as long as this process lives."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Accepting)
+    Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/"
+
+
+def _proved(_: Stage, name: str) -> list[Manifest]:
+    return [credential(name, validation={"http": {"url": _service(), "bearer": {}}})]
 
 
 def _by_hand(stage: Stage, name: str) -> list[Manifest]:
@@ -146,6 +172,7 @@ SCENARIOS: dict[str, Scenario] = {
         templates=(),  # its pods may have started before version 1 was published: then they were restarted for it, too
         kept=(*FIRST, "{name}-told"),
     ),
+    "a version that a service accepts": Scenario(("Prove 2", "Activate 2"), ROTATED, _proved, templates=()),
     "a Secret that is adopted": Scenario(("Adopt",), ROTATED, _by_hand, templates=()),
     "a status that is lost": Scenario(
         ("Adopt",), ROTATED, _plain(overlap={"duration": "30s"}), _lose_status, templates=()

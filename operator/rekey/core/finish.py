@@ -147,8 +147,11 @@ def _stragglers(facts: Facts) -> Decision | None:
     if item := rollout.next_restart(facts, progress):
         return moving.restart(facts, item)
     late = [item for item in progress if not item.moved]
-    if not late or isinstance(start.rotate(facts), Act):
+    following = start.rotate(facts) if late else None
+    if not late or isinstance(following, Act):
         return None
+    if isinstance(following, Hold) and following.reason in {Reason.AWAITING_STAGING, Reason.CONSUMERS_UNHEALTHY}:
+        return following  # it is due, and says why it does not begin
     return Hold(facts.now + facts.timing.slowest_poll, Reason.AWAITING_ROLLOUT, moving.waiting(late))
 
 

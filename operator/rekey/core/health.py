@@ -117,7 +117,9 @@ def failed(facts: Facts, progress: tuple[Progress, ...]) -> Progress | None:
     """Return a consumer that had moved and did not stay healthy."""
     settle, limit = facts.spec.health.settle, facts.spec.rollout.progress_deadline
     restarts = [item.entry.restarted_time for item in progress if item.entry.restarted_time is not None]
-    last_chance = max(restarts, default=facts.now) + limit + settle
+    # Verifiers are restarted long before clients are: before what the version waited for until it was shown.
+    shown = [one.retire_time for one in ledger.retiring(facts.status) if one.retire_time and not one.overlap_start_time]
+    last_chance = max([*restarts, *shown], default=facts.now) + limit + settle
     for item in progress:
         since = item.entry.health_time if item.entry.healthy is False else None
         if since is not None and (facts.now >= since + min(settle, limit) or facts.now > last_chance):

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from rekey.core import ledger, moving, probing, proving, replying, retire, rollout, start, verifying
+from rekey.core import ledger, moving, probing, proving, replying, retire, rollout, schedule, start, verifying
 from rekey.core.effects import Act, Activate, Decision, Discard, Hold, Look, Publish, Tell, What
 from rekey.core.facts import BundleState, Facts
 from rekey.core.reasons import Reason
@@ -25,7 +25,7 @@ def carry_on(facts: Facts) -> Decision | None:
     """
     pending = ledger.pending(facts.status)
     if pending is None or pending.rolled_back:
-        return None
+        return _given_up(facts, pending)
     unwanted = _unwanted(facts, pending)
     if (unwanted or facts.check) and facts.bundle is None:
         return Look(frozenset({What.BUNDLE}))
@@ -41,8 +41,19 @@ def carry_on(facts: Facts) -> Decision | None:
     return None
 
 
+def _given_up(facts: Facts, pending: Version | None) -> Decision | None:
+    """A version that is being taken back goes at once when what is leaked asks for another: two are never pending."""
+    leak = start.unanswered(facts, RequestReason.COMPROMISE)
+    if pending is None or not leak or ledger.active(facts.status) is None:
+        return None
+    return Act(Discard(pending.number), f"version {pending.number} is discarded at once: {leak[0]} asks for another")
+
+
 def _unwanted(facts: Facts, pending: Version) -> str:
     """Return why a version is not to become current after all; empty if it is."""
+    expires = pending.expiration_time
+    if expires is not None and probing.wanted(facts) and facts.now >= expires - schedule.needed(facts.spec):
+        return f"version {pending.number} would have to be replaced at once: it waited until it is about to expire"
     if pending.digest != start.wanted_digest(facts.spec):
         return f"version {pending.number} was made by an older spec"
     leak = start.unanswered(facts, RequestReason.COMPROMISE)

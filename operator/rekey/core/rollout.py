@@ -18,6 +18,7 @@ from rekey.core.spec import Refresh
 from rekey.core.status import ConsumerStatus, State, Step, Version
 
 WAITING = "not restarted:"
+_MOVING = frozenset({Step.PUBLISHING, Step.VALIDATING, Step.ROLLING_OUT, Step.ROLLING_BACK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def rolling(progress: tuple[Progress, ...]) -> tuple[Progress, ...]:
 def in_progress(facts: Facts) -> int:
     """Return how many of the shared slots are in use here: rollouts under way that have not overrun their time."""
     rotation = facts.status.rotation
-    if rotation is None or rotation.step not in {Step.PUBLISHING, Step.ROLLING_OUT, Step.ROLLING_BACK}:
+    if rotation is None or rotation.step not in _MOVING:
         return 0
     limit = facts.spec.rollout.progress_deadline
     entries = [entry for entry in facts.status.consumers if entry.moved is False and entry.restarted_time is not None]

@@ -84,7 +84,7 @@ def begin_at(rotation: Rotation, last: datetime, now: datetime, started: datetim
 
 def in_time(start: Start, spec: RotatedCredentialSpec, expires: datetime | None) -> Start:
     """Return the start, or an earlier one for the sake of a version that expires."""
-    if expires is None or start.at <= (latest := expires - _needed(spec)):
+    if expires is None or start.at <= (latest := expires - needed(spec)):
         return start
     return Start(latest, StartReason.EXPIRES)
 
@@ -94,7 +94,7 @@ def expiring_at(spec: RotatedCredentialSpec, last: datetime, expires: datetime, 
 
     That is halfway between the two, but not more than `urgentBefore` before it expires.
     """
-    begin = min(due(spec.rotation, last, seed), expires - _needed(spec))
+    begin = min(due(spec.rotation, last, seed), expires - needed(spec))
     return expires - min(spec.rotation.urgent_before, (expires - begin) / 2)
 
 
@@ -206,7 +206,7 @@ def _calendar_faults(path: str, schedule: str | None, zone: str | None) -> list[
     return found
 
 
-def _needed(spec: RotatedCredentialSpec) -> timedelta:
+def needed(spec: RotatedCredentialSpec) -> timedelta:
     """Return how long before a version expires the next one begins."""
     overlap = _taken(spec)
     return max(overlap, spec.rotation.urgent_before) if _keeps_windows(spec.rotation) else overlap
@@ -222,16 +222,16 @@ def _keeps_windows(rotation: Rotation) -> bool:
 
 def _too_short(spec: RotatedCredentialSpec) -> list[Problem]:
     """Compare the life of a version with what must fit into it: else one would follow the other without a pause."""
-    lifetime, needed = spec.rotation.lifetime, _needed(spec)
-    if lifetime is None or lifetime > needed:
+    lifetime, least = spec.rotation.lifetime, needed(spec)
+    if lifetime is None or lifetime > least:
         return []
-    text = f"{duration.show(lifetime)} must be longer than {duration.show(needed)}: so long before a version expires"
+    text = f"{duration.show(lifetime)} must be longer than {duration.show(least)}: so long before a version expires"
     return [Problem("spec.rotation.lifetime", f"{text} the next one is made")]
 
 
 def _too_long(spec: RotatedCredentialSpec) -> list[Problem]:
     """Compare what must fit between two rotations with the shortest time between two."""
-    rotation, overlap, longest = spec.rotation, _taken(spec), _needed(spec)
+    rotation, overlap, longest = spec.rotation, _taken(spec), needed(spec)
     if rotation.interval is not None:
         gap, between = rotation.interval, "`rotation.interval`"
     elif cron.at_most_daily(_schedule(rotation)) and longest < _SHORTEST_DAY:

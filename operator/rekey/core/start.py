@@ -126,7 +126,9 @@ def rotate(facts: Facts) -> Decision | None:
         reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
         text = f"version {active.number} is current; the next rotation begins {opens.at:%F %T}Z"
         return Hold(opens.at, reason, text)
-    return _in_the_way(facts) or health.postponed(facts, active) or begin(facts, cause, again=again)
+    # Who has no value is not asked how he is: he may be ill because of that.
+    waits = None if cause is Cause.VALUE_LOST else health.postponed(facts, active)
+    return _in_the_way(facts) or waits or begin(facts, cause, again=again)
 
 
 def first(facts: Facts) -> Decision:

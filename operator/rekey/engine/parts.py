@@ -152,9 +152,10 @@ def _is_ours(shared: Shared, number: int, view: SecretView) -> bool:
 
 def _admit(shared: Shared, number: int, view: SecretView) -> None:
     if not _is_ours(shared, number, view):
+        labels = " ".join(f"{name}={value}" for name, value in naming.part_labels(number).items())
         text = (
-            f"Secret {view.name} exists and is not one that credentials with verifier.aggregate share: delete it, or"
-            " make the credential anew with another verifier.secretName"
+            f"Secret {view.name} exists and is not one that credentials with verifier.aggregate share: if it was, put"
+            f" the labels {labels} back; else delete it, or make the credential anew with another verifier.secretName"
         )
         raise Rejected(Reason.NAME_TAKEN, text)
     form = aggregate.form_of(view.material)

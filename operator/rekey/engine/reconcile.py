@@ -28,7 +28,7 @@ from rekey.ports.issuer import Issuer
 
 MAX_STEPS = 64
 MAX_CONFLICTS = 5
-MISSING_RIGHT = timedelta(minutes=1)
+LOOK_AGAIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,12 @@ class Pass:
             try:
                 done = await self._step(decision)
             except Rejected as refused:
-                return await self._rest(Hold(None, _reason(refused), str(refused), stalled=True))
+                reason = _reason(refused)
+                # What is in the way is mended at the thing itself, of which nobody tells us.
+                until = self.facts.now + LOOK_AGAIN if reason is Reason.NAME_TAKEN else None
+                return await self._rest(Hold(until, reason, str(refused), stalled=True))
             except Forbidden as missing:
-                until = self.facts.now + MISSING_RIGHT
+                until = self.facts.now + LOOK_AGAIN
                 return await self._rest(Hold(until, Reason.MISSING_RIGHTS, str(missing), stalled=True))
             except NamespaceTerminating:
                 until = self.facts.now + self.facts.timing.slowest_poll

@@ -72,7 +72,7 @@ class Allowed:
             if shut and not any(entry.opens(never) for entry in inside for never in shut):
                 return f"{name} leads to {address}, which is never asked unless {_SETTING} names a network in {shut[0]}"
             if not (own or named or inside):
-                return f"{name}:{port} ({address}) is not allowed: ask an administrator to add it to {_SETTING}"
+                return f"{name}:{port} is not allowed: ask an administrator to add it to {_SETTING}"
             if scheme != "https" and not (in_cluster or any(entry.plain for entry in (*named, *inside))):
                 return f"http:// is not allowed for {name}:{port}: use https://, or have http:// in {_SETTING}"
         return None if addresses else f"{name} has no address"

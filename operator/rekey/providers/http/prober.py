@@ -132,7 +132,10 @@ def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _trusting(authority: Material) -> ssl.SSLContext:
-    return _modern(ssl.create_default_context(cadata=authority.reveal()["ca.crt"].decode("ascii")))
+    text = authority.reveal()["ca.crt"].decode("ascii")
+    if not text.strip():
+        raise ssl.SSLError("ca.crt is empty")  # else every authority of the system would do
+    return _modern(ssl.create_default_context(cadata=text))
 
 
 def _said(error: Exception) -> str:
