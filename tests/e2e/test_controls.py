@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.e2e.history import recording
-from tests.e2e.manifests import Manifest, consumer, credential, pod, workload
+from tests.e2e.manifests import ANNOTATION, Manifest, consumer, credential, pod, workload
 from tests.e2e.stage import Stage
 
 pytestmark = pytest.mark.kube
@@ -20,6 +20,12 @@ def settle(stage: Stage, name: str, *others: Manifest, **spec: object) -> None:
     stage.until_states(name, {1: "Active"})
     if others:
         stage.apply(*others)
+
+
+def templates(stage: Stage, app: str, name: str) -> set[str | None]:
+    """Return the versions that the pods of an app were made for."""
+    pods = [one for one in stage.all("pods") if one["metadata"].get("labels", {}).get("app") == app]
+    return {one["metadata"].get("annotations", {}).get(f"{ANNOTATION}{name}") for one in pods}
 
 
 def until_both(stage: Stage, name: str) -> None:
@@ -173,6 +179,8 @@ def test_a_template_that_a_person_puts_back(stage: Stage) -> None:
         stage.kubectl("rollout", "undo", "deployment/contested")
         stage.until(lambda: "ConsumerReverted" in stage.events("tug"), "it to be written again")
         assert stage.named("deployments", "contested", "tug") == "2"
+        # Else the second undo keeps a pod that has held version 1 all along, which is waited for, and rightly so.
+        stage.until(lambda: templates(stage, "contested", "tug") == {"2"}, "no other pod to be left")
         stage.kubectl("rollout", "undo", "deployment/contested")
         stage.patch("deployment", "waiting", {"spec": {"paused": False}})
         stage.until(lambda: stage.named("deployments", "waiting", "tug") == "2", "the other one to be moved")

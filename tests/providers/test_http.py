@@ -252,9 +252,10 @@ def test_tls_that_is_none() -> None:
     assert server.shown == []
 
 
-def test_an_authority_that_cannot_be_read() -> None:
-    """It is said, without a word of it."""
-    broken = Material({"ca.crt": CANARY.encode()})
+@pytest.mark.parametrize("text", [CANARY, "", " \n"])
+def test_an_authority_that_cannot_be_read(text: str) -> None:
+    """It is said, without a word of it; one that is empty does not stand for every authority of the system."""
+    broken = Material({"ca.crt": text.encode()})
     reply, _ = play(lambda server: ask(server, scheme="https", authority=broken))
     assert reply.trouble == "ca.crt cannot be read"
 
