@@ -1,6 +1,7 @@
 """What all tests share: the fixtures of the cluster, who may run beside whom, and the two ways of hypothesis."""
 
 import os
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
@@ -12,10 +13,12 @@ settings.register_profile("ci", max_examples=200, derandomize=True, deadline=Non
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Have the tests with one real kubelet follow each other; likewise those that want no company but their own."""
     for item in items:
         for mark in ("node", "exclusive"):
             if mark in item.keywords and "xdist_group" not in item.keywords:
                 item.add_marker(pytest.mark.xdist_group(mark))
+    # xdist reads the groups in the same hook, and before any that is no wrapper.
+    yield
