@@ -1,5 +1,6 @@
 """Which servers the cluster is made of, and what else tests run, in which versions, and where they are cached."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,12 @@ def _kubernetes(name: str) -> Source:
     return Source("kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES, _KUBERNETES_FLAGS)
 
 
+def _ours(module: str, peer: str) -> Source:
+    """Return a program of this repository: another text is another version, or the cache would keep the old one."""
+    text = hashlib.sha256((MODULES / module / "main.go").read_bytes()).hexdigest()
+    return Source(module, ".", f"{peer}-{text[:12]}")
+
+
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
 SOURCES = {
     "etcd": Source("etcd", "go.etcd.io/etcd/server/v3", ETCD),
@@ -63,7 +70,7 @@ SOURCES = {
     "kwok": Source("kwok", "sigs.k8s.io/kwok/cmd/kwok", KWOK),
     "helm": Source("helm", "helm.sh/helm/v3/cmd/helm", HELM, _HELM_FLAGS),
     "glua": Source("lua", "github.com/yuin/gopher-lua/cmd/glua", LUA),
-    "jwks-peer": Source("jwks", ".", OIDC),
+    "jwks-peer": _ours("jwks", OIDC),
 }
 
 

@@ -16,7 +16,8 @@ func main() {
 		// A new set each time: it keeps no key that it has seen before.
 		keys := oidc.NewRemoteKeySet(context.Background(), os.Args[1])
 		if _, err := keys.VerifySignature(context.Background(), lines.Text()); err != nil {
-			fmt.Println("no:", err)
+			// Quoted, for it holds what a server answered: one line for each token, whatever that is.
+			fmt.Printf("no: %q\n", err.Error())
 		} else {
 			fmt.Println("yes")
 		}
