@@ -29,16 +29,12 @@ class Timed(Crowd):
 
     taken: list[tuple[float, float]] = field(default_factory=list)
 
-    def work(self, number: int) -> None:
-        """Be one of them."""
-        with httpx.Client(auth=self.auth, trust_env=False, timeout=60) as client:
-            while not self.stop.is_set():
-                began = time.perf_counter()
-                self.statuses[number].add(client.get(self.url).status_code)
-                ended = time.perf_counter()
-                self.taken.append((ended, ended - began))
-                self.sent[number] += 1
-                self.stop.wait(self.pause)
+    def ask(self, client: httpx.Client, number: int) -> None:
+        """Send one request for one of them."""
+        began = time.perf_counter()
+        super().ask(client, number)
+        ended = time.perf_counter()
+        self.taken.append((ended, ended - began))
 
     def between(self, begin: float, end: float) -> tuple[float, float]:
         """Return the requests a second and the 99th percentile between two moments."""

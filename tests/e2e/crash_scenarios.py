@@ -4,11 +4,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, request, workload
+from tests.e2e.services import start
 from tests.e2e.stage import Stage
 
 WORDS = {"rotation": {"trigger": "a"}}
@@ -71,27 +70,14 @@ def _told(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, 
     return begin
 
 
-class _Accepting(BaseHTTPRequestHandler):
-    """A service that accepts whatever it is shown."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
 @cache
-def _service() -> str:
-    """Start it, for as long as this process lives."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Accepting)
-    Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}/"
+def _accepting() -> str:
+    """Start a service that accepts every value, for as long as this process lives; return its address."""
+    return start().service.url
 
 
 def _proved(_: Stage, name: str) -> list[Manifest]:
-    return [credential(name, validation={"http": {"url": _service(), "bearer": {}}})]
+    return [credential(name, validation={"http": {"url": _accepting(), "bearer": {}}})]
 
 
 def _by_hand(stage: Stage, name: str) -> list[Manifest]:

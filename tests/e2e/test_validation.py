@@ -1,10 +1,6 @@
 """A version is proved before anybody is given it: a real operator asks a real service, which refuses, or is away."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -12,6 +8,7 @@ from tests.e2e import leaks
 from tests.e2e.conftest import Opening
 from tests.e2e.history import History, recording, shown
 from tests.e2e.manifests import Manifest, credential
+from tests.e2e.services import Service, serving
 from tests.e2e.stage import Stage
 from tests.e2e.test_secrecy import everywhere, issued, past
 
@@ -20,61 +17,6 @@ pytestmark = pytest.mark.kube
 SETTINGS = {"REKEY_PROBE_ALLOWED": "http://127.0.0.0/8", "REKEY_LOG_LEVEL": "debug"}
 RETRIED = 120.0
 """Seconds within which another version follows a refused one: half a minute, on a busy machine."""
-
-
-class Service:
-    """A service on this host: which values it accepts, whether it answers at all, and what it was shown, by path."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.away: set[str] = set()
-        self.refused: set[str] = set()
-        self.shown: dict[str, list[str]] = {}
-
-    def answer(self, path: str, value: str) -> int | None:
-        """Answer one request; None: hang up."""
-        seen = self.shown.setdefault(path, [])
-        seen.append(value)
-        if path in self.away:
-            return None
-        if path in self.refused and len(set(seen)) == 1:
-            return 403
-        return 200
-
-
-class Server(ThreadingHTTPServer):
-    """Listens for a service."""
-
-    service: Service
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Passes a request on to the service."""
-
-    server: Server
-
-    def do_GET(self) -> None:
-        status = self.server.service.answer(self.path, self.headers.get("X-Api-Key", ""))
-        if status is not None:
-            self.send_response(status)
-            self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving() -> Iterator[Service]:
-    """Give a service that listens."""
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.service = found = Service(server.server_port)
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture

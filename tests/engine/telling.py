@@ -34,6 +34,18 @@ def triggered(world: World, trigger: str = "a", lasts: timedelta = MINUTE, **cha
     return world
 
 
+def sicken(workload: Workload) -> None:
+    """Let every pod of a workload serve no more."""
+    for pod in workload.pods:
+        pod.fails_at = pod.started
+
+
+def heal(workload: Workload) -> None:
+    """Let every pod serve again."""
+    for pod in workload.pods:
+        pod.fails_at = None
+
+
 def states(world: World, name: str = "api") -> dict[int, str]:
     """Return the states of all versions in the ledger."""
     return {version.number: version.state.value for version in world.credentials[name].status.versions}

@@ -13,8 +13,10 @@ from tests.engine.telling import (
     SECOND,
     condition,
     consumer,
+    heal,
     heard,
     settled,
+    sicken,
     states,
     triggered,
     values,
@@ -30,18 +32,6 @@ REQUIRED: dict[str, Any] = {"consumers": [WEB], "validation": {"consumers": "Req
 DAILY: dict[str, Any] = {"rotation": {"interval": "24h", "jitterPercent": 0}}
 SETTLE: dict[str, Any] = {"consumers": [WEB], "validation": {"settle": "5m"}}
 BAD = frozenset({"2"})
-
-
-def sicken(workload: Workload) -> None:
-    """Let every pod of a workload serve no more."""
-    for pod in workload.pods:
-        pod.fails_at = pod.started
-
-
-def heal(workload: Workload) -> None:
-    """Let every pod serve again."""
-    for pod in workload.pods:
-        pod.fails_at = None
 
 
 def test_a_sick_consumer_postpones_a_rotation() -> None:

@@ -8,22 +8,10 @@ from typing import Any
 import pytest
 
 from tests.engine.scenarios import GATE, PROVED, PROVED_BOTH, VERIFIED, WEB, gate, spec
-from tests.engine.telling import HOUR, MINUTE, SECOND, settled, states, verdict
+from tests.engine.telling import HOUR, MINUTE, SECOND, heal, settled, sicken, states, verdict
 from tests.engine.test_stories_of_proving import Service
 from tests.sim.cluster import Workload
 from tests.sim.world import World
-
-
-def sicken(workload: Workload) -> None:
-    """Have its pods fail from their starts on."""
-    for pod in workload.pods:
-        pod.fails_at = pod.started
-
-
-def heal(workload: Workload) -> None:
-    """Have its pods serve again."""
-    for pod in workload.pods:
-        pod.ready_at, pod.fails_at = pod.started, None
 
 
 def is_taken_back(world: World) -> bool:

@@ -83,12 +83,16 @@ class Crowd:
         """Be one of them."""
         with httpx.Client(auth=self.auth, trust_env=False, timeout=60) as client:
             while not self.stop.is_set():
-                try:
-                    self.statuses[number].add(client.get(self.url).status_code)
-                except CircuitOpen:
-                    self.stop.wait(0.01)  # refused too often, which only the wrong order of steps brings about
+                self.ask(client, number)
                 self.sent[number] += 1
                 self.stop.wait(self.pause)
+
+    def ask(self, client: httpx.Client, number: int) -> None:
+        """Send one request for one of them."""
+        try:
+            self.statuses[number].add(client.get(self.url).status_code)
+        except CircuitOpen:
+            self.stop.wait(0.01)  # refused too often, which only the wrong order of steps brings about
 
     def wait_for_all(self, more: int) -> None:
         """Return when each of them has sent so many more."""

@@ -150,7 +150,7 @@ def _stragglers(facts: Facts) -> Decision | None:
     following = start.rotate(facts) if late else None
     if not late or isinstance(following, Act):
         return None
-    if isinstance(following, Hold) and following.reason in {Reason.AWAITING_STAGING, Reason.CONSUMERS_UNHEALTHY}:
+    if isinstance(following, Hold) and following.reason in health.PUT_OFF:
         return following  # it is due, and says why it does not begin
     return Hold(facts.now + facts.timing.slowest_poll, Reason.AWAITING_ROLLOUT, moving.waiting(late))
 

@@ -24,6 +24,8 @@ from rekey.core.spec import ConsumerHealth, Refresh
 from rekey.core.status import Version
 
 POSTPONED: Final = "Postponed"
+PUT_OFF: Final = frozenset({Reason.AWAITING_STAGING, Reason.CONSUMERS_UNHEALTHY})
+"""Why a rotation that is due does not begin."""
 LONGEST: Final = timedelta(minutes=5)
 """How often whoever is waited for is looked at, however long it takes."""
 
@@ -101,7 +103,7 @@ def verdict(facts: Facts, hold: Hold) -> tuple[bool, Reason, str] | None:
     """Return whether a rotation is postponed, or could never begin, and why; None if nothing is to be waited for."""
     if not _asked(facts):
         return None
-    if hold.reason in {Reason.AWAITING_STAGING, Reason.CONSUMERS_UNHEALTHY}:
+    if hold.reason in PUT_OFF:
         return True, hold.reason, hold.message
     if text := staging.fault(facts):
         return True, Reason.INVALID_SPEC, text

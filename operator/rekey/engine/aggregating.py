@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 from rekey.core.facts import BundleState, Facts
 from rekey.core.spec_verifier import Verifier
@@ -45,9 +45,9 @@ class _Wish:
     failed: RekeyError | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Queue:
-    """Who waits to write into one Secret."""
+    """Who waits to write into one Secret; it lives as long as somebody does."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[_Wish] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Aggregates:
     def __init__(self, ports: Ports, members: Members) -> None:
         self._ports = ports
         self._members = members
-        self._queues: defaultdict[tuple[str, str], _Queue] = defaultdict(_Queue)
+        self._queues: WeakValueDictionary[tuple[str, str], _Queue] = WeakValueDictionary()
 
     async def write(self, facts: Facts, verifier: Verifier, told: Sequence[Told]) -> Written | None:
         """Have the Secret say this of the credential; None if there is no Secret, and nothing to say.
@@ -69,7 +69,7 @@ class Aggregates:
             Rejected: the Secret is somebody else's, or of another format.
             RekeyError: whatever else kept it from being written.
         """
-        queue = self._queues[facts.credential.key.namespace, verifier.secret_name]
+        queue = self._queues.setdefault((facts.credential.key.namespace, verifier.secret_name), _Queue())
         mine = _Wish(facts, verifier, told)
         queue.waiting.append(mine)
         try:
