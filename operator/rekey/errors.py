@@ -52,6 +52,10 @@ class Rejected(RekeyError):
         """One CamelCase word, the reason of the condition that will say it."""
 
 
+class NotAccepted(RekeyError):
+    """Discard the version and make another: the other side was shown it and refused it."""
+
+
 class Forbidden(RekeyError):
     """Stop until somebody grants the right that is missing, or an admission policy (`by`) lets it pass."""
 

@@ -1,0 +1,99 @@
+"""`spec.provider`: credentials that live at a backend; which one, and what is wanted there.
+
+1. Where a backend is, and how we log in there, an administrator says in a CredentialProvider (`spec_backend`): never
+   whoever wants a credential.
+2. Exactly one kind is set, and which one never changes (admission sees to both).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from rekey.core.shape import LINE, SET, ObjectName, Part
+
+
+class ProviderKind(StrEnum):
+    """Where a provider is declared: in the credential's own namespace, or for the cluster."""
+
+    NAMESPACED = "CredentialProvider"
+    CLUSTER = "ClusterCredentialProvider"
+
+
+class ProviderRef(Part):
+    """Which provider."""
+
+    kind: ProviderKind = Field(
+        default=ProviderKind.NAMESPACED,
+        description="`CredentialProvider`: of this namespace. `ClusterCredentialProvider`: one that allows this "
+        "namespace.",
+    )
+    name: ObjectName = Field(description="Its name.")
+
+
+class PostgresqlRole(Part):
+    """A login role for each version, `<role>_v<number>`."""
+
+    role: str = Field(
+        min_length=1,
+        max_length=52,
+        pattern=r"^[a-z_][a-z0-9_]*$",
+        description="Role that holds the rights and owns what is made; it must exist, and not log in. The role of a "
+        "version is a member of it and acts as it from login on, so everything keeps one owner.",
+    )
+    connection_limit: int | None = Field(
+        default=None, ge=1, le=10_000, description="How many connections each version may have. Absent: no limit."
+    )
+    terminate: bool = Field(
+        default=True,
+        description="Whether connections that are still open are ended when a version is revoked. False: no new ones "
+        "are accepted, and the role is dropped when the last has ended.",
+    )
+
+
+class Oauth2Token(Part):
+    """An access token of an OAuth2 authorization server, renewed before it expires."""
+
+    scopes: tuple[Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")], ...] = Field(
+        default=(), max_length=32, json_schema_extra=SET, description="What is asked for. None: what the server gives."
+    )
+    audience: str | None = Field(
+        default=None, min_length=1, max_length=512, pattern=LINE, description="For whom the token is to be good."
+    )
+    grant_secret_name: ObjectName | None = Field(
+        default=None,
+        description="Secret of this namespace with the `refresh_token` that a person once got (`rekey authorize`). "
+        "Absent: the provider's client asks in its own name (client credentials).",
+    )
+
+
+class Provide(Part):
+    """A credential of a backend: exactly one kind."""
+
+    ref: ProviderRef = Field(description="Where the backend is and how we log in there.")
+    postgresql: PostgresqlRole | None = Field(
+        default=None,
+        description="A login role of a PostgreSQL server for each version, delivered as `username` and `password`.",
+    )
+    oauth2: Oauth2Token | None = Field(
+        default=None,
+        description="An OAuth2 access token, delivered as `access_token` and `token_type`. It is renewed before it "
+        "expires, and nothing is restarted for that.",
+    )
+
+    @property
+    def renews(self) -> bool:
+        """Whether a version ends by itself soon, and the next comes without a rollout."""
+        return self.oauth2 is not None
+
+
+PROVIDED: Final[dict[str, tuple[str, ...]]] = {
+    "postgresql": ("username", "password"),
+    "oauth2": ("access_token", "token_type"),
+}
+"""The keys of the bundle under which each kind delivers its value, by the kind's name in a manifest."""
+
+
+def provided_keys(provide: Provide) -> tuple[str, ...]:
+    """Return the plain keys under which the value that is asked for stands."""
+    return PROVIDED[next(kind for kind in PROVIDED if getattr(provide, kind) is not None)]
