@@ -52,6 +52,15 @@ class Rejected(RekeyError):
         """One CamelCase word, the reason of the condition that will say it."""
 
 
+class BackendAway(RekeyError):
+    """Say so, and try again later: where credentials live does not answer, or does not answer this."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds the other side asked for, where it did."""
+
+
 class NotAccepted(RekeyError):
     """Discard the version and make another: the other side was shown it and refused it."""
 

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.core.facts import How
+from rekey.core.reasons import Reason
+from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.ports.backend import Traits
 from tests.sim.cluster import Workload
 from tests.sim.world import World
 
@@ -294,6 +297,97 @@ SCENARIOS |= {
                 lambda world: world.lose_status("api"),
             ),
         )
+    ),
+}
+
+
+HELD: dict[str, Any] = {
+    "provider": {"ref": {"name": "store"}, "postgresql": {"role": "orders"}},
+    "rotation": {"interval": "240h", "jitterPercent": 0},
+    "overlap": {"duration": "10m"},
+}
+"""A credential that lives at the world's backend."""
+
+
+def _held(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
+    rotation = {**HELD["rotation"], **({"trigger": trigger} if trigger else {})}
+    return lambda world: world.apply("api", HELD | {"rotation": rotation} | changes)
+
+
+def _made_there(*, listable: bool = True) -> Callable[[World], None]:
+    def step(world: World) -> None:
+        world.backend.traits = Traits(makes_value=True, listable=listable)
+
+    return step
+
+
+def _away(*calls: str) -> Callable[[World], None]:
+    """For two minutes the backend does not answer some calls."""
+
+    def step(world: World) -> None:
+        until = world.time + 2 * MINUTE
+        gone = Retryable("no connection")
+        world.backend.trouble = lambda call, _: gone if call in calls and world.time < until else None
+
+    return step
+
+
+def _refuse_the_second(world: World) -> None:
+    """The backend does not know its second version when that is used."""
+    world.backend.trouble = lambda call, number: NotAccepted("no") if (call, number) == ("prove", 2) else None
+
+
+def _close(world: World) -> None:
+    """The backend refuses what we log in with; a minute later somebody mends that."""
+    refused = Rejected(Reason.NEEDS_REAUTH, "it does not accept what we log in with")
+    world.backend.trouble = lambda call, _: refused if call == "issue" else None
+
+
+def _mend(world: World) -> None:
+    world.backend.trouble = lambda _call, _number: None
+    world.backend.login += 1
+
+
+SCENARIOS |= {
+    "a credential of a backend, with a consumer": Scenario(
+        (_with(_web()), _held(consumers=[WEB]), _held("a", consumers=[WEB]), _held("b", consumers=[WEB]))
+    ),
+    "a credential whose backend makes the value": Scenario((_made_there(), _held(), _held("a"))),
+    "a backend that does not answer for a while": Scenario(
+        (_held(), _both(_away("issue", "prove", "revoke"), _held("a")))
+    ),
+    "a backend that refuses a version it was given": Scenario((_held(), _both(_refuse_the_second, _held("a")))),
+    "a backend that does not let us in until somebody mends it": Scenario(
+        (_held(), _both(_close, _held("a")), _both(_mend, lambda world: world.run(6 * MINUTE)))
+    ),
+    "a rollout at a backend that fails and is rolled back": Scenario(
+        (
+            _with(_web(fails_on=frozenset({"2"}))),
+            _held(consumers=[WEB]),
+            _held("a", consumers=[WEB], rollout={"progressDeadline": "20s"}),
+        )
+    ),
+    "a credential of a backend that is deleted and revoked": Scenario(
+        (_held(deletionPolicy="Revoke"), _held("a", deletionPolicy="Revoke"), _delete)
+    ),
+    "a credential of a backend that is deleted and retained": Scenario((_held(), _held("a"), _delete)),
+    "a version Secret of a backend's that somebody deletes": Scenario((_held(), _tamper, _held("a"))),
+    "a status of a backend's that is lost during the overlap": Scenario(
+        (_with(_web()), _held(consumers=[WEB]), _both(_held("a", consumers=[WEB]), _lose_status))
+    ),
+    "a wish of a backend that changes while it is away": Scenario(
+        (
+            _held(),
+            _both(
+                _away("issue"),
+                _held("a"),
+                lambda world: world.run(MINUTE),
+                _held("a", provider={"ref": {"name": "store"}, "postgresql": {"role": "orders", "connectionLimit": 5}}),
+            ),
+        )
+    ),
+    "a compromise of a credential of a backend": Scenario(
+        (_with(_web()), _held(consumers=[WEB]), _ask("leak", "Compromise", revoke="AfterRollout"))
     ),
 }
 

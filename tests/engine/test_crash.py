@@ -32,6 +32,7 @@ def ending(world: World) -> dict[str, Any]:
             for name, request in world.requests.items()
         },
         "told": {name: listed(view) for name, view in world.secrets.items()},
+        "backend": {number: claim for claim, number in world.backend.accepted},
         "owners": {name: view.owner is not None for name, view in world.secrets.items()},
     }
 

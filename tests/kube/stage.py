@@ -134,7 +134,8 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
     name = f"t-{secrets.token_hex(4)}"
     home = Path(f"/api/v1/namespaces/{name}", "namespaces")
     prober = HttpProber(Allowed())
-    here = connected(access, SystemClock(), Parser(), instance="tests", observe=_ignore, dropped=_ignore, prober=prober)
+    here = connected(access, SystemClock(), Parser(), instance="tests", observe=_ignore, dropped=_ignore, prober=prober, backends=NoBackends
+    )
     async with here as (client, ports):
         await client.request(CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}})
         stage = KubeStage(client, ports, name)

@@ -69,6 +69,9 @@ class Promises:
         if view is None:
             return set()
         shown = {number for number in content.shown_versions(view.material) if number is not None}
+        credential = self._credential_of(bundle)
+        if credential is not None and credential.spec.provider is not None:
+            shown &= self.world.backend.numbers(credential.key.name)
         return {number for number in shown if f"{bundle}-v{number}" in self.world.secrets}
 
     def _nobody_is_locked_out(self) -> None:

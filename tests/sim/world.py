@@ -24,6 +24,7 @@ from rekey.engine.requests import Requester
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 from rekey.providers.generated import Generated
+from tests.sim.backend import Backends, Store
 from tests.sim.cluster import Pod, Shown, Workload
 from tests.sim.ports import (
     NAMESPACE,
@@ -99,6 +100,7 @@ class World:
         self.promises = Promises(self)
         self.service: Service = lambda _: 200
         self.proved: set[bytes] = set()
+        self.backend = Store()
         self.requests: dict[str, Request] = {}
         self.asked: list[Request] = []
         self.engine = self._engine()
@@ -107,7 +109,7 @@ class World:
     def _engine(self) -> Engine:
         ports = Ports(
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
-            pods=Pods(self), announcer=Announcer(self), prober=Prober(self),
+            pods=Pods(self), announcer=Announcer(self), prober=Prober(self), backends=Backends(self),
         )  # fmt: skip
         around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)
@@ -235,9 +237,10 @@ class World:
         """P1: a version that is shown for the first time was accepted by the service, unless a leak is urgent."""
         found = self.credentials.get(bundle)
         validation = found.spec.validation if found is not None else None
-        if validation is None or validation.http is None or self.promises.verifying.hurried():
+        asked = validation is not None and validation.http is not None
+        if found is None or not (asked or found.spec.provider is not None) or self.promises.verifying.hurried():
             return
-        value = self.secrets[f"{bundle}-v{number}"].material.reveal()["token"]
+        value = self.secrets[f"{bundle}-v{number}"].material.reveal()[found.spec.plain_keys[-1]]
         assert any(shown.endswith(value) for shown in self.proved), f"P1: version {number} is shown unproved"
 
     def pass_time(self, until: datetime) -> None:

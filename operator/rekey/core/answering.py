@@ -113,7 +113,7 @@ def _revoke(demand: Demand, facts: Facts) -> Answer | None:
     if version.state is State.ACTIVE:
         text = f"version {number} is current: rotate first, then revoke it"
         return demand.answer(AnswerState.REFUSED, text, facts.now)
-    if version.state in {State.ISSUED, State.PUBLISHED}:
+    if version.state in {State.RESERVED, State.ISSUED, State.PUBLISHED}:
         return None
     return demand.answer(AnswerState.RUNNING, f"version {number} is to be revoked", facts.now, before=number)
 

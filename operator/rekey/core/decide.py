@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rekey.core import answering, finish, leave, ledger, publish, start
+from rekey.core import answering, finish, leave, ledger, providing, publish, start
 from rekey.core.effects import (
     Act,
     Adopt,
@@ -85,10 +85,14 @@ def inspect(facts: Facts) -> Decision | None:
             return _taken(facts)
         case BundleState.MISSING | BundleState.CHANGED:
             return Act(Restore(), "a Secret was changed or deleted by somebody else, or its template changed")
-        case BundleState.AHEAD | BundleState.LOST if ledger.pending(facts.status) is None:
+        case BundleState.AHEAD | BundleState.LOST if not _is_coming(facts):
             return _replace(facts)
         case _:
             return None
+
+
+def _is_coming(facts: Facts) -> bool:
+    return ledger.pending(facts.status) is not None or ledger.reserved(facts.status) is not None
 
 
 def _replace(facts: Facts) -> Decision | None:
@@ -110,6 +114,7 @@ RULES: tuple[Rule, ...] = (
     begin,
     inspect,
     publish.carry_on,
+    providing.carry_on,
     answering.reply,
     answering.compromise,
     finish.revoke_committed,
@@ -130,5 +135,5 @@ def decide(facts: Facts) -> Decision:
     for rule in RULES:
         decision = rule(facts)
         if decision is not None:
-            return decision
+            return providing.at_backend(facts, decision)
     return Hold(None, Reason.ACTIVE, "nothing to do")

@@ -16,6 +16,7 @@ from rekey.core.status import State, Version
 class Verb(StrEnum):
     """What can happen to a version."""
 
+    RESERVE = "Reserve"
     ISSUE = "Issue"
     PUBLISH = "Publish"
     ADOPT = "Adopt"
@@ -30,6 +31,9 @@ class Verb(StrEnum):
 
 
 EDGES: Final[Mapping[tuple[State | None, Verb], State]] = {
+    (None, Verb.RESERVE): State.RESERVED,
+    (State.RESERVED, Verb.ISSUE): State.ISSUED,
+    (State.RESERVED, Verb.DISCARD): State.DISCARDED,
     (None, Verb.ISSUE): State.ISSUED,
     (None, Verb.ADOPT): State.ACTIVE,
     (None, Verb.RECALL): State.RETIRING,

@@ -19,6 +19,7 @@ class What(StrEnum):
     WORKLOADS = "Workloads"
     PODS = "Pods"
     VERIFIER = "Verifier"
+    PROVIDER = "Provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,30 @@ class Issue:
     cause: Cause
     asked: tuple[Demand, ...] = ()
     again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Write down that a version of this number is made at a backend: the intent. Its fields are those of `Issue`."""
+
+    number: int
+    cause: Cause
+    asked: tuple[Demand, ...] = ()
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Write down anew that something is about to be done with a version at its backend: the last intent is too old."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Obtain:
+    """Make a reserved version at its backend, and store it in its own immutable Secret."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +194,9 @@ class LetGo:
 Effect = (
     Finalize
     | Issue
+    | Reserve
+    | Announce
+    | Obtain
     | Adopt
     | Publish
     | Tell
@@ -189,7 +217,7 @@ Effect = (
     | LetGo
 )
 
-INTENT_FIRST = (Publish, Restart, Reinstate, Revoke, Discard, LetGo)
+INTENT_FIRST = (Obtain, Publish, Restart, Reinstate, Revoke, Discard, LetGo)
 """Effects that follow an intent in the status: whatever is unsaved is saved before them (promise S9)."""
 
 

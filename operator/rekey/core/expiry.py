@@ -25,7 +25,7 @@ def of(spec: RotatedCredentialSpec, name: str, material: Material, made: datetim
     Raises:
         Rejected: what should be a certificate is none.
     """
-    if spec.generate.certificate is None:
+    if spec.generate is None or spec.generate.certificate is None:
         lifetime = spec.rotation.lifetime
         return None if lifetime is None else floor(made + lifetime)
     from cryptography import x509  # noqa: PLC0415  8 MiB that only certificates need

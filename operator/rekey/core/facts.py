@@ -135,7 +135,8 @@ class Timing:
     `cache_lag`: age of what a starting container may read (kubelet's Secret cache). `propagation`: time until a plain
     volume shows the new value everywhere. `grace`: how long a deletion is tried. `spread`: over how long rotations that
     fell due while the operator was down are spread. `slowest_probe`: the longest pause between two tries to prove a
-    version. `remake`: how soon another is made after one was refused; it doubles.
+    version. `remake`: how soon another is made after one was refused; it doubles. `intent`: how old what was
+    announced may be when it is done at a backend, less than a leader's renew deadline.
     """
 
     cache_lag: timedelta = timedelta(seconds=5)
@@ -146,6 +147,7 @@ class Timing:
     retry: timedelta = timedelta(hours=1)
     slowest_probe: timedelta = timedelta(minutes=5)
     remake: timedelta = timedelta(seconds=30)
+    intent: timedelta = timedelta(seconds=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ class Facts:
     the cleaning up of a deletion succeeded (None: not tried yet). `demands`: every RotationRequest that names the
     credential, the oldest first (None: they are not known yet). `verifier`: what verifiers read, compared. `fence`: how
     we are fenced (None: nobody has to be). `staging`: the credential that goes first (None: none does).
+    `means`: digest of how its backend is reached, and of what we log in with.
     """
 
     now: datetime
@@ -197,6 +200,7 @@ class Facts:
     cleared: bool | None = None
     fence: Fence | None = None
     staging: Staging | None = None
+    means: str | None = None
 
     @property
     def spec(self) -> RotatedCredentialSpec:

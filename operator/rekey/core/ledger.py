@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from rekey.core.status import State, Status, Version
 
-LIVE = frozenset({State.ISSUED, State.PUBLISHED, State.ACTIVE, State.RETIRING, State.REVOKING})
+LIVE = frozenset({State.RESERVED, State.ISSUED, State.PUBLISHED, State.ACTIVE, State.RETIRING, State.REVOKING})
 ENDED = frozenset({State.REVOKED, State.DISCARDED})
 
 
@@ -35,6 +35,11 @@ def first(status: Status, *states: State) -> Version | None:
 def pending(status: Status) -> Version | None:
     """Return the version that was made and is not current yet; there is never more than one."""
     return first(status, State.ISSUED, State.PUBLISHED)
+
+
+def reserved(status: Status) -> Version | None:
+    """Return the version that is to be made at a backend, or may have been; nobody was given it yet."""
+    return first(status, State.RESERVED)
 
 
 def active(status: Status) -> Version | None:

@@ -6,86 +6,22 @@
 
 from __future__ import annotations
 
-from rekey.core import demand, effects, ledger, proof, replying
-from rekey.core.edges import EDGES, IllegalTransition, Verb, go
+from rekey.core import demand, effects, entering, ledger, proof, replying
+from rekey.core.changing import at, put
+from rekey.core.edges import Verb, go
 from rekey.core.outcome import Outcome
 from rekey.core.record import ceil, floor
-from rekey.core.status import Cause, ConsumerStatus, Rotation, Status, Step, Version
-
-_OBSERVED = "observedTrigger"
-
-
-def _put(status: Status, *changed: Version, **fields: object) -> Status:
-    merged = {version.number: version for version in status.versions} | {version.number: version for version in changed}
-    return status.model_copy(update={"versions": tuple(merged[number] for number in sorted(merged)), **fields})
+from rekey.core.status import Cause, ConsumerStatus, Rotation, Status, Step
 
 
 def _as_written(status: Status, out: Outcome) -> dict[str, object]:
     return {"bundle": out.bundle or status.bundle, "verifier": out.verifier or status.verifier}
 
 
-def _at(status: Status, step: Step, **fields: object) -> Rotation | None:
-    return status.rotation and status.rotation.model_copy(update={"step": step, **fields})
-
-
-def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
-    """A version exists in its own Secret; nobody uses it yet."""
-    version = Version(
-        number=out.number or effect.number,
-        state=EDGES[None, Verb.ISSUE],
-        secret_name=out.secret_name,
-        handle=out.handle,
-        digest=out.digest,
-        issued_time=out.issued or out.before,
-        expiration_time=out.expires,
-        proof=out.proof,
-    )
-    asked = [item for item in effect.asked if item.uid in out.asked]
-    seen = {} if status.observed_trigger is None else {_OBSERVED: status.observed_trigger}
-    rotation = Rotation(
-        id=out.rotation_id,
-        number=version.number,
-        cause=effect.cause,
-        requested_by=demand.credit(asked, status.rotation if effect.again else None),
-        step=Step.ISSUING,
-        started_time=out.before,
-        attempts=demand.attempts(status.rotation, effect.cause, again=effect.again),
-        spec={**(out.pinned or {}), **seen},
-    )
-    carried = replying.passed_on(status, version.number)
-    answers = replying.begun(carried, asked, out.after, status.current_version, version.number)
-    return _put(status, version, rotation=rotation, observed_trigger=out.trigger, requests=answers)
-
-
-def adopted(status: Status, out: Outcome) -> Status:
-    """The ledger was made from what is in the cluster; numbering goes on above it."""
-    current = next(version for version in out.versions if version.state is EDGES[None, Verb.ADOPT])
-    older = [version for version in out.versions if version is not current]
-    if any(version.state is not EDGES[None, Verb.RECALL] for version in older):
-        raise IllegalTransition("what is found beside the current version is retiring")
-    step = Rotation(
-        id=out.rotation_id,
-        number=current.number,
-        cause=Cause.REBUILT,
-        step=Step.ROLLING_OUT,
-        started_time=out.after,
-        spec=dict(out.pinned or {}),
-    )
-    return _put(
-        status,
-        *out.versions,
-        bundle=out.bundle,
-        current_version=current.number,
-        last_rotation_time=current.activated_time or current.issued_time,
-        observed_trigger=out.trigger,
-        rotation=step if older else None,
-    )
-
-
 def published(status: Status, effect: effects.Publish, out: Outcome) -> Status:
     """Verifiers can read the version from now on; nobody uses it yet."""
-    status = _put(status, *out.versions, verifier=out.verifier, rotation=_at(status, Step.PUBLISHING))
-    return _put(status, go(ledger.find(status, effect.number), Verb.PUBLISH, published_time=ceil(out.after)))
+    status = put(status, *out.versions, verifier=out.verifier, rotation=at(status, Step.PUBLISHING))
+    return put(status, go(ledger.find(status, effect.number), Verb.PUBLISH, published_time=ceil(out.after)))
 
 
 def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
@@ -100,7 +36,7 @@ def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
         # One that was being taken back is no better than the rest now: it goes with them.
         marks = {"compromised": leak, "rolled_back": None}
         changed = [item.model_copy(update=marks) for item in (*changed, *ledger.retiring(status))]
-    return _put(
+    return put(
         status,
         version,
         *changed,
@@ -108,7 +44,7 @@ def activated(status: Status, effect: effects.Activate, out: Outcome) -> Status:
         current_version=version.number,
         last_rotation_time=floor(out.before),
         overlap_end_time=None,
-        rotation=_at(status, Step.ROLLING_OUT) if old is not None else None,
+        rotation=at(status, Step.ROLLING_OUT) if old is not None else None,
     )
 
 
@@ -116,7 +52,7 @@ def overlapping(status: Status, effect: effects.StartOverlap) -> Status:
     """Every consumer has moved: the overlap clock of the superseded version runs."""
     version = ledger.find(status, effect.number).model_copy(update={"overlap_start_time": ceil(effect.at)})
     rolled_back = version.rolled_back
-    return _put(status, version, rotation=status.rotation if rolled_back else _at(status, Step.OVERLAP))
+    return put(status, version, rotation=status.rotation if rolled_back else at(status, Step.OVERLAP))
 
 
 def condemned(status: Status, effect: effects.Condemn, out: Outcome) -> Status:
@@ -136,14 +72,14 @@ def condemned(status: Status, effect: effects.Condemn, out: Outcome) -> Status:
         target = before.number if before is not None else None
         answers = replying.begun(status, effect.asked, out.after, version.number, target)
     step = {"step": Step.ROLLING_BACK, "next_attempt_time": ceil(effect.next_attempt), "refused": effect.refused}
-    return _put(status, version, rotation=rotation and rotation.model_copy(update=step), requests=answers)
+    return put(status, version, rotation=rotation and rotation.model_copy(update=step), requests=answers)
 
 
 def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Status:
     """The version before is current again; the failed one passes the gate like any other."""
     version = go(ledger.find(status, effect.number), Verb.REINSTATE, retire_time=None, overlap_start_time=None)
     failed = go(ledger.find(status, effect.failed), Verb.WITHDRAW, retire_time=ceil(out.after))
-    return _put(
+    return put(
         status,
         version,
         failed,
@@ -157,7 +93,7 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
     gone = go(ledger.find(status, number), verb, proof=proof.remains(ledger.find(status, number).proof))
-    status = _put(status, gone, **_as_written(status, out))
+    status = put(status, gone, **_as_written(status, out))
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
     dropped = {version.number for version in over[: max(0, len(over) - out.history)]} - {highest}
@@ -173,7 +109,7 @@ def unused(status: Status, effect: effects.Discard, out: Outcome) -> Status:
     if not ledger.find(status, effect.number).rolled_back:
         pinned = (status.rotation.spec if status.rotation else None) or {}
         requests = replying.without(status, effect.number)
-        status = status.model_copy(update={"observed_trigger": pinned.get(_OBSERVED), "requests": requests})
+        status = status.model_copy(update={"observed_trigger": pinned.get(entering.OBSERVED), "requests": requests})
     return ended(status, effect.number, Verb.DISCARD, out)
 
 
@@ -196,16 +132,19 @@ def restarted(status: Status, effect: effects.Restart, out: Outcome) -> Status:
 def concluded(status: Status) -> Status:
     """Nothing of the rotation is left; a failed one stays on record for its next attempt."""
     failed = status.rotation is not None and status.rotation.step is Step.ROLLING_BACK
-    rotation = _at(status, Step.ROLLED_BACK, spec=None) if failed else None
+    rotation = at(status, Step.ROLLED_BACK, spec=None) if failed else None
     return status.model_copy(update={"rotation": rotation, "overlap_end_time": None})
 
 
 def committed(status: Status, effect: effects.Commit, out: Outcome) -> Status:
     """From here there is no way back for this version."""
-    changes = {"forced": effect.forced or None, "revocation_time": floor(out.before)}
-    version = go(ledger.find(status, effect.number), Verb.COMMIT, **changes)
+    before = ledger.find(status, effect.number)
+    changes: dict[str, object] = {"forced": effect.forced or None, "revocation_time": floor(out.before)}
+    if before.intent_time is not None:
+        changes["intent_time"] = floor(out.before)  # what follows at its backend is announced by this
+    version = go(before, Verb.COMMIT, **changes)
     waits = version.rolled_back or effect.forced
-    return _put(status, version, rotation=status.rotation if waits else _at(status, Step.REVOKING))
+    return put(status, version, rotation=status.rotation if waits else at(status, Step.REVOKING))
 
 
 def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # noqa: C901, PLR0911, PLR0912  one arm an effect
@@ -216,15 +155,21 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
     """
     match effect:
         case effects.Issue():
-            return issued(status, effect, out)
+            return entering.issued(status, effect, out)
+        case effects.Reserve():
+            return entering.reserved(status, effect, out)
+        case effects.Announce():
+            return entering.announced(status, effect.number, out)
+        case effects.Obtain():
+            return entering.obtained(status, effect, out)
         case effects.Adopt():
-            return adopted(status, out)
+            return entering.adopted(status, out)
         case effects.Publish():
             return published(status, effect, out)
         case effects.Tell() | effects.Restore():
-            return _put(status, *out.versions, **_as_written(status, out))
+            return put(status, *out.versions, **_as_written(status, out))
         case effects.Prove():
-            return _put(status, *out.versions, rotation=_at(status, Step.VALIDATING))
+            return put(status, *out.versions, rotation=at(status, Step.VALIDATING))
         case effects.Activate():
             return activated(status, effect, out)
         case effects.StartOverlap():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rekey.core.status import BundleRef, VerifierRef, Version
+from rekey.core.status import BundleRef, Refusal, VerifierRef, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +15,19 @@ class Outcome:
     """What an effect found out while it was done.
 
     `before` and `after` bracket it in time. `number`: of an issued version (names that strangers hold are skipped);
-    `handle`: the backend's id of it; `issued`: when it was made (before `before` when it was found after a crash);
-    `expires`: when it ends by itself; `digest`: of the `generate` part it was made by; `bundle`: the bundle as written;
-    `versions`: what an adoption, a repair or a try found; `replaced`: what a template said before a restart; `asked`:
-    uids of the requests that an issued version was made for; `proof`: what verifiers need of it; `verifier`: their
-    Secret as written.
+    `handle`: the uid of its Secret; `backend_id`: its backend's id of it; `refusal`: why that will not make it;
+    `issued`: when it was made (before `before` when it was found after a crash); `expires`: when it ends by itself;
+    `digest`: of the part of the spec it was made by; `bundle`: the bundle as written; `versions`: what an adoption, a
+    repair or a try found; `replaced`: what a template said before a restart; `asked`: uids of the requests that an
+    issued version was made for; `proof`: what verifiers need of it; `verifier`: their Secret as written.
     """
 
     before: datetime
     after: datetime
     number: int = 0
     handle: str | None = None
+    backend_id: str | None = None
+    refusal: Refusal | None = None
     issued: datetime | None = None
     expires: datetime | None = None
     digest: str | None = None

@@ -13,7 +13,6 @@ from typing import Final
 from rekey.core import ledger
 from rekey.core.facts import Facts
 from rekey.core.material import Material
-from rekey.core.spec_generate import Generate, plain_keys
 from rekey.core.spec_validation import HttpProbe
 from rekey.core.status import Rotation, Version
 from rekey.core.status_probe import Finding, Probe
@@ -34,15 +33,23 @@ class Reply:
     forbidden: bool = False
 
 
-def wanted(facts: Facts) -> HttpProbe | None:
-    """Return how a version is to be used to prove it; None: it is not."""
-    return facts.spec.validation.http if facts.spec.validation is not None else None
+Verdict = tuple[Finding, str]
+"""What one use showed, and that in words."""
+
+
+def wanted(facts: Facts) -> bool:
+    """Say whether a version is used once to prove it: at its backend, and as `spec.validation.http` says."""
+    return facts.spec.provider is not None or _http(facts) is not None
 
 
 def digest(facts: Facts) -> str:
-    """Return the digest of that, as the ledger keeps it."""
-    http = wanted(facts)
-    return ledger.digest(http) if http is not None else ""
+    """Return the digest of how it is proved, as the ledger keeps it."""
+    parts = [ledger.digest(part) for part in (facts.spec.provider, _http(facts)) if part is not None]
+    return "-".join(parts)
+
+
+def _http(facts: Facts) -> HttpProbe | None:
+    return facts.spec.validation.http if facts.spec.validation is not None else None
 
 
 def is_refused(rotation: Rotation | None) -> bool:
@@ -50,9 +57,9 @@ def is_refused(rotation: Rotation | None) -> bool:
     return rotation is not None and rotation.refused is not None
 
 
-def header(http: HttpProbe, generate: Generate, material: Material) -> Material | None:
-    """Return the header to send, by its name; None if the value cannot stand in one."""
-    value = material.reveal().get(plain_keys(generate)[0], b"")
+def header(http: HttpProbe, key: str, material: Material) -> Material | None:
+    """Return the header to send what stands under that key, by its name; None if that cannot stand in one."""
+    value = material.reveal().get(key, b"")
     if not value or not all(0x21 <= byte <= 0x7E for byte in value):  # noqa: PLR2004  visible ASCII
         return None
     if http.header is not None:
@@ -62,7 +69,7 @@ def header(http: HttpProbe, generate: Generate, material: Material) -> Material 
     return Material({"Authorization": b"Bearer " + value})
 
 
-def judge(http: HttpProbe, reply: Reply) -> tuple[Finding, str]:
+def judge(http: HttpProbe, reply: Reply) -> Verdict:
     """Return what a reply says of the version, and that in words; only a definite 4xx refuses it."""
     status = reply.status
     if status is None:

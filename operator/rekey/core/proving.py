@@ -13,21 +13,21 @@ from rekey.core.effects import Act, Condemn, Decision, Hold, Look, Prove, What
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
+from rekey.core.spec import Validation
 from rekey.core.status import Version
 from rekey.core.status_probe import Finding, Probe
 
 
 def prove(facts: Facts, pending: Version) -> Decision | None:
-    """Return what is next until the service has accepted the version; None: it has, or none was named."""
-    validation = facts.spec.validation
-    if validation is None or validation.http is None:
+    """Return what is next until the version has been accepted; None: it has, or is not to be proved."""
+    if not probing.wanted(facts):
         return None
     probe = probing.of(pending, probing.digest(facts))
     if probe is not None and probe.finding is Finding.ACCEPTED:
         return None
     # From what others know there is no way back: another version would be refused as well.
     final = replying.compromised_by(facts.status, pending.number) is not None
-    over = probe is not None and probe.refused >= validation.failure_threshold
+    over = probe is not None and probe.refused >= _threshold(facts)
     if probe is not None and (final or not over) and (wait := _pause(facts, pending, probe)):
         return wait
     if facts.bundle is None:
@@ -55,7 +55,7 @@ def _pause(facts: Facts, pending: Version, probe: Probe) -> Hold | None:
 
 
 def _hold(facts: Facts, pending: Version, probe: Probe, until: datetime) -> Hold:
-    limit = facts.spec.validation.failure_threshold if facts.spec.validation is not None else 1
+    limit = _threshold(facts)
     text = f"version {pending.number} is not used yet: {probe.message}; asked again {until:%F %T}Z"
     match probe.finding:
         case Finding.FORBIDDEN:
@@ -68,6 +68,10 @@ def _hold(facts: Facts, pending: Version, probe: Probe, until: datetime) -> Hold
             return Hold(until, Reason.VALIDATING, text)
 
 
+def _threshold(facts: Facts) -> int:
+    return (facts.spec.validation or Validation()).failure_threshold
+
+
 def back_off(facts: Facts) -> Hold | None:
     """Return that after a refusal another version is not made yet, or not before somebody mends what is wrong."""
     last = facts.status.rotation
@@ -75,15 +79,19 @@ def back_off(facts: Facts) -> Hold | None:
         return None
     if last.attempts >= probing.MAX_REFUSED:
         text = (
-            f"the service of spec.validation refused {last.attempts} versions in a row, the last was {last.number}:"
-            " mend it or spec.validation.http, then set a new rotation.trigger"
+            f"{_asked(facts)} refused {last.attempts} versions in a row, the last was {last.number}:"
+            " mend it, or how it is asked, then set a new rotation.trigger"
         )
         return Hold(None, Reason.VALIDATION_REFUSED, text, stalled=True)
     if facts.now >= last.next_attempt_time:
         return None
     when = f"{last.next_attempt_time:%F %T}Z"
-    text = f"the service of spec.validation refused version {last.number}; another is made {when}"
+    text = f"{_asked(facts)} refused version {last.number}; another is made {when}"
     return Hold(last.next_attempt_time, Reason.VALIDATION_REFUSED, text, stalled=True)
+
+
+def _asked(facts: Facts) -> str:
+    return "the service of spec.validation" if facts.spec.provider is None else "the backend"
 
 
 def mended(facts: Facts) -> bool:

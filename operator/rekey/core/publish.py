@@ -36,7 +36,7 @@ def carry_on(facts: Facts) -> Decision | None:
         return Act(Discard(number), f"version {number} was deleted before anybody saw it")
     if facts.spec.verifier is not None and pending.state is State.ISSUED:
         return Act(Publish(number), f"version {number} is stored and proved: verifiers come first")
-    if shown or (facts.spec.verifier is None and probing.wanted(facts) is None):
+    if shown or (facts.spec.verifier is None and not probing.wanted(facts)):
         return Act(Activate(number), f"version {number} is stored and proved{', and shown already' if shown else ''}")
     return None
 
@@ -57,7 +57,7 @@ def _unwanted(facts: Facts, pending: Version) -> str:
     if pending.digest != start.wanted_digest(facts.spec):
         return f"version {pending.number} was made by an older spec"
     leak = start.unanswered(facts, RequestReason.COMPROMISE)
-    waits = pending.state is State.PUBLISHED or probing.wanted(facts) is not None
+    waits = pending.state is State.PUBLISHED or probing.wanted(facts)
     if waits and leak and ledger.active(facts.status) is not None:
         return f"version {pending.number} was made before {leak[0]}, which asks for another one"
     return ""

@@ -33,7 +33,7 @@ def _made(answer: Answer, facts: Facts) -> _Ending:
         return None
     if version is not None and version.rolled_back:
         return AnswerState.FAILED, f"version {number} was taken back; version {facts.status.current_version} is current"
-    if version is not None and version.state in {State.ISSUED, State.PUBLISHED}:
+    if version is not None and version.state in {State.RESERVED, State.ISSUED, State.PUBLISHED}:
         return None
     if version is not None and version.state is State.ACTIVE and _is_moving(facts, version):
         return None

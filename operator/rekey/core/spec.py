@@ -22,8 +22,10 @@ from rekey.core.spec_consumers import (
     Rollout,
 )
 from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey, Password, Token
+from rekey.core.spec_generate import plain_keys as generated_keys
 from rekey.core.spec_health import ConsumerHealth, Health
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
+from rekey.core.spec_provide import Provide, provided_keys
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
 from rekey.core.spec_validation import HttpProbe, Validation
@@ -55,9 +57,15 @@ class RotatedCredentialSpec(Part):
     hold: Hold | None = Field(
         default=None, description="Keep every version accepted for a time, for an audit or an investigation."
     )
-    generate: Generate = Field(
-        description="What to make. Exactly one kind must be set, and the kind cannot be changed. A change "
-        "within the kind makes a new version."
+    generate: Generate | None = Field(
+        default=None,
+        description="What Rekey makes by itself. Exactly one kind must be set, and the kind cannot be changed. A "
+        "change within the kind makes a new version.",
+    )
+    provider: Provide | None = Field(
+        default=None,
+        description="What is made at a backend. Exactly one of `generate` and `provider` must be set, and which one "
+        "cannot be changed. A change makes a new version.",
     )
     rotation: Rotation = Field(description="When a new version is made.")
     overlap: Overlap = Field(
@@ -99,6 +107,20 @@ class RotatedCredentialSpec(Part):
         le=20,
         description="How many ended versions `status.versions` remembers; their Secrets are gone.",
     )
+
+    @property
+    def source(self) -> Generate | Provide:
+        """What a version is made by."""
+        source = self.generate or self.provider
+        if source is None:
+            raise ValueError("a spec has either `generate` or `provider`; admission sees to it")
+        return source
+
+    @property
+    def plain_keys(self) -> tuple[str, ...]:
+        """The plain keys under which the value stands in the bundle."""
+        source = self.source
+        return generated_keys(source) if isinstance(source, Generate) else provided_keys(source)
 
     @property
     def health(self) -> Health:

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"^[1-9][0-9]{0,8}$", re.ASCII)
 
 def wanted_digest(spec: RotatedCredentialSpec) -> str:
     """Return the digest of what the spec asks to be made."""
-    return ledger.digest(spec.generate)
+    return ledger.digest(spec.source)
 
 
 def unanswered(facts: Facts, *reasons: RequestReason) -> tuple[Demand, ...]:

@@ -61,6 +61,16 @@ class Cause(StrEnum):
     ROLLBACK = "Rollback"
 
 
+class Refusal(Record):
+    """Why a backend will not make a version until a person acts."""
+
+    reason: str = Field(max_length=64, description="One word of the closed list in docs/events.md.")
+    message: str = Field(max_length=512, description="What is wrong, and what to do.")
+    by: str = Field(
+        max_length=64, description="Digest of the provider and of the Secrets by which we log in, as they were."
+    )
+
+
 class Version(Record):
     """One issued value: its number, where it is stored and what happened to it when."""
 
@@ -70,12 +80,23 @@ class Version(Record):
     handle: str | None = Field(
         default=None,
         max_length=253,
-        description="The backend's own id; for generated values the uid of the Secret.",
+        description="Uid of the Secret that holds it.",
+    )
+    backend_id: str | None = Field(
+        default=None, max_length=253, description="The backend's own id of it, where the number does not say it."
+    )
+    intent_time: Time | None = Field(
+        default=None,
+        description="When an effect on it at its backend was last announced; it follows within seconds, or is "
+        "announced anew.",
+    )
+    refusal: Refusal | None = Field(
+        default=None, description="Why its backend does not make it; until that is mended it is not asked again."
     )
     digest: str | None = Field(
         default=None,
         max_length=64,
-        description="Digest of the `generate` part of the spec this version was made by.",
+        description="Digest of the `generate` or `provider` part of the spec this version was made by.",
     )
     issued_time: Time | None = Field(default=None, description="When the value was made.")
     activated_time: Time | None = Field(

@@ -10,7 +10,6 @@ from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
 from rekey.core.spec import MergePolicy
-from rekey.core.spec_generate import plain_keys
 from rekey.core.status import State, Version
 from rekey.engine import composing, issuing, naming, showing
 from rekey.errors import Conflict, Rejected, Taken
@@ -123,7 +122,7 @@ def _plain(facts: Facts, view: SecretView, prefix: str) -> Material:
         Rejected: it has not the keys that the spec would generate.
     """
     try:
-        return content.pick(view.material, plain_keys(facts.spec.generate), prefix)
+        return content.pick(view.material, facts.spec.plain_keys, prefix)
     except KeyError as missing:
         text = f"spec.target.adopt: Secret {view.name} has no key {missing.args[0]}"
         raise Rejected(Reason.INVALID_SPEC, text) from None

@@ -12,9 +12,10 @@ from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
+from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Cause
 from rekey.engine import naming, showing
-from rekey.errors import Rejected, Taken
+from rekey.errors import Conflict, Rejected, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer, Order
 from rekey.ports.secrets import NewSecret, SecretView
@@ -62,8 +63,11 @@ def version_secret(
 
 async def _create(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue, number: int) -> SecretView | None:
     credential, name = facts.credential, naming.version_name(facts, number)
-    spec, before = facts.spec, await _before(ports, issuer, facts, effect)
-    issued = await issuer.issue(Order(spec.generate, ports.clock.now(), spec.rotation.lifetime, before))
+    spec, generate = facts.spec, facts.spec.generate
+    if generate is None:
+        raise Conflict(f"{credential.key} is not made here")
+    before = await _before(ports, facts, effect) if issuer.builds_on(generate) else None
+    issued = await issuer.issue(Order(generate, ports.clock.now(), spec.rotation.lifetime, before))
     public = {naming.PUBLIC + key: value for key, value in issued.public.items()}
     notes = {naming.TRIGGER: spec.rotation.trigger or "", **public}
     if effect.asked:
@@ -82,10 +86,10 @@ async def _create(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue, num
     return view
 
 
-async def _before(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> Material | None:
-    """Return the current version, if the new one builds on it: on what others know nothing is built."""
+async def _before(ports: Ports, facts: Facts, effect: Issue) -> Material | None:
+    """Return the current version, on which the new one builds: on what others know nothing is built."""
     active = ledger.active(facts.status)
-    if active is None or effect.cause is Cause.COMPROMISE or not issuer.builds_on(facts.spec.generate):
+    if active is None or effect.cause is Cause.COMPROMISE:
         return None
     return await showing.value(ports, facts, active)
 
@@ -93,11 +97,7 @@ async def _before(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> 
 def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outcome:
     credential = facts.credential
     spec = facts.spec
-    pinned: dict[str, Any] = {"overlap": duration.show(spec.overlap.duration)}
-    target = spec.target.model_dump(mode="json", by_alias=True, exclude_none=True)
     told = proof.prove(spec.verifier.format, view.material) if spec.verifier is not None else None
-    if len(str(target)) <= MAX_PINNED:
-        pinned["target"] = target
     return Outcome(
         before=ports.clock.now(),
         after=ports.clock.now(),
@@ -107,7 +107,7 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
         expires=expiry.of(spec, view.name, view.material, view.created),
         digest=view.annotations.get(naming.DIGEST),
         secret_name=view.name,
-        pinned=pinned,
+        pinned=pinned(spec),
         rotation_id=f"{credential.uid[:8]}-{number}",
         trigger=view.annotations.get(naming.TRIGGER, ""),
         proof=told,
@@ -115,10 +115,20 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, number: int) -> Outco
     )
 
 
+def pinned(spec: RotatedCredentialSpec) -> dict[str, Any]:
+    """Return what of the spec a rotation keeps to, whatever is edited meanwhile."""
+    found: dict[str, Any] = {"overlap": duration.show(spec.overlap.duration)}
+    target = spec.target.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {**found, "target": target} if len(str(target)) <= MAX_PINNED else found
+
+
 async def discard(ports: Ports, facts: Facts, effect: Discard) -> Outcome:
-    """Delete a version that nobody ever used."""
-    version = ledger.find(facts.status, effect.number)
-    now = ports.clock.now()
-    if version.handle is not None:
-        await ports.secrets.delete(facts.credential.key.namespace, version.secret_name, version.handle)
+    """Delete a version that nobody ever used; a reserved one may have been stored by who died then."""
+    version, namespace = ledger.find(facts.status, effect.number), facts.credential.key.namespace
+    now, uid = ports.clock.now(), version.handle
+    if uid is None:
+        view = await ports.secrets.read(namespace, version.secret_name)
+        uid = view.uid if view is not None and view.owner == facts.credential.uid else None
+    if uid is not None:
+        await ports.secrets.delete(namespace, version.secret_name, uid)
     return Outcome(now, now, history=facts.spec.revision_history_limit)

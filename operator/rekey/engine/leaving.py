@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts
-from rekey.engine import naming, publishing
+from rekey.engine import naming, providing, publishing
 from rekey.engine.aggregating import Aggregates
-from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
+from rekey.errors import BackendAway, Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretChange, SecretView
 
@@ -26,6 +26,8 @@ async def release(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
     namespace = facts.credential.key.namespace
     try:
         await publishing.leave(shared, facts, retained=True)
+        if (reserved := ledger.reserved(facts.status)) is not None:
+            await providing.revoke(ports, facts, reserved.number)  # nobody was given it
         for view in await _ours(ports, facts):
             change = SecretChange(view.uid, view.resource_version, release=facts.credential.uid)
             await ports.secrets.change(namespace, view.name, change)
@@ -33,7 +35,7 @@ async def release(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
         return await release(ports, shared, facts)
     except NamespaceTerminating:
         return True  # whatever there is goes with the namespace: nothing can be kept, and nothing is left to do
-    except (Conflict, Retryable, Forbidden, Rejected):
+    except (BackendAway, Conflict, Retryable, Forbidden, Rejected):
         return False
     return True
 
@@ -49,9 +51,15 @@ async def destroy(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
             if view.name == verifier:
                 await ports.secrets.change(namespace, view.name, publishing.empty(facts, view))
         for view in found:
+            if view.name == bundle:
+                await ports.secrets.delete(namespace, view.name, view.uid)
+        for version in facts.status.versions:
+            if version.state in ledger.LIVE:
+                await providing.revoke(ports, facts, version.number)
+        for view in found:
             await ports.secrets.delete(namespace, view.name, view.uid)
     except NamespaceTerminating:
         return True
-    except (Conflict, NotFound, Retryable, Forbidden, Rejected):
+    except (BackendAway, Conflict, NotFound, Retryable, Forbidden, Rejected):
         return False
     return True

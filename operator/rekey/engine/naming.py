@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from rekey.core import gate
 from rekey.core.facts import Credential, Facts
 from rekey.core.spec import Format, Target, Verifier
-from rekey.ports.secrets import Owner
+from rekey.ports.backend import Granted
+from rekey.ports.secrets import Owner, SecretView
 
 DIGEST = "rekey.dev/generate-digest"
 TRIGGER = "rekey.dev/trigger"
@@ -16,6 +18,8 @@ PUBLIC = "rekey.dev/"
 VERSION = "rekey.dev/version"
 HOLDS = "rekey.dev/holds"
 PART = "rekey.dev/part"
+BACKEND_ID = "rekey.dev/backend-id"
+EXPIRES = "rekey.dev/expires"
 MANAGED = {"app.kubernetes.io/managed-by": "rekey"}
 
 
@@ -43,6 +47,19 @@ def verifier_labels(credential: Credential, verifier: Verifier) -> dict[str, str
     """Return the labels of what verifiers read: no number, and a mark if it holds keys."""
     ours = {key: value for key, value in labels(credential, "verifier", 0).items() if key != VERSION}
     return ours | ({HOLDS: "keys"} if verifier.format is Format.HMAC else {})
+
+
+def backend_notes(granted: Granted) -> dict[str, str]:
+    """Return what is noted beside a version of what its backend said of it; nothing of that is secret."""
+    expires = granted.expires.isoformat() if granted.expires is not None else None
+    return {key: text for key, text in ((BACKEND_ID, granted.backend_id), (EXPIRES, expires)) if text is not None}
+
+
+def noted(view: SecretView) -> Granted:
+    """Return what a backend said of the version in that Secret."""
+    expires = view.annotations.get(EXPIRES)
+    moment = datetime.fromisoformat(expires) if expires else None
+    return Granted(view.material, view.annotations.get(BACKEND_ID), moment)
 
 
 def part_labels(number: int) -> dict[str, str]:

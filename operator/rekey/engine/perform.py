@@ -9,7 +9,7 @@ from rekey.core import effects
 from rekey.core.facts import Credential, Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
-from rekey.engine import adopting, issuing, leaving, proving, publishing, repairing, showing
+from rekey.engine import adopting, issuing, leaving, providing, proving, publishing, repairing, showing
 from rekey.engine.aggregating import Aggregates
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
@@ -49,6 +49,10 @@ class Bench:
                 return Done(Outcome(now, now), await self.ports.credentials.finalize(facts.credential, present=True))
             case effects.Issue():
                 return Done(await self._issue(facts, effect))
+            case effects.Reserve():
+                return Done(providing.reserve(self.ports, facts, effect))
+            case effects.Obtain():
+                return Done(await self._obtain(facts, effect))
             case effects.Adopt():
                 return Done(await adopting.adopt(self.ports, facts))
             case effects.Publish() | effects.Tell():
@@ -65,7 +69,14 @@ class Bench:
                 return Done(await repairing.restore(self.ports, facts))
             case effects.Restart():
                 return Done(await self._restart(facts, effect))
-            case effects.StartOverlap() | effects.Condemn() | effects.Commit() | effects.Reply() | effects.Conclude():
+            case (
+                effects.StartOverlap()
+                | effects.Announce()
+                | effects.Condemn()
+                | effects.Commit()
+                | effects.Reply()
+                | effects.Conclude()
+            ):
                 return Done(Outcome(now, now))
             case effects.Release():
                 return Done(Outcome(now, now), cleared=await leaving.release(self.ports, self.shared, facts))
@@ -82,9 +93,16 @@ class Bench:
         self.made[outcome.number] = material
         return outcome
 
+    async def _obtain(self, facts: Facts, effect: effects.Obtain) -> Outcome:
+        outcome, material = await providing.obtain(self.ports, facts, effect)
+        if material is not None:
+            self.made[effect.number] = material
+        return outcome
+
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""
         told = await publishing.withdraw(self.ports, self.shared, facts, effect.number)
+        await providing.revoke(self.ports, facts, effect.number)
         if isinstance(effect, effects.Revoke):
             return replace(await showing.revoke(self.ports, facts, effect), verifier=told)
         return replace(await issuing.discard(self.ports, facts, effect), verifier=told)

@@ -7,29 +7,35 @@ from rekey.core.effects import Prove
 from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
-from rekey.core.probing import Reply
-from rekey.core.spec import HttpProbe, Validation
-from rekey.core.status_probe import Probe
-from rekey.engine import showing
+from rekey.core.probing import Reply, Verdict
+from rekey.core.spec import HttpProbe
+from rekey.core.status_probe import Finding, Probe
+from rekey.engine import providing, showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
 from rekey.ports.prober import Question
 
 
 async def prove(ports: Ports, facts: Facts, effect: Prove, made: Material | None) -> Outcome:
-    """Ask the service with what is stored, and return what its answer says."""
-    version, validation, before = ledger.find(facts.status, effect.number), facts.spec.validation, ports.clock.now()
+    """Use what is stored, at its backend and then as the spec says, and return what the answers say."""
+    version, before = ledger.find(facts.status, effect.number), ports.clock.now()
     material = made or await showing.value(ports, facts, version)
-    if validation is None or validation.http is None or material is None:
+    if material is None:
         raise Conflict(f"Secret {version.secret_name} vanished before it was proved")
-    finding, text = probing.judge(validation.http, await _ask(ports, facts, validation, validation.http, material))
+    validation = facts.spec.validation
+    verdict: Verdict = Finding.ACCEPTED, ""
+    if facts.spec.provider is not None:
+        verdict = await providing.prove(ports, facts, version, material)
+    if verdict[0] is Finding.ACCEPTED and validation is not None and validation.http is not None:
+        seconds = validation.timeout.total_seconds()
+        verdict = probing.judge(validation.http, await _ask(ports, facts, validation.http, seconds, material))
     now = ports.clock.now()
-    found = Probe(by=probing.digest(facts), time=now, finding=finding, message=text[:512])
+    found = Probe(by=probing.digest(facts), time=now, finding=verdict[0], message=verdict[1][:512])
     return Outcome(before, now, versions=(probing.counted(version, found),))
 
 
-async def _ask(ports: Ports, facts: Facts, validation: Validation, http: HttpProbe, material: Material) -> Reply:
-    header, authority = probing.header(http, facts.spec.generate, material), None
+async def _ask(ports: Ports, facts: Facts, http: HttpProbe, seconds: float, material: Material) -> Reply:
+    header, authority = probing.header(http, facts.spec.plain_keys[0], material), None
     if header is None:
         return Reply(trouble="the value cannot stand in a header", forbidden=True)
     namespace = facts.credential.key.namespace
@@ -39,5 +45,4 @@ async def _ask(ports: Ports, facts: Facts, validation: Validation, http: HttpPro
         if view is None or "ca.crt" not in names:
             return Reply(trouble=f"Secret {http.ca_secret_name} has no ca.crt")
         authority = view.material
-    seconds = validation.timeout.total_seconds()
     return await ports.prober.ask(Question(namespace, http.url, header, seconds, authority))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from rekey.core import expiry, health, ledger, report, rollout, staging
+from rekey.core import expiry, health, ledger, providing, report, rollout, staging
 from rekey.core.decide import decide
 from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Prove, Restart
 from rekey.core.facts import Credential, Facts, Fence, Key, Timing
@@ -22,7 +22,7 @@ from rekey.engine import announce, perform, sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
 from rekey.engine.parts import Members
-from rekey.errors import Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
+from rekey.errors import BackendAway, Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
 
@@ -116,8 +116,11 @@ class Pass:
             except Rejected as refused:
                 reason = _reason(refused)
                 # What is in the way is mended at the thing itself, of which nobody tells us.
-                until = self.facts.now + LOOK_AGAIN if reason is Reason.NAME_TAKEN else None
+                elsewhere = reason is Reason.NAME_TAKEN or self.facts.spec.provider is not None
+                until = self.facts.now + LOOK_AGAIN if elsewhere else None
                 return await self._rest(Hold(until, reason, str(refused), stalled=True))
+            except BackendAway as away:
+                return await self._rest(providing.later(self.facts, decision, away))
             except Forbidden as missing:
                 until = self.facts.now + LOOK_AGAIN
                 return await self._rest(Hold(until, Reason.MISSING_RIGHTS, str(missing), stalled=True))

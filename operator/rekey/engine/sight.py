@@ -12,9 +12,11 @@ from rekey.core.effects import (
     Discard,
     Effect,
     Issue,
+    Obtain,
     Prove,
     Publish,
     Reinstate,
+    Reserve,
     Restart,
     Restore,
     Revoke,
@@ -24,7 +26,7 @@ from rekey.core.effects import (
 from rekey.core.facts import BundleState, Credential, Facts
 from rekey.core.spec import Adopt
 from rekey.core.status import State, Status, Step, Version
-from rekey.engine import publishing, showing
+from rekey.engine import providing, publishing, showing
 from rekey.engine.aggregating import Aggregates
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
@@ -52,16 +54,18 @@ def forget(facts: Facts, effect: Effect) -> Facts:
     match effect:
         case Publish():
             return replace(facts, verifier=BundleState.INTACT, workloads=None, pods=None)
-        case Prove():
+        case Prove() | Obtain():
             # It may have taken long: whatever was looked at before is looked at anew.
-            return replace(facts, bundle=None, bundle_version=None, verifier=None, workloads=None, pods=None)
+            return replace(
+                facts, bundle=None, bundle_version=None, verifier=None, workloads=None, pods=None, means=None
+            )
         case Tell() | Discard() | Revoke():
             return replace(facts, verifier=BundleState.INTACT)
         case Restart() | Activate() | Reinstate():
             return replace(facts, workloads=None, pods=None, bundle=None, bundle_version=None)
         case Restore() | effects.Adopt():
             return replace(facts, check=False, bundle=BundleState.INTACT)
-        case Issue():
+        case Issue() | Reserve():
             return replace(facts, check=False, pending_gone=False)
         case Conclude() if must_redraw(facts.credential, facts.status):
             return replace(facts, check=True, bundle=None, bundle_version=None)
@@ -75,6 +79,8 @@ async def look(ports: Ports, shared: Aggregates, facts: Facts, at: frozenset[Wha
         facts = await _bundle(ports, facts)
     if What.VERIFIER in at or What.BUNDLE in at:
         facts = replace(facts, verifier=await publishing.compare(ports, shared, facts))
+    if What.PROVIDER in at:
+        facts = replace(facts, means=await providing.means(ports, facts))
     if What.WORKLOADS in at:
         facts = replace(facts, workloads=await ports.workloads.find(facts.credential, facts.spec.consumers))
     if What.PODS in at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from rekey.kube.client import Client, Observe
@@ -12,6 +12,7 @@ from rekey.kube.events import Drop, KubeAnnouncer
 from rekey.kube.pods import KubePods
 from rekey.kube.secrets import KubeSecrets
 from rekey.kube.workloads import KubeWorkloads
+from rekey.ports.backend import Backends
 from rekey.ports.cluster import Clock, Ports
 from rekey.ports.lead import Lead
 from rekey.ports.prober import Prober
@@ -27,6 +28,7 @@ async def connected(  # noqa: PLR0913  what the parts take
     observe: Observe,
     dropped: Drop,
     prober: Prober,
+    backends: Callable[[Client], Backends],
     lead: Lead | None = None,
 ) -> AsyncIterator[tuple[Client, Ports]]:
     """Give the client and the ports; Events that wait at the end are still sent, for a few seconds.
@@ -46,5 +48,6 @@ async def connected(  # noqa: PLR0913  what the parts take
             pods=KubePods(client),
             announcer=announcer,
             prober=prober,
+            backends=backends(client),
         )
         yield client, ports

@@ -20,6 +20,8 @@ def spec(written: Any) -> Any:  # noqa: ANN401  whatever the API server gave
     if not isinstance(written, dict):
         return written
     found: dict[str, Any] = {"generate": {"token": {}}, "rotation": {"interval": "720h"}}
+    if "provider" in written:
+        found = {"provider": written["provider"], "rotation": {"interval": "720h"}}
     if "deletionPolicy" in written:
         found["deletionPolicy"] = written["deletionPolicy"]
     target = written.get("target")

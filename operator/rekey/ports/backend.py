@@ -122,10 +122,18 @@ class Backend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A backend, and a digest of how it is declared and what we log in there with: if it is another, so is `means`."""
+
+    backend: Backend
+    means: str
+
+
 class Backends(Protocol):
     """The backends that administrators declared."""
 
-    async def open(self, namespace: str, wanted: Provide) -> Backend:
+    async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return the backend that a credential of that namespace names, each call bounded by our lead there.
 
         Raises:

@@ -11,6 +11,7 @@ from rekey.core.facts import Credential, Key, PodView, WorkloadView
 from rekey.core.reasons import Notice
 from rekey.core.spec import Consumer
 from rekey.core.status import Status
+from rekey.ports.backend import Backends
 from rekey.ports.prober import Prober
 from rekey.ports.secrets import Secrets
 
@@ -112,3 +113,4 @@ class Ports:
     pods: Pods
     announcer: Announcer
     prober: Prober
+    backends: Backends

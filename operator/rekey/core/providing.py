@@ -1,0 +1,77 @@
+"""Versions that are made at a backend: written down before anything is there, and announced before anything is done.
+
+1. A number is reserved in the ledger, and that is saved, before the backend hears of it: whatever is there under a
+   number was written down (promises S3 and S9).
+2. An effect at a backend cannot be fenced by the API server. It follows a write of this ledger, which only the leader
+   can make, within `timing.intent`; an older one is announced anew first.
+3. A backend that says that a person must act is not asked again before what it is asked with has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from rekey.core import ledger, start
+from rekey.core.effects import Act, Announce, Decision, Discard, Hold, Issue, Look, Obtain, Prove, Reserve, Revoke, What
+from rekey.core.facts import Facts
+from rekey.core.reasons import Reason
+from rekey.core.record import ceil
+from rekey.errors import BackendAway
+
+PATIENCE: Final = timedelta(minutes=1)
+"""How long a backend may be away before that is said loudly."""
+
+
+def carry_on(facts: Facts) -> Decision | None:
+    """A reserved version is made, if it is still what the spec asks for; else whatever was made of it is taken away."""
+    reserved = ledger.reserved(facts.status)
+    if reserved is None:
+        return None
+    number = reserved.number
+    if reserved.digest != start.wanted_digest(facts.spec):
+        return Act(Discard(number), f"version {number} was reserved for an older spec")
+    refusal = reserved.refusal
+    if refusal is not None:
+        if facts.means is None:
+            return Look(frozenset({What.PROVIDER}))
+        if facts.means == refusal.by:
+            until = facts.now + facts.timing.slowest_probe
+            return Hold(until, Reason(refusal.reason), refusal.message, stalled=True)
+    return Act(Obtain(number), f"version {number} is reserved: it is made at its backend now")
+
+
+def at_backend(facts: Facts, decision: Decision) -> Decision:
+    """Return the decision as it is for a credential that lives at a backend: intent first, and not long before."""
+    if facts.spec.provider is None or not isinstance(decision, Act):
+        return decision
+    effect = decision.effect
+    if isinstance(effect, Issue):
+        return replace(decision, effect=Reserve(effect.number, effect.cause, effect.asked, again=effect.again))
+    if isinstance(effect, Obtain | Prove | Revoke | Discard) and not _is_announced(facts, effect.number):
+        return Act(Announce(effect.number), f"about to do: {decision.message}")
+    return decision
+
+
+def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:
+    """Return when a backend that does not answer is asked again: rarer as it takes longer, or as it says."""
+    number = getattr(decision.effect, "number", 0) if isinstance(decision, Act) else 0
+    since = _since(facts, number)
+    pause = min(max((facts.now - since) / 2, facts.timing.poll), facts.timing.slowest_probe)
+    until = facts.now + max(pause, timedelta(seconds=away.retry_after or 0))
+    text = f"version {number} waits for its backend: {away}; asked again {ceil(until):%F %T}Z"
+    return Hold(until, Reason.BACKEND_UNREACHABLE, text, stalled=facts.now - since > PATIENCE)
+
+
+def _since(facts: Facts, number: int) -> datetime:
+    """Return since when something is to be done with a version at its backend."""
+    version = next((item for item in facts.status.versions if item.number == number), None)
+    rotation = facts.status.rotation
+    begun = rotation.started_time if rotation is not None and rotation.number == number else None
+    return (version and version.revocation_time) or begun or facts.now
+
+
+def _is_announced(facts: Facts, number: int) -> bool:
+    at = ledger.find(facts.status, number).intent_time
+    return at is not None and facts.now < at + facts.timing.intent

@@ -1,0 +1,202 @@
+"""What is done at backends: a reserved version is made there and stored, proved by use, and revoked.
+
+1. A value that is made here is stored before its backend hears of it, so a crash leaves nothing that cannot be revoked.
+2. A value that the backend makes may be lost with its answer. What is found there under a number whose Secret does not
+   exist was given to nobody: it is revoked, and made anew.
+3. Each step may run twice, and another leader may run it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import replace
+from hashlib import sha256
+from typing import TypeVar
+
+from rekey.core import expiry, ledger, proof, start
+from rekey.core.effects import Obtain, Reserve
+from rekey.core.facts import Facts
+from rekey.core.material import Material
+from rekey.core.outcome import Outcome
+from rekey.core.probing import Verdict
+from rekey.core.reasons import Reason
+from rekey.core.record import floor
+from rekey.core.spec_provide import Provide
+from rekey.core.status import Refusal, Version
+from rekey.core.status_probe import Finding
+from rekey.engine import issuing, naming, showing
+from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
+from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
+from rekey.ports.cluster import Ports
+from rekey.ports.secrets import SecretView
+
+T = TypeVar("T")
+Made = tuple[Outcome, Material | None]
+
+
+def reserve(ports: Ports, facts: Facts, effect: Reserve) -> Outcome:
+    """Return what a reserved version is to be; nothing is done yet."""
+    now, credential = ports.clock.now(), facts.credential
+    return Outcome(
+        before=now,
+        after=now,
+        secret_name=naming.version_name(facts, effect.number),
+        digest=start.wanted_digest(facts.spec),
+        pinned=issuing.pinned(facts.spec),
+        rotation_id=f"{credential.uid[:8]}-{effect.number}",
+        trigger=facts.spec.rotation.trigger or "",
+        asked=frozenset(demand.uid for demand in effect.asked),
+    )
+
+
+async def means(ports: Ports, facts: Facts) -> str:
+    """Return a digest of how the backend of a credential is reached, and by what."""
+    opened = await ports.backends.open(facts.credential.key.namespace, _wanted(facts))
+    return _means(opened, await _grant(ports, facts))
+
+
+async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
+    """Make a reserved version at its backend and store it; or return why it refuses to, if a person must act."""
+    before, namespace, wanted = ports.clock.now(), facts.credential.key.namespace, _wanted(facts)
+    version = ledger.find(facts.status, effect.number)
+    view = await ports.secrets.read(namespace, version.secret_name)
+    if view is not None and view.owner != facts.credential.uid:
+        raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} is not ours: delete it")
+    opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
+    lifetime = facts.spec.rotation.lifetime
+    intent = Intent(
+        claim=_claim(facts, version.number),
+        wanted=wanted,
+        now=before,
+        expires=floor(before + lifetime) if lifetime is not None else None,
+        grant=grant.material if grant is not None else None,
+    )
+    make = _make_there if opened.backend.traits.makes_value else _make_here
+    try:
+        return await make(ports, facts, opened.backend, intent, view)
+    except Rejected as refused:
+        if refused.reason != Reason.NEEDS_REAUTH:
+            raise
+        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
+        return Outcome(before, ports.clock.now(), refusal=why), None
+
+
+async def _make_here(ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None) -> Made:
+    """Store a value, then have the backend accept it."""
+    if view is None:
+        material = backend.make(intent)
+        view = await _store(ports, facts, intent.claim.number, Granted(material, expires=intent.expires))
+    granted = await _answer(backend.issue(intent, view.material))
+    return _outcome(ports, facts, view, granted), view.material
+
+
+async def _make_there(ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None) -> Made:
+    """Have the backend make a value, and store it; one that is stored already is taken as it is."""
+    if view is None:
+        for left in await _answer(backend.find(intent.claim.owner)):
+            if left.number == intent.claim.number:
+                await _answer(backend.revoke(Held(left, intent.wanted)))
+        intent = replace(intent, before=await _before(ports, facts))
+        granted = await _answer(backend.issue(intent, None))
+        view = await _store(ports, facts, intent.claim.number, granted)
+    else:
+        granted = naming.noted(view)
+    return _outcome(ports, facts, view, granted), view.material
+
+
+async def _before(ports: Ports, facts: Facts) -> Material | None:
+    active = ledger.active(facts.status)
+    return await showing.value(ports, facts, active) if active is not None else None
+
+
+async def _store(ports: Ports, facts: Facts, number: int, granted: Granted) -> SecretView:
+    notes, digest = naming.backend_notes(granted), start.wanted_digest(facts.spec)
+    new = issuing.version_secret(facts, number, granted.material, digest, notes)
+    try:
+        return await ports.secrets.create(facts.credential.key.namespace, new)
+    except Taken:
+        raise Conflict(f"Secret {new.name} appeared") from None
+
+
+def _outcome(ports: Ports, facts: Facts, view: SecretView, granted: Granted) -> Outcome:
+    now, verifier = ports.clock.now(), facts.spec.verifier
+    return Outcome(
+        before=now,
+        after=now,
+        handle=view.uid,
+        backend_id=granted.backend_id,
+        issued=view.created,
+        expires=granted.expires or expiry.of(facts.spec, view.name, view.material, view.created),
+        proof=proof.prove(verifier.format, view.material) if verifier is not None else None,
+    )
+
+
+async def prove(ports: Ports, facts: Facts, version: Version, material: Material) -> Verdict:
+    """Have the backend say whether it accepts the version; one that cannot be asked accepts what it made."""
+    wanted = _wanted(facts)
+    try:
+        opened = await ports.backends.open(facts.credential.key.namespace, wanted)
+        if not opened.backend.traits.provable:
+            return Finding.ACCEPTED, "its backend made it, and cannot be asked"
+        held = Held(_claim(facts, version.number), wanted, version.backend_id, material)
+        await opened.backend.prove(held)
+    except NotAccepted as refused:
+        return Finding.REFUSED, str(refused)
+    except Retryable as away:
+        return Finding.UNREACHABLE, str(away)
+    except Rejected as refused:
+        return Finding.FORBIDDEN, str(refused)
+    return Finding.ACCEPTED, "its backend accepts it"
+
+
+async def revoke(ports: Ports, facts: Facts, number: int) -> None:
+    """See that a version is not accepted any more at its backend, if it has one.
+
+    Raises:
+        BackendAway: it does not answer.
+        Rejected: a person must act.
+    """
+    if facts.spec.provider is None:
+        return
+    version, namespace = ledger.find(facts.status, number), facts.credential.key.namespace
+    view = await ports.secrets.read(namespace, version.secret_name)
+    ours = view is not None and view.owner == facts.credential.uid
+    material = view.material if view is not None and ours else None
+    opened = await ports.backends.open(namespace, facts.spec.provider)
+    held = Held(_claim(facts, number), facts.spec.provider, version.backend_id, material)
+    await _answer(opened.backend.revoke(held))
+
+
+async def _answer(asked: Awaitable[T]) -> T:
+    """Return a backend's answer; one that is away is told from an API server that is."""
+    try:
+        return await asked
+    except Retryable as away:
+        raise BackendAway(str(away), retry_after=away.retry_after) from away
+
+
+def _wanted(facts: Facts) -> Provide:
+    if facts.spec.provider is None:
+        raise Conflict(f"{facts.credential.key} has no backend")
+    return facts.spec.provider
+
+
+def _claim(facts: Facts, number: int) -> Claim:
+    key = facts.credential.key
+    return Claim(facts.credential.uid, key.namespace, key.name, number)
+
+
+async def _grant(ports: Ports, facts: Facts) -> SecretView | None:
+    oauth2 = _wanted(facts).oauth2
+    name = oauth2.grant_secret_name if oauth2 is not None else None
+    if name is None:
+        return None
+    found = await ports.secrets.read(facts.credential.key.namespace, name)
+    if found is None:
+        raise Rejected(Reason.PROVIDER_NOT_READY, f"Secret {name} does not exist: `rekey authorize` makes it")
+    return found
+
+
+def _means(opened: Opened, grant: SecretView | None) -> str:
+    version = f"{grant.uid}/{grant.resource_version}" if grant is not None else ""
+    return sha256(f"{opened.means}\n{version}".encode()).hexdigest()[:16]
