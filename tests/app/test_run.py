@@ -47,6 +47,7 @@ rules:
 - {apiGroups: [rekey.dev], resources: [rotatedcredentials, rotatedcredentials/status], verbs: [get, list, watch, patch]}
 - {apiGroups: [rekey.dev], resources: [rotationrequests], verbs: [get, list, watch, delete]}
 - {apiGroups: [rekey.dev], resources: [rotationrequests/status], verbs: [patch]}
+- {apiGroups: [rekey.dev], resources: [credentialproviders], verbs: [get]}
 - {apiGroups: [""], resources: [secrets], verbs: [get, create, patch]}
 - {apiGroups: [""], resources: [pods], verbs: [list]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets], verbs: [get, list, patch]}

@@ -16,7 +16,7 @@ from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.probing import Reply
 from rekey.core.reasons import Reason
-from rekey.core.spec import Generate, HttpProbe
+from rekey.core.spec import HttpProbe
 from rekey.core.status import Cause, State, Status, Step, Version
 from rekey.core.status_probe import Finding, Probe
 from tests.core.situations import (
@@ -181,16 +181,14 @@ HEADERS: dict[str, tuple[dict[str, Any], str, bytes]] = {
 def test_sent(case: str) -> None:
     """The value stands in one header, under its name."""
     way, name, value = HEADERS[case]
-    sealed = probing.header(
-        HttpProbe.model_validate({"url": URL, **way}), Generate.model_validate({"token": {}}), _token(b"s3cret")
-    )
+    sealed = probing.header(HttpProbe.model_validate({"url": URL, **way}), "token", _token(b"s3cret"))
     assert sealed == Material({name: value})
 
 
 def test_sent_as_basic() -> None:
     """Name and value in base64."""
     http = HttpProbe.model_validate({"url": URL, "basic": {"username": "till"}})
-    sealed = probing.header(http, Generate.model_validate({"password": {}}), Material({"password": b"pa:ss"}))
+    sealed = probing.header(http, "password", Material({"password": b"pa:ss"}))
     assert sealed is not None
     text = sealed.reveal()["Authorization"]
     assert b64decode(text.removeprefix(b"Basic ")) == b"till:pa:ss"
@@ -199,7 +197,7 @@ def test_sent_as_basic() -> None:
 @pytest.mark.parametrize("value", [b"", b"a\r\nX-Evil: 1", b"\xff", b"a b"])
 def test_what_cannot_stand_in_a_header_is_not_sent(value: bytes) -> None:
     """No value ends a header and begins another."""
-    assert probing.header(HTTP, Generate.model_validate({"token": {}}), _token(value)) is None
+    assert probing.header(HTTP, "token", _token(value)) is None
 
 
 def _token(value: bytes) -> Material:

@@ -17,7 +17,7 @@ from rekey.core.spec import (
     Window,
     WindowPolicy,
 )
-from rekey.core.spec_generate import CHARACTERS, KEYS, Generate, plain_keys
+from rekey.core.spec_generate import CHARACTERS, KEYS, Generate
 from tests.kube.manifests import TWINS, changed
 
 TOKEN = TWINS["token"]
@@ -39,6 +39,7 @@ def read(spec: dict[str, Any]) -> RotatedCredentialSpec:
 def test_a_minimal_spec_means_what_its_defaults_say() -> None:
     """Nothing but a kind and an interval is needed, and the rest is what the documentation promises."""
     spec = read(TOKEN)
+    assert spec.generate is not None
     assert spec.generate.token is not None
     assert (spec.generate.token.prefix, spec.generate.token.bytes) == ("rk_", 32)
     assert spec.rotation.interval == timedelta(days=30)
@@ -92,7 +93,7 @@ def test_a_spec_never_changes() -> None:
 def test_every_kind_of_value_has_its_keys() -> None:
     """A generator added to the models without keys in the bundle is noticed, and each is told by what is set."""
     assert {field.alias or name for name, field in Generate.model_fields.items()} == set(KEYS)
-    assert {kind: plain_keys(read(TWINS[kind]).generate) for kind in KEYS} == KEYS
+    assert {kind: read(TWINS[kind]).plain_keys for kind in KEYS} == KEYS
 
 
 def test_excluded_characters_are_gone_from_every_class() -> None:

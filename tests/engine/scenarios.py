@@ -8,9 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.core.facts import How
-from rekey.core.reasons import Reason
-from rekey.errors import NotAccepted, Rejected, Retryable
-from rekey.ports.backend import Traits
 from tests.sim.cluster import Workload
 from tests.sim.world import World
 
@@ -52,7 +49,9 @@ def _apply(trigger: str | None = None, **changes: Any) -> Callable[[World], None
     return lambda world: world.apply("api", spec(trigger, **changes))
 
 
-def _both(*steps: Callable[[World], None]) -> Callable[[World], None]:
+def both(*steps: Callable[[World], None]) -> Callable[[World], None]:
+    """Return these steps as one."""
+
     def step(world: World) -> None:
         for each in steps:
             each(world)
@@ -60,7 +59,9 @@ def _both(*steps: Callable[[World], None]) -> Callable[[World], None]:
     return step
 
 
-def _with(*workloads: Callable[[], Workload]) -> Callable[[World], None]:
+def placed(*workloads: Callable[[], Workload]) -> Callable[[World], None]:
+    """Return that these workloads are put into the cluster."""
+
     def step(world: World) -> None:
         for workload in workloads:
             world.add(workload())
@@ -68,7 +69,8 @@ def _with(*workloads: Callable[[], Workload]) -> Callable[[World], None]:
     return step
 
 
-def _web(**options: Any) -> Callable[[], Workload]:
+def web(**options: Any) -> Callable[[], Workload]:
+    """Return a consumer that reads the bundle when it starts."""
     return lambda: Workload("web", "api", **options)
 
 
@@ -80,11 +82,13 @@ def _hot() -> Workload:
     return Workload("hot", "api", how=How.VOLUME)
 
 
-def _delete(world: World) -> None:
+def delete(world: World) -> None:
+    """Delete the credential."""
     world.delete("api")
 
 
-def _tamper(world: World) -> None:
+def tamper(world: World) -> None:
+    """Delete the Secret of version 1, and have that noticed."""
     del world.secrets["api-v1"]
     world.promises.excused = True
     while world.reconcile("api", check=True) is None:
@@ -96,7 +100,7 @@ def _stranger(world: World) -> None:
     world.put("api", {"token": b"made-by-hand"})
 
 
-def _lose_status(world: World) -> None:
+def lose_status(world: World) -> None:
     """The status is lost while both versions are accepted."""
     world.run(MINUTE)
     world.lose_status("api")
@@ -108,7 +112,8 @@ def _leftover(world: World) -> None:
     world.put("api-v2", {"token": b"left-over"}, owner=world.credentials["api"].uid, annotations=notes)
 
 
-def _ask(name: str, reason: str, **fields: Any) -> Callable[[World], None]:
+def ask(name: str, reason: str, **fields: Any) -> Callable[[World], None]:
+    """Return that somebody makes a request."""
     return lambda world: world.ask(name, reason, **fields)
 
 
@@ -143,39 +148,39 @@ CERTIFICATE: dict[str, Any] = {
 SCENARIOS: dict[str, Scenario] = {
     "two rotations without consumers": Scenario((_apply(), _apply("a"), _apply("b"))),
     "a rotation with three kinds of consumers": Scenario(
-        (_with(_web(), _jobs, _hot), _apply(consumers=ALL), _apply("a", consumers=ALL))
+        (placed(web(), _jobs, _hot), _apply(consumers=ALL), _apply("a", consumers=ALL))
     ),
     "a rollout that fails and is rolled back": Scenario(
         (
-            _with(_web(fails_on=frozenset({"2"}))),
+            placed(web(fails_on=frozenset({"2"}))),
             _apply(consumers=[WEB]),
             _apply("a", consumers=[WEB]),
             _apply("b", consumers=[WEB]),
         )
     ),
     "a credential that is deleted and revoked": Scenario(
-        (_apply(deletionPolicy="Revoke"), _apply("a", deletionPolicy="Revoke"), _delete)
+        (_apply(deletionPolicy="Revoke"), _apply("a", deletionPolicy="Revoke"), delete)
     ),
-    "a credential that is deleted and retained": Scenario((_apply(), _apply("a"), _delete)),
-    "a version Secret that somebody deletes": Scenario((_apply(), _tamper, _apply("a"))),
+    "a credential that is deleted and retained": Scenario((_apply(), _apply("a"), delete)),
+    "a version Secret that somebody deletes": Scenario((_apply(), tamper, _apply("a"))),
     "a Secret made by hand that is adopted": Scenario((_stranger, _apply(target=ADOPT), _apply("a", target=ADOPT))),
     "a status that is lost during the overlap": Scenario(
-        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _lose_status))
+        (placed(web()), _apply(consumers=[WEB]), both(_apply("a", consumers=[WEB]), lose_status))
     ),
-    "a version left by a crash under an older spec": Scenario((_apply(), _both(_leftover, _apply("a")))),
+    "a version left by a crash under an older spec": Scenario((_apply(), both(_leftover, _apply("a")))),
     "a request to rotate now": Scenario(
-        (_with(_web()), _apply(consumers=[WEB]), _both(_ask("now", "Manual"), _ask("too", "Manual")))
+        (placed(web()), _apply(consumers=[WEB]), both(ask("now", "Manual"), ask("too", "Manual")))
     ),
     "a compromise that waits for the rollout, in the middle of another": Scenario(
-        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _leak("AfterRollout")))
+        (placed(web()), _apply(consumers=[WEB]), both(_apply("a", consumers=[WEB]), _leak("AfterRollout")))
     ),
     "a compromise that waits for nobody, in the middle of a rollout": Scenario(
-        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _leak("Immediately")))
+        (placed(web()), _apply(consumers=[WEB]), both(_apply("a", consumers=[WEB]), _leak("Immediately")))
     ),
     "a version that a person takes back": Scenario(
-        (_with(_web()), _apply(consumers=[WEB]), _both(_apply("a", consumers=[WEB]), _back))
+        (placed(web()), _apply(consumers=[WEB]), both(_apply("a", consumers=[WEB]), _back))
     ),
-    "a version that a person revokes": Scenario((_apply(), _both(_apply("a"), _revoke))),
+    "a version that a person revokes": Scenario((_apply(), both(_apply("a"), _revoke))),
     "a certificate, whose second version is issued by the authority of the first": Scenario(
         (_apply(**CERTIFICATE), _apply("a", **CERTIFICATE), _apply("b", **CERTIFICATE))
     ),
@@ -200,8 +205,8 @@ def _verified(
     *consumers: dict[str, Any], gate_fails: str = "", web_fails: str = ""
 ) -> tuple[Callable[[World], None], ...]:
     """Return how verifiers, and then a client, come to version 1; either fails on another, if so asked."""
-    verifiers = _with(lambda: gate(fails_on=frozenset({gate_fails})), _reloads)
-    return _both(verifiers, _apply(consumers=consumers, **VERIFIED)), _with(_web(fails_on=frozenset({web_fails})))
+    verifiers = placed(lambda: gate(fails_on=frozenset({gate_fails})), _reloads)
+    return both(verifiers, _apply(consumers=consumers, **VERIFIED)), placed(web(fails_on=frozenset({web_fails})))
 
 
 def _reloads() -> Workload:
@@ -237,7 +242,7 @@ SCENARIOS |= {
     ),
     "a verifier that is added later": Scenario(
         (
-            _with(_web(), gate),
+            placed(web(), gate),
             _apply(consumers=[WEB]),
             _apply(consumers=[WEB, GATE], **VERIFIED),
             _apply("a", consumers=[WEB, GATE], **VERIFIED),
@@ -245,7 +250,7 @@ SCENARIOS |= {
     ),
     "a ring of HMAC keys": Scenario(
         (
-            _with(_web(), gate),
+            placed(web(), gate),
             *(
                 _apply(
                     trigger,
@@ -258,24 +263,24 @@ SCENARIOS |= {
         )
     ),
     "a verifier's credential that is deleted and revoked": Scenario(
-        (_apply(deletionPolicy="Revoke", **VERIFIED), _apply("a", deletionPolicy="Revoke", **VERIFIED), _delete)
+        (_apply(deletionPolicy="Revoke", **VERIFIED), _apply("a", deletionPolicy="Revoke", **VERIFIED), delete)
     ),
     "a compromise that waits for nobody, while verifiers are moved": Scenario(
         (
             *_verified(*BOTH_SIDES),
-            _both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _leak("Immediately")),
+            both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _leak("Immediately")),
         )
     ),
     "a compromise that waits for the rollout, while verifiers are moved": Scenario(
         (
             *_verified(*BOTH_SIDES),
-            _both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _leak("AfterRollout")),
+            both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _leak("AfterRollout")),
         )
     ),
     "a spec that changes while verifiers are moved": Scenario(
         (
             _apply(**VERIFIED),
-            _both(
+            both(
                 _apply("a", **VERIFIED),
                 lambda world: world.run(timedelta(seconds=15)),
                 _apply("a", generate={"token": {"prefix": "ord_", "bytes": 48}}, **VERIFIED),
@@ -285,109 +290,18 @@ SCENARIOS |= {
     "what verifiers read is deleted and edited while they are moved": Scenario(
         (
             *_verified(*BOTH_SIDES),
-            _both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _edit_verifier),
+            both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _edit_verifier),
         )
     ),
     "a status that is lost while verifiers are moved": Scenario(
         (
             _apply(**VERIFIED),
-            _both(
+            both(
                 _apply("a", **VERIFIED),
                 lambda world: world.run(timedelta(seconds=15)),
                 lambda world: world.lose_status("api"),
             ),
         )
-    ),
-}
-
-
-HELD: dict[str, Any] = {
-    "provider": {"ref": {"name": "store"}, "postgresql": {"role": "orders"}},
-    "rotation": {"interval": "240h", "jitterPercent": 0},
-    "overlap": {"duration": "10m"},
-}
-"""A credential that lives at the world's backend."""
-
-
-def _held(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
-    rotation = {**HELD["rotation"], **({"trigger": trigger} if trigger else {})}
-    return lambda world: world.apply("api", HELD | {"rotation": rotation} | changes)
-
-
-def _made_there(*, listable: bool = True) -> Callable[[World], None]:
-    def step(world: World) -> None:
-        world.backend.traits = Traits(makes_value=True, listable=listable)
-
-    return step
-
-
-def _away(*calls: str) -> Callable[[World], None]:
-    """For two minutes the backend does not answer some calls."""
-
-    def step(world: World) -> None:
-        until = world.time + 2 * MINUTE
-        gone = Retryable("no connection")
-        world.backend.trouble = lambda call, _: gone if call in calls and world.time < until else None
-
-    return step
-
-
-def _refuse_the_second(world: World) -> None:
-    """The backend does not know its second version when that is used."""
-    world.backend.trouble = lambda call, number: NotAccepted("no") if (call, number) == ("prove", 2) else None
-
-
-def _close(world: World) -> None:
-    """The backend refuses what we log in with; a minute later somebody mends that."""
-    refused = Rejected(Reason.NEEDS_REAUTH, "it does not accept what we log in with")
-    world.backend.trouble = lambda call, _: refused if call == "issue" else None
-
-
-def _mend(world: World) -> None:
-    world.backend.trouble = lambda _call, _number: None
-    world.backend.login += 1
-
-
-SCENARIOS |= {
-    "a credential of a backend, with a consumer": Scenario(
-        (_with(_web()), _held(consumers=[WEB]), _held("a", consumers=[WEB]), _held("b", consumers=[WEB]))
-    ),
-    "a credential whose backend makes the value": Scenario((_made_there(), _held(), _held("a"))),
-    "a backend that does not answer for a while": Scenario(
-        (_held(), _both(_away("issue", "prove", "revoke"), _held("a")))
-    ),
-    "a backend that refuses a version it was given": Scenario((_held(), _both(_refuse_the_second, _held("a")))),
-    "a backend that does not let us in until somebody mends it": Scenario(
-        (_held(), _both(_close, _held("a")), _both(_mend, lambda world: world.run(6 * MINUTE)))
-    ),
-    "a rollout at a backend that fails and is rolled back": Scenario(
-        (
-            _with(_web(fails_on=frozenset({"2"}))),
-            _held(consumers=[WEB]),
-            _held("a", consumers=[WEB], rollout={"progressDeadline": "20s"}),
-        )
-    ),
-    "a credential of a backend that is deleted and revoked": Scenario(
-        (_held(deletionPolicy="Revoke"), _held("a", deletionPolicy="Revoke"), _delete)
-    ),
-    "a credential of a backend that is deleted and retained": Scenario((_held(), _held("a"), _delete)),
-    "a version Secret of a backend's that somebody deletes": Scenario((_held(), _tamper, _held("a"))),
-    "a status of a backend's that is lost during the overlap": Scenario(
-        (_with(_web()), _held(consumers=[WEB]), _both(_held("a", consumers=[WEB]), _lose_status))
-    ),
-    "a wish of a backend that changes while it is away": Scenario(
-        (
-            _held(),
-            _both(
-                _away("issue"),
-                _held("a"),
-                lambda world: world.run(MINUTE),
-                _held("a", provider={"ref": {"name": "store"}, "postgresql": {"role": "orders", "connectionLimit": 5}}),
-            ),
-        )
-    ),
-    "a compromise of a credential of a backend": Scenario(
-        (_with(_web()), _held(consumers=[WEB]), _ask("leak", "Compromise", revoke="AfterRollout"))
     ),
 }
 
@@ -411,10 +325,10 @@ SETTLING: dict[str, Any] = {"consumers": [WEB], "validation": {"settle": "30s"}}
 SCENARIOS |= {
     "a rotation that waits for another credential, then for a consumer to be healthy": Scenario(
         (
-            _both(
-                _with(_web()), lambda world: world.apply("staging", spec(overlap={"duration": "1m"})), _apply(**WAITING)
+            both(
+                placed(web()), lambda world: world.apply("staging", spec(overlap={"duration": "1m"})), _apply(**WAITING)
             ),
-            _both(
+            both(
                 _apply("a", **WAITING),
                 lambda world: world.run(MINUTE),
                 _ill,
@@ -426,7 +340,7 @@ SCENARIOS |= {
     ),
     "a consumer that falls ill after it has moved": Scenario(
         (
-            _with(_web(fails_on=frozenset({"2"}), fails_after=timedelta(seconds=20))),
+            placed(web(fails_on=frozenset({"2"}), fails_after=timedelta(seconds=20))),
             _apply(**SETTLING),
             _apply("a", **SETTLING),
         ),
@@ -455,21 +369,21 @@ def _answers(*by_version: tuple[int, int | None]) -> Callable[[World], None]:
 
 
 def _later(*steps: Callable[[World], None], after: timedelta = MINUTE) -> Callable[[World], None]:
-    return _both(lambda world: world.run(after), *steps)
+    return both(lambda world: world.run(after), *steps)
 
 
 SCENARIOS |= {
     "a version that a service accepts": Scenario((_apply(**PROVED), _apply("a", **PROVED))),
     "a version that a service refuses, and another that it accepts": Scenario(
-        (_apply(**PROVED), _both(_answers((2, 401)), _apply("a", **PROVED)))
+        (_apply(**PROVED), both(_answers((2, 401)), _apply("a", **PROVED)))
     ),
     "a service that is away, and comes back": Scenario(
-        (_apply(**PROVED), _both(_answers((2, None)), _apply("a", **PROVED), _later(_answers())))
+        (_apply(**PROVED), both(_answers((2, None)), _apply("a", **PROVED), _later(_answers())))
     ),
     "a version that verifiers know and a service refuses": Scenario(
         (
-            _both(_with(gate), _apply(consumers=[GATE], **PROVED_BOTH)),
-            _both(_answers((2, 403)), _apply("a", consumers=[GATE], **PROVED_BOTH)),
+            both(placed(gate), _apply(consumers=[GATE], **PROVED_BOTH)),
+            both(_answers((2, 403)), _apply("a", consumers=[GATE], **PROVED_BOTH)),
         )
     ),
 }

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 
 from rekey.core import edges, machine
 from rekey.engine.reconcile import Result
-from tests.engine.scenarios import SCENARIOS, spec
+from tests.engine.scenarios import SCENARIOS as MADE_HERE
+from tests.engine.scenarios import spec
+from tests.engine.scenarios_of_backends import BACKENDS
 from tests.sim.promises_of_verifiers import listed
 from tests.sim.world import Plug, World
+
+SCENARIOS = MADE_HERE | BACKENDS
 
 
 def ending(world: World) -> dict[str, Any]:

@@ -5,8 +5,10 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from rekey.app.backends import declared
 from rekey.core.facts import Credential, Key
 from rekey.core.request import Request
 from rekey.errors import NotFound
@@ -134,7 +136,15 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
     name = f"t-{secrets.token_hex(4)}"
     home = Path(f"/api/v1/namespaces/{name}", "namespaces")
     prober = HttpProber(Allowed())
-    here = connected(access, SystemClock(), Parser(), instance="tests", observe=_ignore, dropped=_ignore, prober=prober, backends=NoBackends
+    here = connected(
+        access,
+        SystemClock(),
+        Parser(),
+        instance="tests",
+        observe=_ignore,
+        dropped=_ignore,
+        prober=prober,
+        backends=partial(declared, home=name),
     )
     async with here as (client, ports):
         await client.request(CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}})

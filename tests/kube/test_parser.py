@@ -36,6 +36,7 @@ def test_parsed() -> None:
     assert credential.created == datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
     assert credential.deleting == datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
     assert credential.finalizers == ("a", "b")
+    assert credential.spec.generate is not None
     assert credential.spec.generate.token is not None
     assert credential.status == Status(current_version=2)
 

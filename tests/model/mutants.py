@@ -12,6 +12,7 @@ from rekey.core import decide, gate, start
 from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
+from rekey.core.spec import Generate
 from rekey.engine import issuing, showing
 from rekey.errors import Conflict, Taken
 from rekey.ports.issuer import Order
@@ -131,7 +132,7 @@ def _stored_afterwards(patch: pytest.MonkeyPatch, rack: Rack) -> None:
     activate, waiting = showing.activate, dict[int, NewSecret]()
 
     async def issue(ports: Any, issuer: Any, facts: Facts, effect: Any) -> tuple[Outcome, Material]:
-        made = (await issuer.issue(Order(facts.spec.generate, ports.clock.now()))).material
+        made = (await issuer.issue(Order(facts.spec.generate or Generate(), ports.clock.now()))).material
         digest = start.wanted_digest(facts.spec)
         waiting[effect.number] = new = issuing.version_secret(facts, effect.number, made, digest)
         now = ports.clock.now()

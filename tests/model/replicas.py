@@ -23,6 +23,7 @@ from rekey.providers.generated import Generated
 from tests.model import unversioned
 from tests.model.scribe import Scribe
 from tests.sim import ports as sim
+from tests.sim.backend import Backends
 from tests.sim.world import World
 
 SECOND = timedelta(seconds=1)
@@ -121,6 +122,7 @@ class Replica:
             pods=self._stepped(sim.Pods(world)),
             announcer=sim.Announcer(world),
             prober=self._stepped(sim.Prober(world)),
+            backends=Backends(world),
         )
         around = Surroundings(
             sim.NoClaims(world), sim.NoPacing(), sim.Asked(world), sim.Credentials(world), sim.Heard(world)

@@ -18,6 +18,7 @@ from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
+from rekey.core.spec import Generate
 from rekey.core.status import Rotation, Step
 from rekey.engine import issuing
 from rekey.engine.reconcile import Pass, Result
@@ -43,7 +44,7 @@ def install(patch: pytest.MonkeyPatch, rack: Rack, backend: Backend) -> None:  #
     act, run = Pass._act, Pass.run
 
     async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tuple[Outcome, Material]:
-        order = Order(facts.spec.generate, ports.clock.now())
+        order = Order(facts.spec.generate or Generate(), ports.clock.now())
         number, made = next(names), (await issuer.issue(order)).material
         notes = {"rekey.dev/trigger": facts.spec.rotation.trigger or ""}
         digest = start.wanted_digest(facts.spec)

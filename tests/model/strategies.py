@@ -51,8 +51,8 @@ CHOSEN: dict[str, list[Any]] = {
 def fields(path: str = "") -> list[str]:
     """Return the paths of all fields of the spec that hold no others, or lists: what a person edits."""
     node = _spec(path)
-    # What verifiers read and what proves a version are set as a whole: no part could be admitted alone.
-    if "properties" not in node or path in {"verifier", "validation"}:
+    # What verifiers read, what proves a version and where it lives are set as a whole: no part could be admitted alone.
+    if "properties" not in node or path in {"verifier", "validation", "provider"}:
         return [path]
     return [leaf for name in node["properties"] for leaf in fields(f"{path}.{name}" if path else name)]
 

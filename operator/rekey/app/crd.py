@@ -25,7 +25,8 @@ class Definition:
     """A kind: what it is, its models, its rules and its columns.
 
     `columns`: name, type, JSON path and explanation of each. A time to come is a string: the type `date` would print
-    `<invalid>`. `lists`: what identifies the items of the status' lists. `name_length`: 0 for the API's own limit.
+    `<invalid>`. `status`: None for a kind that Rekey only reads. `lists`: what identifies the items of the status'
+    lists. `name_length`: 0 for the API's own limit.
     """
 
     kind: str
@@ -33,11 +34,12 @@ class Definition:
     about: str
     spec: type[BaseModel]
     spec_about: str
-    status: type[BaseModel]
+    status: type[BaseModel] | None
     lists: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
     columns: tuple[tuple[str, str, str, str], ...]
     name_length: int = 0
+    scope: str = "Namespaced"
 
     @property
     def plural(self) -> str:
@@ -61,7 +63,7 @@ class Definition:
             "metadata": {"name": f"{self.plural}.{GROUP}"},
             "spec": {
                 "group": GROUP,
-                "scope": "Namespaced",
+                "scope": self.scope,
                 "names": {
                     "kind": self.kind,
                     "listKind": f"{self.kind}List",
@@ -70,7 +72,7 @@ class Definition:
                     "shortNames": [self.short_name],
                     "categories": ["rekey"],
                 },
-                "versions": [_served(self.columns, self.schema())],
+                "versions": [_served(self.columns, self.schema(), answers=self.status is not None)],
             },
         }
 
@@ -89,7 +91,7 @@ class Definition:
                 "kind": {"description": f"{self.kind}.", "type": "string", "maxLength": 63},
                 "metadata": metadata,
                 "spec": structural(self.spec) | {"description": self.spec_about},
-                "status": _written_whole(self.status, self.lists),
+                **({"status": _written_whole(self.status, self.lists)} if self.status is not None else {}),
             },
         }
         return _ruled(root, self.rules)
@@ -105,14 +107,14 @@ def _ruled(root: Schema, rules: Iterable[Rule]) -> Schema:
     return root
 
 
-def _served(columns: Iterable[tuple[str, str, str, str]], root: Schema) -> dict[str, Any]:
+def _served(columns: Iterable[tuple[str, str, str, str]], root: Schema, *, answers: bool) -> dict[str, Any]:
     """Return the version of a definition, with its columns and its schema."""
     shown = [{"name": name, "type": kind, "jsonPath": path, "description": text} for name, kind, path, text in columns]
     return {
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        **({"subresources": {"status": {}}} if answers else {}),
         "additionalPrinterColumns": shown,
         "schema": {"openAPIV3Schema": root},
     }

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule
+from rekey.app.crd_rule import Rule, made
 from rekey.core import duration
 
 _IP4: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -45,13 +45,13 @@ KEY_RULES: Final = (
     Rule("spec.generate.certificate.ipAddresses[]", f"self.matches('^({ADDRESS})$')", "must be an IP address"),
     Rule(
         "spec",
-        "!has(self.generate.certificate) || has(self.rotation.lifetime)",
+        f"!{made('certificate')} || has(self.rotation.lifetime)",
         "must be set for a certificate, which is valid for so long",
         field=".rotation.lifetime",
     ),
     Rule(
         "spec",
-        "!has(self.generate.certificate) || !has(self.rotation.lifetime)"
+        f"!{made('certificate')} || !has(self.rotation.lifetime)"
         f" || !self.generate.certificate.caLifetime.matches('{duration.PATTERN}')"
         f" || !self.rotation.lifetime.matches('{duration.PATTERN}')"
         " || duration(self.generate.certificate.caLifetime) >= duration(self.rotation.lifetime)",

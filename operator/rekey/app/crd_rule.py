@@ -15,6 +15,11 @@ class Rule:
     field: str | None = None
 
 
+def made(kind: str) -> str:
+    """Return the condition on a spec that Rekey itself makes what is delivered, of that kind."""
+    return f"(has(self.generate) && has(self.generate.{kind}))"
+
+
 def whole(*texts: str) -> str:
     """Return the condition that all these texts are durations."""
     return " && ".join(f"{text}.matches('{duration.PATTERN}')" for text in texts)

@@ -9,6 +9,7 @@ from typing import Final
 
 from rekey.app import crd_entropy
 from rekey.app.crd_key_rules import KEY_RULES
+from rekey.app.crd_provide_rules import PROVIDE_RULES
 from rekey.app.crd_rule import Rule, between, whole
 from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
 from rekey.app.crd_validation_rules import VALIDATION_RULES
@@ -180,5 +181,5 @@ _HEALTH: Final = (
 
 RULES: Final = (
     *(*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *_HEALTH, *TEMPLATE_RULES),
-    *(*VERIFIER_RULES, *VALIDATION_RULES),
+    *(*VERIFIER_RULES, *VALIDATION_RULES, *PROVIDE_RULES),
 )

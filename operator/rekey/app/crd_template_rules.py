@@ -6,8 +6,9 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule
+from rekey.app.crd_rule import Rule, made
 from rekey.core.spec_generate import KEYS
+from rekey.core.spec_provide import PROVIDED
 
 # Whose keys these are: Kubernetes, Rekey, Argo CD, Flux, Helm, kapp and Carvel, Rancher Fleet.
 FOREIGN: Final = (
@@ -24,6 +25,7 @@ MALFORMED: Final = (
 _UNFIT: Final = "!key.matches('^[-._a-zA-Z0-9]{1,244}$') || key.startsWith('..') || key == '.'"
 _DATA: Final = "self.target.template.data"
 _HAS_DATA: Final = "(has(self.target.template) && has(self.target.template.data))"
+DELIVERED: Final = KEYS | PROVIDED
 _MERGES: Final = "(!has(self.target.template) || self.target.template.mergePolicy == 'Merge')"
 
 
@@ -34,7 +36,8 @@ def _no_key(at: str, refused: str, message: str) -> Rule:
 
 def _of_kind(kind: str, asked: str) -> str:
     """Return the condition that this is so of a credential of that kind."""
-    return f"(!has(self.generate.{kind}) || {asked})"
+    place = made(kind) if kind in KEYS else f"(has(self.provider) && has(self.provider.{kind}))"
+    return f"(!{place} || {asked})"
 
 
 def _filled(keys: tuple[str, ...]) -> str:
@@ -54,12 +57,12 @@ def _typed(name: str, kind: str, *keys: str) -> Rule:
     given = " && ".join([_HAS_DATA, *(f"'{key}' in {_DATA}" for key in keys)])
     one = "keys" if len(keys) > 1 else "key"
     named, it = " and ".join(f"`{key}`" for key in keys), "them" if len(keys) > 1 else "it"
-    own = f" || (has(self.generate.{kind}) && {_MERGES})" if kind else ""
-    made = f"generate a {kind} or add {it} to `template.data`" if kind else f"add {it} to `template.data`"
+    own = f" || ({made(kind)} && {_MERGES})" if kind else ""
+    how = f"generate a {kind} or add {it} to `template.data`" if kind else f"add {it} to `template.data`"
     return Rule(
         "spec",
         f"self.target.type != 'kubernetes.io/{name}' || ({given}){own}",
-        f"needs the {one} {named}: {made}",
+        f"needs the {one} {named}: {how}",
         field=".target.type",
     )
 
@@ -100,20 +103,21 @@ TEMPLATE_RULES: Final = (
     # One rule for all kinds: what has no template is done with one look at it.
     Rule(
         "spec",
-        f"!{_HAS_DATA} || ({' && '.join(_of_kind(kind, _filled(keys)) for kind, keys in KEYS.items())})",
+        f"!{_HAS_DATA} || ({' && '.join(_of_kind(kind, _filled(keys)) for kind, keys in DELIVERED.items())})",
         "must hold no placeholder but ${version}, ${<key>} and ${previous.<key>}, for the keys that the kind delivers"
-        " (docs/kinds.md)",
+        " (docs/kinds.md, docs/providers.md)",
         field=".target.template.data",
     ),
     Rule(
         "spec",
-        f"!{_HAS_DATA} || !{_MERGES} || ({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in KEYS.items())})",
+        f"!{_HAS_DATA} || !{_MERGES} || "
+        f"({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in DELIVERED.items())})",
         "must not have a key that is delivered already: use `mergePolicy: Replace` for another",
         field=".target.template.data",
     ),
     Rule(
         "spec",
-        "!has(self.generate.hmacKey) || self.generate.hmacKey.encoding != 'Raw'"
+        f"!{made('hmacKey')} || self.generate.hmacKey.encoding != 'Raw'"
         f" || !{_HAS_DATA} || {_DATA}.all(name, !{_DATA}[name].matches('[$][{{](previous[.])?key[}}]'))",
         "must not hold the key itself with `encoding: Raw`: its bytes are no text",
         field=".target.template.data",

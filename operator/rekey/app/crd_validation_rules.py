@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, between
+from rekey.app.crd_rule import Rule, between, made
 
 _WAYS: Final = ("header", "basic", "bearer")
 # A request is framed by these, or addressed: they are not for values.
@@ -30,8 +30,8 @@ VALIDATION_RULES: Final = (
     ),
     Rule(
         "spec",
-        "!has(self.validation) || !has(self.validation.http) || has(self.generate.password)"
-        " || has(self.generate.token) || (has(self.generate.hmacKey) && self.generate.hmacKey.encoding != 'Raw')",
+        f"!has(self.validation) || !has(self.validation.http) || {made('password')} || {made('token')}"
+        f" || ({made('hmacKey')} && self.generate.hmacKey.encoding != 'Raw')",
         "must be set only for a `password`, a `token`, or an `hmacKey` that is text: nothing else fits into a header",
         field=".validation.http",
     ),

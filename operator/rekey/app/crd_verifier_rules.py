@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, whole
+from rekey.app.crd_rule import Rule, made, whole
 from rekey.core.spec_generate import Generate
 from rekey.core.spec_verifier import FITTING
 
 _KINDS: Final = {str(field.alias) for field in Generate.model_fields.values()}
 # A rule may name only kinds that the schema has.
 _FITS: Final = " || ".join(
-    f"(self.verifier.format == '{form}' && has(self.generate.{kind}))"
+    f"(self.verifier.format == '{form}' && {made(kind)})"
     for form, kinds in FITTING.items()
     for kind in kinds
     if kind in _KINDS

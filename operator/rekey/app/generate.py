@@ -9,14 +9,16 @@ from typing import Final
 
 from rekey.app import crd_docs, state_docs
 from rekey.app.crd_credential import CREDENTIAL
+from rekey.app.crd_provider import CLUSTER_PROVIDER, PROVIDER
 from rekey.app.crd_request import REQUEST
 
-_KINDS: Final = (CREDENTIAL, REQUEST)
+_KINDS: Final = (CREDENTIAL, REQUEST, PROVIDER, CLUSTER_PROVIDER)
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     # A chart can hold files of its own only: the definitions are there a second time.
     **{f"{place}/{kind.file}": kind.render for place in ("crds", "helm/rekey/files/crds") for kind in _KINDS},
     "docs/reference.md": crd_docs.render,
     "docs/reference-requests.md": crd_docs.render_requests,
+    "docs/reference-providers.md": crd_docs.render_providers,
     "docs/states.md": state_docs.states,
     "docs/events.md": state_docs.events,
     "docs/settings.md": state_docs.settings,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from rekey.app.backends import declared
 from rekey.app.plan import Plan, PlanLine, of_credential, of_manifest
 from rekey.core import faults, staging
 from rekey.core.effects import What
@@ -102,6 +104,7 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         observe=lambda _verb, _resource, _code: None,
         dropped=lambda _: None,
         prober=HttpProber(Allowed()),
+        backends=partial(declared, home=access.namespace),
     ) as (client, ports):
         credential = await ports.credentials.read(key)
         if credential is None and not await is_served(client):

@@ -9,6 +9,7 @@ from functools import partial
 
 from rekey.app import probes
 from rekey.app.asking import Asking
+from rekey.app.backends import declared
 from rekey.app.book import Book
 from rekey.app.cache import Cache
 from rekey.app.clock import ServerClock, SystemClock, ticks
@@ -89,6 +90,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             observe=contact.beside(metrics.requested),
             dropped=metrics.event_dropped,
             prober=HttpProber(Allowed(settings.probe_allowed), lead),
+            backends=partial(declared, home=access.namespace, lead=lead),
             lead=lead,
         ) as (client, bare):
             client.dated = clock.hear

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from rekey.core import demand, effects, ledger, replying
 from rekey.core.changing import put
@@ -15,7 +15,25 @@ OBSERVED: Final = "observedTrigger"
 """Under which the trigger before this rotation's is pinned."""
 
 
-def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
+Entry: TypeAlias = effects.Issue | effects.Reserve | effects.Announce | effects.Obtain | effects.Adopt
+
+
+def enter(status: Status, effect: Entry, out: Outcome) -> Status:
+    """Return the status after one of these effects was done with that outcome."""
+    match effect:
+        case effects.Issue():
+            return _issued(status, effect, out)
+        case effects.Reserve():
+            return _reserved(status, effect, out)
+        case effects.Announce():
+            return _announced(status, effect.number, out)
+        case effects.Obtain():
+            return _obtained(status, effect, out)
+        case effects.Adopt():
+            return _adopted(status, out)
+
+
+def _issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
     """A version exists in its own Secret; nobody uses it yet."""
     version = Version(
         number=out.number or effect.number,
@@ -30,7 +48,7 @@ def issued(status: Status, effect: effects.Issue, out: Outcome) -> Status:
     return _begun(status, effect, version, out)
 
 
-def reserved(status: Status, effect: effects.Reserve, out: Outcome) -> Status:
+def _reserved(status: Status, effect: effects.Reserve, out: Outcome) -> Status:
     """A version is about to be made at a backend: nothing is there before this is saved."""
     version = Version(
         number=effect.number,
@@ -42,12 +60,12 @@ def reserved(status: Status, effect: effects.Reserve, out: Outcome) -> Status:
     return _begun(status, effect, version, out)
 
 
-def announced(status: Status, number: int, out: Outcome) -> Status:
+def _announced(status: Status, number: int, out: Outcome) -> Status:
     """Something is about to be done with a version at its backend, again."""
     return put(status, ledger.find(status, number).model_copy(update={"intent_time": floor(out.before)}))
 
 
-def obtained(status: Status, effect: effects.Obtain, out: Outcome) -> Status:
+def _obtained(status: Status, effect: effects.Obtain, out: Outcome) -> Status:
     """A reserved version exists at its backend and in its own Secret, or its backend refuses to make it."""
     version = ledger.find(status, effect.number)
     if out.refusal is not None:
@@ -82,7 +100,7 @@ def _begun(status: Status, effect: effects.Issue | effects.Reserve, version: Ver
     return put(status, version, rotation=rotation, observed_trigger=out.trigger, requests=answers)
 
 
-def adopted(status: Status, out: Outcome) -> Status:
+def _adopted(status: Status, out: Outcome) -> Status:
     """The ledger was made from what is in the cluster; numbering goes on above it."""
     current = next(version for version in out.versions if version.state is EDGES[None, Verb.ADOPT])
     older = [version for version in out.versions if version is not current]

@@ -154,16 +154,8 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
         IllegalTransition: the ledger does not allow it; nothing was changed.
     """
     match effect:
-        case effects.Issue():
-            return entering.issued(status, effect, out)
-        case effects.Reserve():
-            return entering.reserved(status, effect, out)
-        case effects.Announce():
-            return entering.announced(status, effect.number, out)
-        case effects.Obtain():
-            return entering.obtained(status, effect, out)
-        case effects.Adopt():
-            return entering.adopted(status, out)
+        case effects.Issue() | effects.Reserve() | effects.Announce() | effects.Obtain() | effects.Adopt():
+            return entering.enter(status, effect, out)
         case effects.Publish():
             return published(status, effect, out)
         case effects.Tell() | effects.Restore():

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rekey.core.status import BundleRef, Refusal, VerifierRef, Version
+from rekey.core.status import BundleRef, VerifierRef, Version
+from rekey.core.status_probe import Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from rekey.core.record import Record, Time
 from rekey.core.shape import ATOMIC, SET, Duration, ObjectName, Part
 from rekey.core.spec_consumers import LabelSelector
-from rekey.core.status import Condition
 
 _HOST: Final = r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+)$"
 _URL: Final = r"^https?://[-A-Za-z0-9.:\[\]]+(/[-A-Za-z0-9._~%:@!,;=+/]*)?$"
@@ -158,14 +156,6 @@ class ClusterCredentialProviderSpec(CredentialProviderSpec):
     )
 
 
-class ProviderStatus(Record):
-    """All of `.status` of both: whether it can be used."""
-
-    observed_generation: int = Field(default=-1, description="Generation of the spec that was last looked at.")
-    last_checked_time: Time | None = Field(default=None, description="When it was last tried.")
-    conditions: tuple[Condition, ...] = Field(default=(), max_length=8, description="What a person should know.")
-
-
 __all__ = [
     "AllowedNamespaces",
     "BodyFormat",
@@ -176,6 +166,5 @@ __all__ = [
     "Oauth2Authorization",
     "Oauth2Server",
     "PostgresqlServer",
-    "ProviderStatus",
     "Tls",
 ]

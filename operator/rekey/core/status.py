@@ -15,7 +15,7 @@ from pydantic import Field
 from rekey.core.answer import MAX_ANSWERS, Answer
 from rekey.core.record import Record, Time
 from rekey.core.spec_request import RevokeWhen
-from rekey.core.status_probe import Probe
+from rekey.core.status_probe import Probe, Refusal
 
 MAX_VERSIONS = 64
 MAX_CONSUMERS = 256
@@ -59,16 +59,6 @@ class Cause(StrEnum):
     MANUAL = "Manual"
     COMPROMISE = "Compromise"
     ROLLBACK = "Rollback"
-
-
-class Refusal(Record):
-    """Why a backend will not make a version until a person acts."""
-
-    reason: str = Field(max_length=64, description="One word of the closed list in docs/events.md.")
-    message: str = Field(max_length=512, description="What is wrong, and what to do.")
-    by: str = Field(
-        max_length=64, description="Digest of the provider and of the Secrets by which we log in, as they were."
-    )
 
 
 class Version(Record):

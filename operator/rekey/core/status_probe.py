@@ -1,4 +1,4 @@
-"""What Rekey remembers about the use of a version that nobody had yet."""
+"""What Rekey remembers of those whom it asked about a version that nobody had yet."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ class Probe(Record):
         default=0, ge=0, le=1_000_000, description="How many tries in a row showed nothing about it."
     )
     message: str = Field(default="", max_length=512, description="The last try in words.")
+
+
+class Refusal(Record):
+    """Why a backend will not make a version until a person acts."""
+
+    reason: str = Field(max_length=64, description="One word of the closed list in docs/events.md.")
+    message: str = Field(max_length=512, description="What is wrong, and what to do.")
+    by: str = Field(
+        max_length=64, description="Digest of the provider and of the Secrets by which we log in, as they were."
+    )

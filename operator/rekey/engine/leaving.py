@@ -50,12 +50,7 @@ async def destroy(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
         for view in found:
             if view.name == verifier:
                 await ports.secrets.change(namespace, view.name, publishing.empty(facts, view))
-        for view in found:
-            if view.name == bundle:
-                await ports.secrets.delete(namespace, view.name, view.uid)
-        for version in facts.status.versions:
-            if version.state in ledger.LIVE:
-                await providing.revoke(ports, facts, version.number)
+        await _at_backend(ports, facts)
         for view in found:
             await ports.secrets.delete(namespace, view.name, view.uid)
     except NamespaceTerminating:
@@ -63,3 +58,10 @@ async def destroy(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
     except (BackendAway, Conflict, NotFound, Retryable, Forbidden, Rejected):
         return False
     return True
+
+
+async def _at_backend(ports: Ports, facts: Facts) -> None:
+    """Revoke every version where it lives. That follows no new intent: a deletion is never taken back."""
+    for version in facts.status.versions:
+        if version.state in ledger.LIVE:
+            await providing.revoke(ports, facts, version.number)

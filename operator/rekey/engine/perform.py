@@ -47,14 +47,8 @@ class Bench:
         match effect:
             case effects.Finalize():
                 return Done(Outcome(now, now), await self.ports.credentials.finalize(facts.credential, present=True))
-            case effects.Issue():
-                return Done(await self._issue(facts, effect))
-            case effects.Reserve():
-                return Done(providing.reserve(self.ports, facts, effect))
-            case effects.Obtain():
-                return Done(await self._obtain(facts, effect))
-            case effects.Adopt():
-                return Done(await adopting.adopt(self.ports, facts))
+            case effects.Issue() | effects.Reserve() | effects.Obtain() | effects.Adopt():
+                return Done(await self._enter(facts, effect))
             case effects.Publish() | effects.Tell():
                 return Done(await publishing.tell(self.ports, self.shared, facts, effect))
             case effects.Prove():
@@ -69,14 +63,9 @@ class Bench:
                 return Done(await repairing.restore(self.ports, facts))
             case effects.Restart():
                 return Done(await self._restart(facts, effect))
-            case (
-                effects.StartOverlap()
-                | effects.Announce()
-                | effects.Condemn()
-                | effects.Commit()
-                | effects.Reply()
-                | effects.Conclude()
-            ):
+            case effects.Announce() | effects.StartOverlap() | effects.Condemn() | effects.Commit():
+                return Done(Outcome(now, now))
+            case effects.Reply() | effects.Conclude():
                 return Done(Outcome(now, now))
             case effects.Release():
                 return Done(Outcome(now, now), cleared=await leaving.release(self.ports, self.shared, facts))
@@ -88,16 +77,23 @@ class Bench:
             case _:
                 assert_never(effect)
 
-    async def _issue(self, facts: Facts, effect: effects.Issue) -> Outcome:
-        outcome, material = await issuing.issue(self.ports, self.issuer, facts, effect)
-        self.made[outcome.number] = material
-        return outcome
-
-    async def _obtain(self, facts: Facts, effect: effects.Obtain) -> Outcome:
-        outcome, material = await providing.obtain(self.ports, facts, effect)
-        if material is not None:
-            self.made[effect.number] = material
-        return outcome
+    async def _enter(
+        self, facts: Facts, effect: effects.Issue | effects.Reserve | effects.Obtain | effects.Adopt
+    ) -> Outcome:
+        """Have a version made, written down or found; what was just made is kept until it is shown."""
+        match effect:
+            case effects.Issue():
+                outcome, material = await issuing.issue(self.ports, self.issuer, facts, effect)
+                self.made[outcome.number] = material
+                return outcome
+            case effects.Reserve():
+                return providing.reserve(self.ports, facts, effect)
+            case effects.Obtain():
+                outcome, obtained = await providing.obtain(self.ports, facts, effect)
+                self.made |= {effect.number: obtained} if obtained is not None else {}
+                return outcome
+            case effects.Adopt():
+                return await adopting.adopt(self.ports, facts)
 
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""

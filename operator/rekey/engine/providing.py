@@ -22,8 +22,8 @@ from rekey.core.probing import Verdict
 from rekey.core.reasons import Reason
 from rekey.core.record import floor
 from rekey.core.spec_provide import Provide
-from rekey.core.status import Refusal, Version
-from rekey.core.status_probe import Finding
+from rekey.core.status import Version
+from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, naming, showing
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened

@@ -90,8 +90,28 @@ class Resource:
         return Path(f"{every.url}/{name}", self.plural, namespace)
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterResource:
+    """One kind of object that is of no namespace; Rekey only reads such."""
+
+    root: str
+    plural: str
+    kind: str
+
+    def one(self, name: str) -> Path:
+        """Return the path of one of them."""
+        if len(name) > _LONGEST or not _SUBDOMAIN.fullmatch(name):
+            raise Rejected(Reason.INVALID_SPEC, f"{name!r} is not the name of a {self.kind}")
+        return Path(f"{self.root}/{self.plural}/{name}", self.plural)
+
+
+CLUSTER_PROVIDERS: Final = ClusterResource(
+    "/apis/rekey.dev/v1alpha1", "clustercredentialproviders", "ClusterCredentialProvider"
+)
+NAMESPACES: Final = ClusterResource("/api/v1", "namespaces", "Namespace")
 CREDENTIALS: Final = Resource("rekey.dev", "v1alpha1", "rotatedcredentials", "RotatedCredential")
 REQUESTS: Final = Resource("rekey.dev", "v1alpha1", "rotationrequests", "RotationRequest")
+PROVIDERS: Final = Resource("rekey.dev", "v1alpha1", "credentialproviders", "CredentialProvider")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 PODS: Final = Resource("", "v1", "pods", "Pod")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")

@@ -50,6 +50,7 @@ _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("rekey.dev", "rotatedcredentials/status"): ("patch",),
     ("rekey.dev", "rotationrequests"): ("get", "list", "watch", "delete"),
     ("rekey.dev", "rotationrequests/status"): ("patch",),
+    ("rekey.dev", "credentialproviders"): ("get",),
     ("", "secrets"): ("get", "create", "patch", "delete"),
     ("", "pods"): ("list",),
     ("apps", "deployments"): ("get", "list", "patch"),
@@ -60,15 +61,22 @@ _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("events.k8s.io", "events"): ("create",),
 }
 
+_OF_THE_CLUSTER: Final = (
+    Right("rekey.dev", "clustercredentialproviders", "get"),
+    Right("", "namespaces", "get"),
+)
+
 
 def needed(namespaces: Iterable[str]) -> tuple[Right, ...]:
-    """Return every right that Rekey needs in these namespaces (none named: in all)."""
-    return tuple(
+    """Return every right that Rekey needs in these namespaces (none named: in all, and on what is of none)."""
+    named = tuple(namespaces)
+    inside = tuple(
         Right(group, resource, verb, namespace)
-        for namespace in tuple(namespaces) or ("",)
+        for namespace in named or ("",)
         for (group, resource), verbs in _NEEDED.items()
         for verb in verbs
     )
+    return inside if named else (*inside, *_OF_THE_CLUSTER)
 
 
 def for_lease(namespace: str, name: str) -> tuple[Right, ...]:

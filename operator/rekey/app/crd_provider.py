@@ -1,0 +1,63 @@
+"""The kinds CredentialProvider and ClusterCredentialProvider, for their CustomResourceDefinitions."""
+
+from dataclasses import replace
+from typing import Final
+
+from rekey.app.crd import Definition
+from rekey.app.crd_rule import Rule
+from rekey.app.crd_rules import selecting
+from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
+
+KINDS: Final = ("postgresql",)
+_LOOPBACK: Final = "['localhost', '127.0.0.1', '::1']"
+
+RULES: Final = (
+    Rule(
+        "spec",
+        f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].exists_one(kind, kind)",
+        f"must have exactly one of {', '.join(f'`{kind}`' for kind in KINDS)}",
+    ),
+    Rule(
+        "spec",
+        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in KINDS),
+        "cannot change its kind: credentials live there; declare another one",
+    ),
+    Rule(
+        "spec.postgresql",
+        f"self.tls != 'None' || self.host in {_LOOPBACK}",
+        "must not be `None` but for a loopback address: passwords and rights would be sent in the clear",
+        field=".tls",
+    ),
+    Rule(
+        "spec.postgresql",
+        "self.tls != 'None' || !has(self.caSecretName)",
+        "must be set only with `tls: VerifyFull`: nothing is verified without",
+        field=".caSecretName",
+    ),
+)
+
+PROVIDER: Final = Definition(
+    kind="CredentialProvider",
+    short_name="cprov",
+    about="Where credentials of this namespace live, and how Rekey logs in there. Whoever may create one has Rekey use "
+    "Secrets of the namespace.",
+    spec=CredentialProviderSpec,
+    spec_about="Which backend.",
+    status=None,
+    lists={},
+    rules=RULES,
+    columns=(
+        ("Host", "string", ".spec.postgresql.host", "Where it is."),
+        ("Age", "date", ".metadata.creationTimestamp", "Since when the resource exists."),
+    ),
+)
+
+CLUSTER_PROVIDER: Final = replace(
+    PROVIDER,
+    kind="ClusterCredentialProvider",
+    short_name="ccprov",
+    about="Where credentials of the namespaces that it allows live, and how Rekey logs in there.",
+    spec=ClusterCredentialProviderSpec,
+    rules=(*RULES, *selecting("spec.allowedNamespaces.selector", "it would choose every namespace")),
+    scope="Cluster",
+)

@@ -1,0 +1,103 @@
+"""Rotations of credentials that live at a backend, which are run again and again with the plug pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rekey.core.reasons import Reason
+from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.ports.backend import Traits
+from tests.engine.scenarios import MINUTE, WEB, Scenario, ask, both, delete, lose_status, placed, tamper, web
+from tests.sim.world import World
+
+HELD: dict[str, Any] = {
+    "provider": {"ref": {"name": "store"}, "postgresql": {"role": "orders"}},
+    "rotation": {"interval": "240h", "jitterPercent": 0},
+    "overlap": {"duration": "10m"},
+}
+"""A credential that lives at the world's backend."""
+
+
+def held(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
+    """Return that the credential is applied."""
+    rotation = {**HELD["rotation"], **({"trigger": trigger} if trigger else {})}
+    return lambda world: world.apply("api", HELD | {"rotation": rotation} | changes)
+
+
+def _made_there(*, listable: bool = True) -> Callable[[World], None]:
+    def step(world: World) -> None:
+        world.backend.traits = Traits(makes_value=True, listable=listable)
+
+    return step
+
+
+def _away(*calls: str) -> Callable[[World], None]:
+    """For two minutes the backend does not answer some calls."""
+
+    def step(world: World) -> None:
+        until = world.time + 2 * MINUTE
+        gone = Retryable("no connection")
+        world.backend.trouble = lambda call, _: gone if call in calls and world.time < until else None
+
+    return step
+
+
+def _refuse_the_second(world: World) -> None:
+    """The backend does not know its second version when that is used."""
+    world.backend.trouble = lambda call, number: NotAccepted("no") if (call, number) == ("prove", 2) else None
+
+
+def _close(world: World) -> None:
+    """The backend refuses what we log in with; a minute later somebody mends that."""
+    refused = Rejected(Reason.NEEDS_REAUTH, "it does not accept what we log in with")
+    world.backend.trouble = lambda call, _: refused if call == "issue" else None
+
+
+def _mend(world: World) -> None:
+    world.backend.trouble = lambda _call, _number: None
+    world.backend.login += 1
+
+
+BACKENDS: dict[str, Scenario] = {
+    "a credential of a backend, with a consumer": Scenario(
+        (placed(web()), held(consumers=[WEB]), held("a", consumers=[WEB]), held("b", consumers=[WEB]))
+    ),
+    "a credential whose backend makes the value": Scenario((_made_there(), held(), held("a"))),
+    "a backend that does not answer for a while": Scenario(
+        (held(), both(_away("issue", "prove", "revoke"), held("a")))
+    ),
+    "a backend that refuses a version it was given": Scenario((held(), both(_refuse_the_second, held("a")))),
+    "a backend that does not let us in until somebody mends it": Scenario(
+        (held(), both(_close, held("a")), both(_mend, lambda world: world.run(6 * MINUTE)))
+    ),
+    "a rollout at a backend that fails and is rolled back": Scenario(
+        (
+            placed(web(fails_on=frozenset({"2"}))),
+            held(consumers=[WEB]),
+            held("a", consumers=[WEB], rollout={"progressDeadline": "20s"}),
+        )
+    ),
+    "a credential of a backend that is deleted and revoked": Scenario(
+        (held(deletionPolicy="Revoke"), held("a", deletionPolicy="Revoke"), delete)
+    ),
+    "a credential of a backend that is deleted and retained": Scenario((held(), held("a"), delete)),
+    "a version Secret of a backend's that somebody deletes": Scenario((held(), tamper, held("a"))),
+    "a status of a backend's that is lost during the overlap": Scenario(
+        (placed(web()), held(consumers=[WEB]), both(held("a", consumers=[WEB]), lose_status))
+    ),
+    "a wish of a backend that changes while it is away": Scenario(
+        (
+            held(),
+            both(
+                _away("issue"),
+                held("a"),
+                lambda world: world.run(MINUTE),
+                held("a", provider={"ref": {"name": "store"}, "postgresql": {"role": "orders", "connectionLimit": 5}}),
+            ),
+        )
+    ),
+    "a compromise of a credential of a backend": Scenario(
+        (placed(web()), held(consumers=[WEB]), ask("leak", "Compromise", revoke="AfterRollout"))
+    ),
+}
