@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,12 +40,19 @@ class Postgres:
 
     port: int
     secret: str
+    _open: dict[str, psycopg.Connection] = field(default_factory=dict)
 
     def run(self, statement: str, *names: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Do something as the superuser; `{}` stands for a name, quoted."""
-        with psycopg.connect(self.text("postgres", self.secret, database), autocommit=True) as connection:
-            found = connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-            return found.fetchall() if found.description else []
+        if database not in self._open:
+            self._open[database] = psycopg.connect(self.text("postgres", self.secret, database), autocommit=True)
+        found = self._open[database].execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        return found.fetchall() if found.description else []
+
+    def close(self) -> None:
+        """Hang up."""
+        while self._open:
+            self._open.popitem()[1].close()
 
     def text(self, user: str, password: str, database: str = "postgres") -> str:
         """Return how a client connects."""
@@ -121,6 +128,7 @@ def running() -> Iterator[Postgres]:
             found.run("CREATE ROLE {} LOGIN CREATEROLE PASSWORD " + f"'{found.secret}'", ADMIN)
             yield found
         finally:
+            found.close()
             child.terminate()
             child.kill() if _patient(child) is None else None
             child.wait()

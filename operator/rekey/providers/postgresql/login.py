@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
@@ -126,20 +127,19 @@ async def _connect(place: Place, who: Who, seconds: float) -> Connection:
     trouble: RekeyError
     try:
         with place.trust() as trust:
+            text = make_conninfo(
+                host=place.server.host,
+                port=place.server.port,
+                dbname=place.server.database,
+                **who.parameters(),
+                **trust,
+                require_auth="scram-sha-256",
+                gssencmode="disable",
+                application_name="rekey",
+                options=f"-c search_path=pg_catalog -c statement_timeout={max(1, int(seconds * 1000))}",
+            )
             async with asyncio.timeout(seconds):
-                return await psycopg.AsyncConnection.connect(
-                    host=place.server.host,
-                    port=place.server.port,
-                    dbname=place.server.database,
-                    **who.parameters(),
-                    **trust,
-                    require_auth="scram-sha-256",
-                    gssencmode="disable",
-                    application_name="rekey",
-                    options=f"-c search_path=pg_catalog -c statement_timeout={max(1, int(seconds * 1000))}",
-                    autocommit=True,
-                    prepare_threshold=None,
-                )
+                return await psycopg.AsyncConnection.connect(text, autocommit=True, prepare_threshold=None)
     except TimeoutError:
         trouble = Retryable(f"{place}: no connection within {seconds:.1f} s")
     except psycopg.Error as error:
