@@ -29,7 +29,14 @@ from tests.providers.making import make
 
 MISSING: Final = "no PostgreSQL server on this machine (Debian: apt-get install postgresql)"
 ADMIN: Final = "rekey"
-_FAST: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100", "ssl=on")
+_SETTINGS: Final = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=100",
+    "ssl=on",
+    "log_statement=all",
+)
 AUTHORITY: Final = make("certificate", commonName="localhost", dnsNames=["localhost"], ipAddresses=["127.0.0.1"])
 """What the server shows, and its authority."""
 
@@ -40,6 +47,7 @@ class Postgres:
 
     port: int
     secret: str
+    log: Path
     _open: dict[str, psycopg.Connection] = field(default_factory=dict)
 
     def run(self, statement: str, *names: str, database: str = "postgres") -> list[tuple[Any, ...]]:
@@ -107,11 +115,11 @@ def running() -> Iterator[Postgres]:
     if where is None:
         pytest.skip(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="rekey-postgres-"))
-    found = Postgres(ports.free(1)[0], secrets.token_hex(16))
+    found = Postgres(ports.free(1)[0], secrets.token_hex(16), folder / "log")
     try:
         _prepare(folder, where, found)
-        with (folder / "log").open("wb") as log:
-            settings = [f"--{setting}" for setting in (*_FAST, f"unix_socket_directories={folder}")]
+        with found.log.open("wb") as log:
+            settings = [f"--{setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}")]
             # It dies with us, `kill -9` included.
             argv = [
                 *_as_nobody("--pdeathsig", "KILL"),
@@ -124,7 +132,7 @@ def running() -> Iterator[Postgres]:
             child = subprocess.Popen([*argv, *settings], cwd=folder, stdout=log, stderr=log)
         try:
             until(lambda: child.poll() is not None or _answers(found), "PostgreSQL", seconds=30)
-            assert child.poll() is None, (folder / "log").read_text()
+            assert child.poll() is None, found.log.read_text()
             found.run("CREATE ROLE {} LOGIN CREATEROLE PASSWORD " + f"'{found.secret}'", ADMIN)
             yield found
         finally:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -113,13 +113,45 @@ def _is_ended(connection: psycopg.Connection) -> bool:
     return False
 
 
-async def life(bench: RealBench, port: int, stored: Material) -> None:
-    """Make, prove and revoke a version by way of that port."""
-    backend, intent = adapter(bench.postgres, port=port), bench.intent(1)
-    held = Held(intent.claim, intent.wanted, None, stored)
-    await backend.issue(intent, stored)
-    await backend.prove(held)
-    await backend.revoke(held)
+@dataclass
+class Life:
+    """One version, made, proved and revoked by way of a proxy that cuts it off somewhere."""
+
+    bench: RealBench
+    stored: Material = field(init=False)
+    held: Held = field(init=False)
+
+    def __post_init__(self) -> None:
+        intent = self.bench.intent(1)
+        self.stored = self.bench.backend.make(intent)
+        self.held = Held(intent.claim, intent.wanted, None, self.stored)
+
+    async def live(self, port: int) -> None:
+        """Make, prove and revoke it."""
+        backend = adapter(self.bench.postgres, port=port)
+        await backend.issue(self.bench.intent(1), self.stored)
+        await backend.prove(self.held)
+        await backend.revoke(self.held)
+
+    async def cut(self, at: int, *, after: bool) -> int:
+        """End at the n-th statement (0: live to the end); return how many there were."""
+        async with cutting(self.bench.postgres.port, at, after=after) as proxy:
+            if at:
+                with pytest.raises(NoAnswer):
+                    await self.live(proxy.port)
+            else:
+                await self.live(proxy.port)
+        return proxy.statements
+
+    async def give_up(self) -> None:
+        """Do what is done for a version that is not wanted any more."""
+        await self.bench.backend.revoke(self.held)
+
+    async def go_on(self) -> None:
+        """Do what is done for one that is wanted all the same, and revoke it in the end."""
+        await self.live(self.bench.postgres.port)
+        with pytest.raises(NotAccepted):
+            await self.bench.backend.prove(self.held)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it is done", "after it is done"])
@@ -127,39 +159,16 @@ def test_a_crash_at_every_statement(postgres: Postgres, *, after: bool) -> None:
     """Wherever it ends, each role that is there is listed as ours, once; and whoever comes next can finish."""
     bench = RealBench(postgres)
 
-    async def cut(at: int) -> int:
-        intent = bench.intent(1)
-        stored = bench.backend.make(intent)
-        held = Held(intent.claim, intent.wanted, None, stored)
-        async with cutting(postgres.port, at, after=after) as proxy:
-            if at:
-                with pytest.raises(NoAnswer):
-                    await life(bench, proxy.port, stored)
-            else:
-                await life(bench, proxy.port, stored)
-        claims = await bench.backend.find(OURS)
-        assert [f"{bench.group}_v{claim.number}" for claim in claims] == postgres.roles(bench.group)
-        await finish[at % len(finish)](held)
-        assert postgres.roles(bench.group) == []
-        return proxy.statements
-
-    async def revoke(held: Held) -> None:
-        await bench.backend.revoke(held)
-
-    async def make_again(held: Held) -> None:
-        assert held.material is not None
-        await bench.backend.issue(bench.intent(1), held.material)
-        await bench.backend.prove(held)
-        await bench.backend.revoke(held)
-        with pytest.raises(NotAccepted):
-            await bench.backend.prove(held)
-
-    finish: list[Callable[[Held], object]] = [revoke, make_again]
-
     async def scene() -> None:
-        statements = await cut(0)
+        statements = await Life(bench).cut(0, after=after)
         for at in range(1, statements + 1):
-            await cut(at)
+            life = Life(bench)
+            await life.cut(at, after=after)
+            claims = await bench.backend.find(OURS)
+            assert [f"{bench.group}_v{claim.number}" for claim in claims] == postgres.roles(bench.group)
+            # What follows a statement is met in both ways: here, and before the next.
+            await (life.go_on() if at % 2 else life.give_up())
+            assert postgres.roles(bench.group) == []
         print(f"{statements} statements, each cut {'after' if after else 'before'} it was done")
         assert statements > 20
 

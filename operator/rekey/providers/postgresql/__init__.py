@@ -39,11 +39,10 @@ class Postgresql:
         draw: Callable[[], Material],
     ) -> None:
         self._place = Place(server, authority)
-        if missing := {"username", "password"} - set(login.keys()):
-            raise Rejected(
-                Reason.PROVIDER_NOT_READY, f"Secret {server.secret_name} has no {' and no '.join(sorted(missing))}"
-            )
         self._us = Who(login, lambda why: _needs_reauth(why, server.secret_name))
+        if not self._us.is_complete():
+            why = f"Secret {server.secret_name} must have a `username` and a `password`, which are text"
+            raise Rejected(Reason.PROVIDER_NOT_READY, why)
         self._seconds = seconds
         self._draw = draw
 

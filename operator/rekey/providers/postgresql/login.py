@@ -30,11 +30,10 @@ from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-Refusal = Callable[[str], RekeyError]
 
 _REFUSED: Final = re.compile(r"password authentication failed|is not permitted to log in|role .* does not exist")
 _TO_MEND: Final = {
-    r"requirement failed": "does not ask for a password by SCRAM: its pg_hba.conf must say scram-sha-256",
+    r"authentication method requirement": "does not ask for a password by SCRAM: see its pg_hba.conf (scram-sha-256)",
     r"pg_hba\.conf": "lets nobody of that name in from here: add a line to its pg_hba.conf",
     r"database .* does not exist": "has no such database: see `database` of the provider",
     r"permission denied for database": "lets the role not into the database: GRANT CONNECT ON DATABASE … TO the role",
@@ -96,12 +95,18 @@ class Who:
     """Whom to log in as; `refused` says what it means if the server does not want them."""
 
     material: Material
-    refused: Refusal
+    refused: Callable[[str], RekeyError]
 
     def parameters(self) -> dict[str, str]:
         """Return what the library must know of them."""
         values = self.material.reveal()
         return {"user": values["username"].decode(), "password": values["password"].decode()}
+
+    def is_complete(self) -> bool:
+        """Tell whether that can be made of what is there."""
+        with suppress(KeyError, UnicodeDecodeError):
+            return all(self.parameters().values())
+        return False
 
 
 async def logged_in(
@@ -143,7 +148,7 @@ async def _connect(place: Place, who: Who, seconds: float) -> Connection:
     except TimeoutError:
         trouble = Retryable(f"{place}: no connection within {seconds:.1f} s")
     except psycopg.Error as error:
-        trouble = _meaning_of_refusal(str(error), place, who)
+        trouble = meaning_of_refusal(str(error), place, who)
     except OSError:
         trouble = Retryable(f"{place}: no connection")
     raise trouble
@@ -154,7 +159,8 @@ def _cut(connection: Connection) -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
-def _meaning_of_refusal(text: str, place: Place, who: Who) -> RekeyError:
+def meaning_of_refusal(text: str, place: Place, who: Who) -> RekeyError:
+    """Return what the library's text about a failed log-in means; in another language it passes for an outage."""
     nameless = re.sub(r'"[^"]*"', '""', text).replace(place.server.host, "")
     if _REFUSED.search(nameless):
         return who.refused(f"{place} refuses the log-in")
