@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 STATEMENT, READY = b"Q", b"Z"
 
@@ -19,9 +19,13 @@ class Proxy:
     after: bool = False
     port: int = 0
     statements: int = 0
+    visits: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on both ways until somebody ends, or it is to be cut."""
+        visit = asyncio.current_task()
+        assert visit is not None
+        self.visits.add(visit)
         their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         ways = (self._to_server(reader, their_writer), self._to_client(their_reader, writer))
         tasks = [asyncio.ensure_future(way) for way in ways]
@@ -64,14 +68,5 @@ async def cutting(upstream: int, at: int = 0, *, after: bool = False) -> AsyncIt
         yield proxy
     finally:
         listening.close()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(_all_but_us(), 5)
-
-
-async def _all_but_us() -> None:
-    """Wait for what still passes something on."""
-    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_coro() is not None and _is_ours(task)))
-
-
-def _is_ours(task: asyncio.Task[object]) -> bool:
-    return getattr(task.get_coro(), "__qualname__", "") == Proxy.serve.__qualname__
+        # Each ends by itself: whoever was connected has hung up, or was cut off.
+        await asyncio.gather(*proxy.visits)

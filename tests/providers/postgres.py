@@ -57,6 +57,11 @@ class Postgres:
         found = self._open[database].execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
         return found.fetchall() if found.description else []
 
+    def script(self, text: str) -> None:
+        """Run what a person would paste into psql."""
+        argv = ("psql", "-q", "-v", "ON_ERROR_STOP=1", self.text("postgres", self.secret))
+        subprocess.run(argv, input=text, text=True, check=True)
+
     def close(self) -> None:
         """Hang up."""
         while self._open:

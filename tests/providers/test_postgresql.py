@@ -1,10 +1,12 @@
 """The adapter of PostgreSQL: what it makes there, whom it refuses, and what it says of a server that refuses us."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -108,11 +110,11 @@ class Stage:
         found = self.postgres.run("SELECT schemaname, tablename, tableowner FROM pg_tables")
         return {table: owner for schema, table, owner in found if schema == self.bench.group}
 
-    def client(self, held: Held) -> psycopg.Connection:
+    def client(self, held: Held, database: str = "postgres") -> psycopg.Connection:
         """Log in as a client does."""
         assert held.material is not None
         values = {key: value.decode() for key, value in held.material.reveal().items()}
-        return psycopg.connect(self.postgres.text(values["username"], values["password"]), autocommit=True)
+        return psycopg.connect(self.postgres.text(values["username"], values["password"], database), autocommit=True)
 
 
 Play = Callable[[Callable[[Stage], Coroutine[Any, Any, None]]], None]
@@ -185,6 +187,7 @@ def test_connections_that_are_left_alone(play: Play) -> None:
     play(scene)
 
 
+MARK = '{{"rekey.dev/version": {{"owner": "o", "namespace": "n", "name": "m", "number": 6}}}}'
 GROUPS: dict[str, tuple[str, str]] = {
     "there is none": ("DROP ROLE {}", "there is no role"),
     "it can log in": ("ALTER ROLE {} LOGIN", "can log in"),
@@ -192,6 +195,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "it makes roles": ("ALTER ROLE {} CREATEROLE", "may do anything"),
     "it is a member of a superuser": ("GRANT postgres TO {}", "may do anything"),
     "it runs programs there": ("GRANT pg_execute_server_program TO {}", "may do anything"),
+    "it is a version itself": (f"COMMENT ON ROLE {{}} IS '{MARK}'", "is a version"),
     "it was not given to us": ("REVOKE {} FROM rekey", "WITH ADMIN OPTION"),
     "it was given to us to use only": ("REVOKE ADMIN OPTION FOR {} FROM rekey", "WITH ADMIN OPTION"),
 }
@@ -324,5 +328,36 @@ def test_a_call_ends_in_time(play: Play) -> None:
             await slow.issue(intent, slow.make(intent))
         stage.postgres.run("SELECT pg_advisory_unlock_all()")
         assert stage.bench.things() == []
+
+    play(scene)
+
+
+def documented(name: str) -> str:
+    """Return the statements of docs/postgresql.md for setting it up, about other names."""
+    text = (Path(__file__).parents[2] / "docs/postgresql.md").read_text().partition("An administrator says")[0]
+    found = "\n".join(re.findall(r"```sql\n(.*?)```", text, re.DOTALL))
+    found = found.replace("\\password rekey", "ALTER ROLE rekey PASSWORD 'documented';")
+    return re.sub(r"\b(rekey|orders|shop)\b", rf"\1_{name}", found)
+
+
+def test_the_documented_rights_are_enough(play: Play) -> None:
+    """With what docs/postgresql.md says to run, and no more, a version is made, used and revoked."""
+
+    async def scene(stage: Stage) -> None:
+        name = stage.bench.group
+        stage.postgres.run("CREATE DATABASE {}", f"shop_{name}")
+        stage.postgres.script(documented(name))
+        login = Material({"username": f"rekey_{name}".encode(), "password": b"documented"})
+        stage.bench.backend = adapter(stage.postgres, login, database=f"shop_{name}")
+        held = await stage.issue(role=f"orders_{name}")
+        await stage.bench.backend.prove(held)
+        assert held.material is not None
+        with closing(stage.client(held, f"shop_{name}")) as client:
+            client.execute(f"CREATE TABLE orders_{name}.usual (number int)")
+            client.execute("SET ROLE none")
+            client.execute(f"CREATE TABLE orders_{name}.own (number int)")
+            await stage.bench.backend.revoke(held)
+        assert not stage.postgres.lets_in(held.material)
+        assert stage.postgres.roles(f"orders_{name}") == []
 
     play(scene)

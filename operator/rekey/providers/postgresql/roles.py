@@ -26,7 +26,7 @@ from rekey.providers.postgresql.login import Connection
 _MARK: Final = "rekey.dev/version"
 
 _GROUP: Final = """
-  SELECT g.rolcanlogin,
+  SELECT g.rolcanlogin, shobj_description(g.oid, 'pg_authid'),
     EXISTS (SELECT FROM pg_roles s WHERE pg_has_role(g.oid, s.oid, 'MEMBER') AND (
       s.rolsuper OR s.rolcreaterole OR s.rolreplication OR s.rolname IN
         ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))),
@@ -104,12 +104,14 @@ async def demand_group(connection: Connection, group: str) -> None:
     if not found:
         why = f"there is no role {group}: CREATE ROLE {group} NOLOGIN, and grant it to us WITH ADMIN OPTION"
         raise Rejected(Reason.BACKEND_REFUSED, why)
-    logs_in, powerful, given = found[0]
+    logs_in, comment, powerful, given = found[0]
     if powerful:
         raise Rejected(
             Reason.BACKEND_REFUSED,
             f"role {group} is, or is a member of, a role that may do anything there: it is not given on",
         )
+    if _read_mark(comment) is not None:
+        raise Rejected(Reason.BACKEND_REFUSED, f"role {group} is a version of a credential: it is not given on")
     if logs_in:
         raise Rejected(Reason.BACKEND_REFUSED, f"role {group} can log in: ALTER ROLE {group} NOLOGIN, or name another")
     if not given:
