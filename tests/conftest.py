@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary"]
+pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary", "tests.providers.postgres"]
 
 settings.register_profile("dev", max_examples=30, deadline=None)
 settings.register_profile("ci", max_examples=200, derandomize=True, deadline=None)

@@ -22,6 +22,8 @@ REVEALERS = {
     *("operator/rekey/core/proof.py", "operator/rekey/core/aggregate.py"),
     *("operator/rekey/core/probing.py", "operator/rekey/providers/http/prober.py"),
     "operator/rekey/providers/generated/certificates.py",
+    # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
+    *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),
     *(KIT + name for name in ("bundle.py", "credentials.py", "signing.py", "httpx_auth.py", "requests_auth.py")),
 }
 """The only modules of the programs that may take the bytes out of a Material or a Secret; each must say why."""
