@@ -7,7 +7,12 @@ from tests.cluster.handle import Cluster, KubectlFailed
 from tests.cluster.waiting import until
 
 CRDS = Path(__file__).parents[1] / "crds"
-KINDS = {"rotatedcredentials": "rcred", "rotationrequests": "rreq"}
+KINDS = {
+    "rotatedcredentials": "rcred",
+    "rotationrequests": "rreq",
+    "credentialproviders": "cprov",
+    "clustercredentialproviders": "ccprov",
+}
 
 
 def install(cluster: Cluster) -> None:

@@ -16,8 +16,7 @@ from rekey.app.crd_entropy import admits
 from rekey.app.crd_request import REQUEST
 from rekey.app.crd_rules import RULES
 from rekey.core.spec_generate import CHARACTERS
-from tests.kube.refusals_of_validation import REFUSED
-from tests.kube.refusals_of_verifiers import IMMUTABLE
+from tests.kube.refusals_of_providers import IMMUTABLE, REFUSED
 
 ROOT = Path(__file__).parents[2]
 BOUNDS = {

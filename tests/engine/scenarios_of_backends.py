@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rekey.core.reasons import Reason
-from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.errors import Rejected, Retryable
 from rekey.ports.backend import Traits
 from tests.engine.scenarios import MINUTE, WEB, Scenario, ask, both, delete, lose_status, placed, tamper, web
 from tests.sim.world import World
@@ -38,24 +38,24 @@ def _away(*calls: str) -> Callable[[World], None]:
     def step(world: World) -> None:
         until = world.time + 2 * MINUTE
         gone = Retryable("no connection")
-        world.backend.trouble = lambda call, _: gone if call in calls and world.time < until else None
+        world.backend.trouble = lambda call: gone if call in calls and world.time < until else None
 
     return step
 
 
 def _refuse_the_second(world: World) -> None:
     """The backend does not know its second version when that is used."""
-    world.backend.trouble = lambda call, number: NotAccepted("no") if (call, number) == ("prove", 2) else None
+    world.backend.unknown = frozenset({2})
 
 
 def _close(world: World) -> None:
     """The backend refuses what we log in with; a minute later somebody mends that."""
     refused = Rejected(Reason.NEEDS_REAUTH, "it does not accept what we log in with")
-    world.backend.trouble = lambda call, _: refused if call == "issue" else None
+    world.backend.trouble = lambda call: refused if call == "issue" else None
 
 
 def _mend(world: World) -> None:
-    world.backend.trouble = lambda _call, _number: None
+    world.backend.trouble = lambda _: None
     world.backend.login += 1
 
 

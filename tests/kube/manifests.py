@@ -74,6 +74,18 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "overlap": {"duration": "0s"},
     },
     "named consumers": {**_TOKEN, "consumers": [_CONSUMER, {"kind": "StatefulSet", "name": "checkout"}]},
+    "role": {
+        "provider": {"ref": {"name": "db"}, "postgresql": {"role": "orders", "connectionLimit": 5}},
+        "rotation": {"interval": "720h", "lifetime": "1440h"},
+        "target": {
+            "type": "kubernetes.io/basic-auth",
+            "template": {"data": {"url": "postgresql://${username}:${password}@db/shop?was=${previous.username}"}},
+        },
+    },
+    "role of the cluster's": {
+        "provider": {"ref": {"kind": "ClusterCredentialProvider", "name": "db"}, "postgresql": {"role": "orders"}},
+        "rotation": {"interval": "720h"},
+    },
     "probe": {
         **_TOKEN,
         "validation": {

@@ -23,12 +23,12 @@ class Refusal:
     @property
     def field(self) -> str:
         """Return the field that the answer must name, as the API server writes it."""
-        return "spec." + (self.at or re.sub(r"\.(\d+)", r"[\1]", self.path.replace("/", ".")))
+        path = re.sub(r"\.(\d+)", r"[\1]", self.path.replace("/", ".")) if self.at is None else self.at
+        return f"spec.{path}".rstrip(".")
 
 
 R = Refusal
 GENERATE: Final = {
-    "no generate": R("token", "generate", GONE, "Required"),
     "no kind at all": R("token", "generate/token", GONE, "must have exactly one of", at="generate"),
     "two kinds": R("token", "generate/hmacKey", {}, "must have exactly one of", at="generate"),
     "a password too short for any class": R("password", "generate/password/length", 19, "greater than or equal to 20"),

@@ -18,8 +18,7 @@ from tests import crds
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.kube.manifests import GONE, TWINS, changed, documents, manifest
-from tests.kube.refusals_of_validation import REFUSED
-from tests.kube.refusals_of_verifiers import IMMUTABLE
+from tests.kube.refusals_of_providers import IMMUTABLE, REFUSED
 
 pytestmark = pytest.mark.kube
 

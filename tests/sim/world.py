@@ -100,7 +100,7 @@ class World:
         self.promises = Promises(self)
         self.service: Service = lambda _: 200
         self.proved: set[bytes] = set()
-        self.backend = Store()
+        self.backend = Store(world=self, clock=self.now)
         self.requests: dict[str, Request] = {}
         self.asked: list[Request] = []
         self.engine = self._engine()

@@ -37,7 +37,7 @@ def carry_on(facts: Facts) -> Decision | None:
         if facts.means is None:
             return Look(frozenset({What.PROVIDER}))
         if facts.means == refusal.by:
-            until = facts.now + facts.timing.slowest_probe
+            until = facts.now + facts.timing.remake
             return Hold(until, Reason(refusal.reason), refusal.message, stalled=True)
     return Act(Obtain(number), f"version {number} is reserved: it is made at its backend now")
 

@@ -99,6 +99,7 @@ async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, pr
             secret_name=name,
             handle=stored.uid,
             digest=digest,
+            backend_id=naming.noted(stored).backend_id,
             issued_time=stored.created,
             expiration_time=expiry.of(facts.spec, name, stored.material, stored.created),
         )

@@ -1,0 +1,47 @@
+"""What the API server must refuse about credentials that live at a backend: each case changes one field."""
+
+from typing import Any, Final
+
+from tests.kube import refusals_of_validation, refusals_of_verifiers
+from tests.kube.manifests import GONE
+from tests.kube.refusals import Refusal
+
+R = Refusal
+_ROLE: Final = "provider/postgresql/role"
+_EXACTLY: Final = "must have exactly one of"
+VERIFIER: Final[dict[str, Any]] = {"secretName": "a", "format": "SHA256"}
+
+PROVIDERS: Final = {
+    "no source at all": R("token", "generate", GONE, _EXACTLY, at=""),
+    "two sources": R("role", "generate", {"token": {}}, _EXACTLY, at=""),
+    "no kind at a backend": R("role", "provider/postgresql", GONE, _EXACTLY, at="provider"),
+    "a backend of no name": R("role", "provider/ref", GONE, "Required"),
+    "a provider in upper case": R("role", "provider/ref/name", "DB", "should match"),
+    "a provider of another kind": R("role", "provider/ref/kind", "SecretStore", "Unsupported value"),
+    "no role": R("role", _ROLE, GONE, "Required"),
+    "a role in quotes": R("role", _ROLE, 'orders"; DROP ROLE admin; --', "should match"),
+    "a role in upper case": R("role", _ROLE, "Orders", "should match"),
+    "a role whose versions have no room for a number": R("role", _ROLE, "a" * 53, "may not be more than 52"),
+    "no connection at all": R("role", "provider/postgresql/connectionLimit", 0, "greater than or equal to 1"),
+    "a placeholder that no role fills": R(
+        "role", "target/template/data/url", "${token}", "must hold no placeholder", at="target.template.data"
+    ),
+    "a key that a role delivers": R(
+        "role", "target/template/data/username", "x", "is delivered already", at="target.template.data"
+    ),
+    "a value that is to be found at a backend": R(
+        "role of the cluster's", "target/adopt", "Unowned", "must be `Never`"
+    ),
+    "somebody who verifies beside the backend": R(
+        "role of the cluster's", "verifier", VERIFIER, "must not be set with `provider`"
+    ),
+}
+
+REFUSED: Final[dict[str, Refusal]] = {**refusals_of_validation.REFUSED, **PROVIDERS}
+
+# Refused when an accepted resource is updated.
+IMMUTABLE: Final = {
+    **refusals_of_verifiers.IMMUTABLE,
+    "another provider": R("role", "provider/ref/name", "other", "is immutable", at="provider.ref"),
+    "another role": R("role", _ROLE, "sales", "is immutable"),
+}
