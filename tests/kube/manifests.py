@@ -85,6 +85,7 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
     "role of the cluster's": {
         "provider": {"ref": {"kind": "ClusterCredentialProvider", "name": "db"}, "postgresql": {"role": "orders"}},
         "rotation": {"interval": "720h"},
+        "overlap": {"propagation": "1m"},
     },
     "probe": {
         **_TOKEN,

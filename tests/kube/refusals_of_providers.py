@@ -13,8 +13,8 @@ VERIFIER: Final[dict[str, Any]] = {"secretName": "a", "format": "SHA256"}
 
 PROVIDERS: Final = {
     "no source at all": R("token", "generate", GONE, _EXACTLY, at=""),
-    "two sources": R("role", "generate", {"token": {}}, _EXACTLY, at=""),
-    "no kind at a backend": R("role", "provider/postgresql", GONE, _EXACTLY, at="provider"),
+    "two sources": R("role of the cluster's", "generate", {"token": {}}, _EXACTLY, at=""),
+    "no kind at a backend": R("role of the cluster's", "provider/postgresql", GONE, _EXACTLY, at="provider"),
     "a backend of no name": R("role", "provider/ref", GONE, "Required"),
     "a provider in upper case": R("role", "provider/ref/name", "DB", "should match"),
     "a provider of another kind": R("role", "provider/ref/kind", "SecretStore", "Unsupported value"),
@@ -42,6 +42,7 @@ REFUSED: Final[dict[str, Refusal]] = {**refusals_of_validation.REFUSED, **PROVID
 # Refused when an accepted resource is updated.
 IMMUTABLE: Final = {
     **refusals_of_verifiers.IMMUTABLE,
+    "no generator any more": R("token", "generate", GONE, "cannot change from", at=""),
     "another provider": R("role", "provider/ref/name", "other", "is immutable", at="provider.ref"),
     "another role": R("role", _ROLE, "sales", "is immutable"),
 }

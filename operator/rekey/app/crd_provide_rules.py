@@ -9,19 +9,13 @@ PROVIDE_RULES: Final = (
     Rule("spec", "has(self.generate) != has(self.provider)", "must have exactly one of `generate` and `provider`"),
     Rule(
         "spec",
-        "has(self.generate) == has(oldSelf.generate) || has(self.generate) == has(self.provider)",
-        "cannot be exchanged for the other of `generate` and `provider`: make another RotatedCredential instead",
-        field=".provider",
+        "has(self.generate) == has(oldSelf.generate)",
+        "cannot change from `generate` to `provider` or back: make another RotatedCredential instead",
     ),
     Rule(
         "spec.provider",
         f"[{', '.join(f'has(self.{kind})' for kind in PROVIDED)}].exists_one(kind, kind)",
         f"must have exactly one of {', '.join(f'`{kind}`' for kind in PROVIDED)}",
-    ),
-    Rule(
-        "spec.provider",
-        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in PROVIDED),
-        "cannot change its kind: consumers read another key; make another RotatedCredential instead",
     ),
     Rule(
         "spec.provider.ref",

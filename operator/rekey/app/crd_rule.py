@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rekey.core import duration
+from rekey.core.spec_generate import KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class Rule:
 def made(kind: str) -> str:
     """Return the condition on a spec that Rekey itself makes what is delivered, of that kind."""
     return f"(has(self.generate) && has(self.generate.{kind}))"
+
+
+def delivered(kind: str) -> str:
+    """Return the condition on a spec that it delivers that kind, wherever it is made."""
+    return made(kind) if kind in KEYS else f"(has(self.provider) && has(self.provider.{kind}))"
 
 
 def whole(*texts: str) -> str:

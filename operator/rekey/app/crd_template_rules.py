@@ -6,7 +6,7 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, made
+from rekey.app.crd_rule import Rule, delivered, made
 from rekey.core.spec_generate import KEYS
 from rekey.core.spec_provide import PROVIDED
 
@@ -36,8 +36,7 @@ def _no_key(at: str, refused: str, message: str) -> Rule:
 
 def _of_kind(kind: str, asked: str) -> str:
     """Return the condition that this is so of a credential of that kind."""
-    place = made(kind) if kind in KEYS else f"(has(self.provider) && has(self.provider.{kind}))"
-    return f"(!{place} || {asked})"
+    return f"(!{delivered(kind)} || {asked})"
 
 
 def _filled(keys: tuple[str, ...]) -> str:
@@ -52,12 +51,13 @@ def _apart(keys: tuple[str, ...]) -> str:
     return f"!{list(keys)}.exists(key, key in {_DATA})"
 
 
-def _typed(name: str, kind: str, *keys: str) -> Rule:
-    """Return the rule that a type of Secret has the keys that it needs, from that kind or from the template."""
+def _typed(name: str, kinds: tuple[str, ...], *keys: str) -> Rule:
+    """Return the rule that a type of Secret has the keys that it needs, from one of the kinds or the template."""
     given = " && ".join([_HAS_DATA, *(f"'{key}' in {_DATA}" for key in keys)])
     one = "keys" if len(keys) > 1 else "key"
     named, it = " and ".join(f"`{key}`" for key in keys), "them" if len(keys) > 1 else "it"
-    own = f" || ({made(kind)} && {_MERGES})" if kind else ""
+    kind = kinds[0] if kinds else ""
+    own = f" || (({' || '.join(map(delivered, kinds))}) && {_MERGES})" if kinds else ""
     how = f"generate a {kind} or add {it} to `template.data`" if kind else f"add {it} to `template.data`"
     return Rule(
         "spec",
@@ -122,8 +122,8 @@ TEMPLATE_RULES: Final = (
         "must not hold the key itself with `encoding: Raw`: its bytes are no text",
         field=".target.template.data",
     ),
-    _typed("basic-auth", "password", "password"),
-    _typed("dockerconfigjson", "", ".dockerconfigjson"),
-    _typed("tls", "certificate", "tls.crt", "tls.key"),
-    _typed("ssh-auth", "sshKey", "ssh-privatekey"),
+    _typed("basic-auth", ("password", "postgresql"), "password"),
+    _typed("dockerconfigjson", (), ".dockerconfigjson"),
+    _typed("tls", ("certificate",), "tls.crt", "tls.key"),
+    _typed("ssh-auth", ("sshKey",), "ssh-privatekey"),
 )

@@ -46,7 +46,7 @@ VERIFIER_RULES: Final = (
     ),
     Rule(
         "spec",
-        f"!has(self.verifier) || {_FITS}",
+        f"!has(self.verifier) || !has(self.generate) || {_FITS}",
         "must fit what is made: SHA256 password or token, JWKS signingKey, CABundle certificate,"
         " AuthorizedKeys sshKey, HMAC hmacKey",
         field=".verifier.format",

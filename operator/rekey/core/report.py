@@ -25,6 +25,7 @@ BLOCKED = "RevocationBlocked"
 UNDECLARED = "UndeclaredConsumers"
 EXPIRING = "Expiring"
 STALLED = "Stalled"
+NEEDS_REAUTH = "NeedsReauth"
 FENCED = "Fenced"
 Verdict = tuple[str, bool | None, str, str]
 
@@ -94,6 +95,9 @@ def _verdicts(facts: Facts, hold: Hold, status: Status) -> Iterable[Verdict]:
         yield STALLED, True, hold.reason, hold.message
     else:
         yield STALLED, False, Reason.NONE, ""
+    if facts.spec.provider is not None:
+        refused = hold.reason is Reason.NEEDS_REAUTH
+        yield NEEDS_REAUTH, refused, *((hold.reason, hold.message) if refused else (Reason.NONE, ""))
     if (ending := expiry.verdict(facts)) is not None:
         yield EXPIRING, *ending
     if (waiting := health.verdict(facts, hold)) is not None:

@@ -6,11 +6,11 @@
 """
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import Field
 
-from rekey.core.shape import LINE, SET, ObjectName, Part
+from rekey.core.shape import ObjectName, Part
 
 
 class ProviderKind(StrEnum):
@@ -51,22 +51,6 @@ class PostgresqlRole(Part):
     )
 
 
-class Oauth2Token(Part):
-    """An access token of an OAuth2 authorization server, renewed before it expires."""
-
-    scopes: tuple[Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")], ...] = Field(
-        default=(), max_length=32, json_schema_extra=SET, description="What is asked for. None: what the server gives."
-    )
-    audience: str | None = Field(
-        default=None, min_length=1, max_length=512, pattern=LINE, description="For whom the token is to be good."
-    )
-    grant_secret_name: ObjectName | None = Field(
-        default=None,
-        description="Secret of this namespace with the `refresh_token` that a person once got (`rekey authorize`). "
-        "Absent: the provider's client asks in its own name (client credentials).",
-    )
-
-
 class Provide(Part):
     """A credential of a backend: exactly one kind."""
 
@@ -75,21 +59,10 @@ class Provide(Part):
         default=None,
         description="A login role of a PostgreSQL server for each version, delivered as `username` and `password`.",
     )
-    oauth2: Oauth2Token | None = Field(
-        default=None,
-        description="An OAuth2 access token, delivered as `access_token` and `token_type`. It is renewed before it "
-        "expires, and nothing is restarted for that.",
-    )
-
-    @property
-    def renews(self) -> bool:
-        """Whether a version ends by itself soon, and the next comes without a rollout."""
-        return self.oauth2 is not None
 
 
 PROVIDED: Final[dict[str, tuple[str, ...]]] = {
     "postgresql": ("username", "password"),
-    "oauth2": ("access_token", "token_type"),
 }
 """The keys of the bundle under which each kind delivers its value, by the kind's name in a manifest."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
-from hashlib import sha256
 from typing import TypeVar
 
 from rekey.core import expiry, ledger, proof, start
@@ -26,7 +25,7 @@ from rekey.core.status import Version
 from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, naming, showing
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
-from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
+from rekey.ports.backend import Backend, Claim, Granted, Held, Intent
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -51,8 +50,7 @@ def reserve(ports: Ports, facts: Facts, effect: Reserve) -> Outcome:
 
 async def means(ports: Ports, facts: Facts) -> str:
     """Return a digest of how the backend of a credential is reached, and by what."""
-    opened = await ports.backends.open(facts.credential.key.namespace, _wanted(facts))
-    return _means(opened, await _grant(ports, facts))
+    return (await ports.backends.open(facts.credential.key.namespace, _wanted(facts))).means
 
 
 async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
@@ -62,14 +60,13 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
     view = await ports.secrets.read(namespace, version.secret_name)
     if view is not None and view.owner != facts.credential.uid:
         raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} is not ours: delete it")
-    opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
+    opened = await ports.backends.open(namespace, wanted)
     lifetime = facts.spec.rotation.lifetime
     intent = Intent(
         claim=_claim(facts, version.number),
         wanted=wanted,
         now=before,
         expires=floor(before + lifetime) if lifetime is not None else None,
-        grant=grant.material if grant is not None else None,
     )
     make = _make_there if opened.backend.traits.makes_value else _make_here
     try:
@@ -77,7 +74,7 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
     except Rejected as refused:
         if refused.reason != Reason.NEEDS_REAUTH:
             raise
-        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
+        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=opened.means)
         return Outcome(before, ports.clock.now(), refusal=why), None
 
 
@@ -184,19 +181,3 @@ def _wanted(facts: Facts) -> Provide:
 def _claim(facts: Facts, number: int) -> Claim:
     key = facts.credential.key
     return Claim(facts.credential.uid, key.namespace, key.name, number)
-
-
-async def _grant(ports: Ports, facts: Facts) -> SecretView | None:
-    oauth2 = _wanted(facts).oauth2
-    name = oauth2.grant_secret_name if oauth2 is not None else None
-    if name is None:
-        return None
-    found = await ports.secrets.read(facts.credential.key.namespace, name)
-    if found is None:
-        raise Rejected(Reason.PROVIDER_NOT_READY, f"Secret {name} does not exist: `rekey authorize` makes it")
-    return found
-
-
-def _means(opened: Opened, grant: SecretView | None) -> str:
-    version = f"{grant.uid}/{grant.resource_version}" if grant is not None else ""
-    return sha256(f"{opened.means}\n{version}".encode()).hexdigest()[:16]

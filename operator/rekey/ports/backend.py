@@ -44,16 +44,14 @@ class Claim:
 class Intent:
     """A version that was written down and is to be made.
 
-    `expires`: when it is to end by itself (None: never). `grant`: what the Secret holds that the credential names for
-    this (`…grantSecretName`). `before`: the current version with what is kept for its successor under `issuer.`; None
-    where there is none.
+    `expires`: when it is to end by itself (None: never). `before`: the current version with what is kept for its
+    successor under `issuer.`; None where there is none.
     """
 
     claim: Claim
     wanted: Provide
     now: datetime
     expires: datetime | None = None
-    grant: Material | None = None
     before: Material | None = None
 
 
