@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekey.core import edges, machine
+from rekey.core import edges, entering
 from rekey.engine.reconcile import Result
 from tests.engine.scenarios import SCENARIOS as MADE_HERE
 from tests.engine.scenarios import spec
@@ -174,12 +174,12 @@ def test_every_edge_of_the_table_is_taken() -> None:
             hits[f"{key[0] or 'none'} --{key[1]}-->"] += 1
             return super().__getitem__(key)
 
-    edges.EDGES = machine.EDGES = Counting(taken)  # type: ignore[misc, attr-defined]
+    edges.EDGES = entering.EDGES = Counting(taken)  # type: ignore[misc, attr-defined]
     try:
         for name in SCENARIOS:
             play(name)
     finally:
-        edges.EDGES = machine.EDGES = taken  # type: ignore[misc, attr-defined]
+        edges.EDGES = entering.EDGES = taken  # type: ignore[misc, attr-defined]
     print("\n".join(f"{count:6} {edge}" for edge, count in sorted(hits.items())))
     missing = {f"{before or 'none'} --{verb}-->" for before, verb in taken} - set(hits)
     assert not missing
