@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rekey.core.material import Material
+from rekey.core.material import Issued, Material
 from rekey.core.spec_backend import PostgresqlServer
 from tests.cluster import ports
 from tests.cluster.waiting import until
@@ -37,8 +38,12 @@ _SETTINGS: Final = (
     "ssl=on",
     "log_statement=all",
 )
-AUTHORITY: Final = make("certificate", commonName="localhost", dnsNames=["localhost"], ipAddresses=["127.0.0.1"])
-"""What the server shows, and its authority."""
+
+
+@cache
+def authority() -> Issued:
+    """Return what the server shows, and its authority."""
+    return make("certificate", commonName="localhost", dnsNames=["localhost"], ipAddresses=["127.0.0.1"])
 
 
 @dataclass
@@ -157,7 +162,7 @@ def _patient(child: subprocess.Popen[bytes]) -> int | None:
 
 
 def _prepare(folder: Path, where: Path, found: Postgres) -> None:
-    values = AUTHORITY.material.reveal()
+    values = authority().material.reveal()
     for name, content in {"server.key": values["tls.key"], "server.crt": values["tls.crt"]}.items():
         (folder / name).write_bytes(content)
         (folder / name).chmod(0o600)

@@ -22,9 +22,9 @@ from rekey.providers.postgresql import Postgresql
 from rekey.providers.postgresql.login import Place, Who, meaning_of_refusal
 from tests.cluster.waiting import until
 from tests.providers.making import make
-from tests.providers.postgres import AUTHORITY, Postgres
+from tests.providers.postgres import Postgres, authority
 from tests.providers.test_postgresql_conformance import RealBench, adapter
-from tests.sim.conformance_of_backends import OURS
+from tests.sim.conformance_of_backends import OURS, everything
 
 pytestmark = pytest.mark.xdist_group("postgres")
 LOGIN = Material({"username": b"rekey", "password": b"canary"})
@@ -291,8 +291,8 @@ def test_rights_that_only_a_superuser_may_take(play: Play) -> None:
 
 
 TRUST: dict[str, tuple[Material | None, dict[str, Any], type[RekeyError] | None]] = {
-    "its authority, by address": (AUTHORITY.material, {}, None),
-    "its authority, by name": (AUTHORITY.material, {"host": "localhost"}, None),
+    "its authority, by address": (authority().material, {}, None),
+    "its authority, by name": (authority().material, {"host": "localhost"}, None),
     "another authority": (make("certificate", commonName="x", dnsNames=["x"]).material, {}, Rejected),
     "the authorities of the image": (None, {}, Rejected),
     "an empty ca.crt": (Material({"ca.crt": b""}), {}, Rejected),
@@ -327,6 +327,34 @@ def test_a_call_ends_in_time(play: Play) -> None:
         with pytest.raises(NoAnswer):
             await slow.issue(intent, slow.make(intent))
         stage.postgres.run("SELECT pg_advisory_unlock_all()")
+        assert stage.bench.things() == []
+
+    play(scene)
+
+
+def test_our_own_password_is_told_by_nobody(play: Play) -> None:
+    """When our log-in is refused, its password is nowhere in the error; the library's own error holds it."""
+
+    async def scene(stage: Stage) -> None:
+        wrong = Material({"username": b"rekey", "password": b"canary-0123456789"})
+        with pytest.raises(Rejected) as refused:
+            await adapter(stage.postgres, wrong).find(OURS)
+        assert "canary" not in everything(refused.value)
+
+    play(scene)
+
+
+def test_a_log_in_without_rights(play: Play) -> None:
+    """If the role we log in by may not make roles, a person is told what it needs, and no statement."""
+
+    async def scene(stage: Stage) -> None:
+        name = f"weak_{stage.bench.group}"
+        stage.postgres.run("CREATE ROLE {} LOGIN PASSWORD 'weak'", name)
+        stage.postgres.run("GRANT {} TO {} WITH ADMIN OPTION", stage.bench.group, name)
+        stage.bench.backend = adapter(stage.postgres, Material({"username": name.encode(), "password": b"weak"}))
+        with pytest.raises(Rejected, match=r"SQLSTATE 42501.*needs CREATEROLE") as refused:
+            await stage.issue()
+        assert "CREATE ROLE" not in everything(refused.value)
         assert stage.bench.things() == []
 
     play(scene)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
@@ -200,11 +201,17 @@ class BackendConformance:
             one = await bench.issue(bench.intent())
             assert one.material is not None
             told = [repr(one)]
-            troubled = (bench.away().prove, bench.locked_out().revoke)
             await bench.backend.revoke(one)
-            for call in (*troubled, bench.backend.prove):
+            nobody, stranger = bench.away(), bench.locked_out()
+            for call in (
+                bench.backend.prove(one),
+                nobody.prove(one),
+                nobody.issue(bench.intent(), one.material),
+                stranger.issue(bench.intent(), one.material),
+                stranger.revoke(one),
+            ):
                 with pytest.raises(RekeyError) as error:
-                    await call(one)
+                    await call
                 told.append(everything(error.value))
             for value in one.material.reveal().values():
                 if value != one.material.reveal().get("username"):
@@ -287,6 +294,19 @@ class MadeHereConformance:
             await bench.backend.revoke(Held(bench.intent().claim, bench.wanted))
             assert bench.things() == before
             await bench.backend.prove(theirs)
+
+        play(scene)
+
+    def test_issued_by_two_at_once(self, play: Play) -> None:
+        """A version that two processes make at the same time is one."""
+
+        async def scene(bench: Bench) -> None:
+            intent = bench.intent()
+            made = bench.backend.make(intent)
+            first, second = await asyncio.gather(bench.backend.issue(intent, made), bench.backend.issue(intent, made))
+            assert first == second
+            assert len(bench.things()) == 1
+            await bench.backend.prove(held(intent, first))
 
         play(scene)
 

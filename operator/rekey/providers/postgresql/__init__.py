@@ -2,7 +2,7 @@
 
 1. A version acts as its group role from login on, so that whatever it makes outlives it.
 2. Who makes, changes or drops a role holds a lock of that name, and first reads whose it is by its comment.
-3. This package loads its library (8 MiB): import it when the first credential asks for it.
+3. This package loads its library (10 MiB): import it when the first credential asks for it.
 """
 
 from __future__ import annotations
