@@ -125,7 +125,12 @@ def play(postgres: Postgres) -> Play:
     """Play a scene with a fresh group role."""
 
     def played(scene: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
-        asyncio.run(scene(Stage(postgres, RealBench(postgres))))
+        try:
+            asyncio.run(scene(Stage(postgres, RealBench(postgres))))
+        finally:
+            # Owners are the same in every test, and roles are the whole server's: what is left is nobody's.
+            for (name,) in postgres.run("SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') <> ''"):
+                postgres.run("COMMENT ON ROLE {} IS NULL", name)
 
     return played
 
@@ -210,6 +215,9 @@ def test_group_roles_that_are_not_given_on(play: Play, case: str) -> None:
         stage.postgres.run(statement, stage.bench.group)
         with pytest.raises(Rejected, match=words) as refused:
             await stage.issue()
+        if statement.startswith("GRANT"):
+            # We are a member of the group, and would have that right in other tests too.
+            stage.postgres.run(statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM "), stage.bench.group)
         assert refused.value.reason == Reason.BACKEND_REFUSED
         assert stage.bench.things() == []
 
