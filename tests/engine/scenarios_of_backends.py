@@ -59,7 +59,19 @@ def _mend(world: World) -> None:
     world.backend.login += 1
 
 
+TOKEN: dict[str, Any] = {"provider": {"ref": {"name": "store"}, "oauth2": {}}}
+"""A token of the world's backend, which is good for half an hour."""
+
+
+def _token(**changes: Any) -> Callable[[World], None]:
+    return lambda world: world.apply("api", TOKEN | changes)
+
+
 BACKENDS: dict[str, Scenario] = {
+    "a token that is renewed again and again": Scenario((_made_there(listable=False), _token())),
+    "a token that a person asks to renew, twice at once": Scenario(
+        (both(_made_there(listable=False), _token()), both(ask("now", "Manual"), ask("too", "Manual")))
+    ),
     "a credential of a backend, with a consumer": Scenario(
         (placed(web()), held(consumers=[WEB]), held("a", consumers=[WEB]), held("b", consumers=[WEB]))
     ),

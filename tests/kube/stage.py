@@ -144,7 +144,7 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
         observe=_ignore,
         dropped=_ignore,
         prober=prober,
-        backends=partial(declared, home=name),
+        backends=partial(declared, home=name, clock=SystemClock(), allowed=Allowed()),
     )
     async with here as (client, ports):
         await client.request(CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}})

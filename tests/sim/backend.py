@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,6 +33,7 @@ class Store(FakeBackend):
     trouble: Trouble = lambda _: None
     unknown: frozenset[int] = frozenset()
     login: int = 1
+    life: timedelta = timedelta(minutes=30)
 
     def numbers(self, name: str) -> set[int]:
         """Return the versions of a credential that it accepts."""
@@ -60,6 +61,8 @@ class Store(FakeBackend):
     def _issue(self, intent: Intent, material: Material | None) -> Granted:
         state = self._on_record(intent.claim).state
         assert state is State.RESERVED, f"S3: version {intent.claim.number} is made, and is {state} on record"
+        if intent.wanted.renews:
+            intent = replace(intent, expires=self.world.now() + self.life)
         granted = super()._issue(intent, material)
         self.world.promises.values[f"version {intent.claim.number} there"] = granted.material.reveal()["password"]
         return granted

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from functools import partial
 
-from rekey.core.material import Material
 from rekey.core.spec import Password
-from rekey.core.spec_backend import PostgresqlServer
 from rekey.kube.client import Client
 from rekey.kube.declarations import KubeDeclarations
 from rekey.kube.secrets import KubeSecrets
 from rekey.ports.backend import Backend
+from rekey.ports.cluster import Clock
 from rekey.ports.lead import Lead
-from rekey.providers.backends import DeclaredBackends
+from rekey.providers.backends import DeclaredBackends, Maker, Parts
 from rekey.providers.generated import values
+from rekey.providers.http.allowed import Allowed
+from rekey.providers.limits import Turnstiles
 
 
-def declared(client: Client, home: str, lead: Lead | None = None) -> DeclaredBackends:
+def declared(client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None) -> DeclaredBackends:
     """Return the backends that are declared in a cluster; `home` is the operator's namespace."""
-    return DeclaredBackends(KubeDeclarations(client, home), KubeSecrets(client), _postgresql, lead)
+    makers: dict[str, Maker] = {"postgresql": _postgresql, "oauth2": partial(_oauth2, clock, allowed)}
+    declarations = KubeDeclarations(client, home)
+    return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead)
 
 
-def _postgresql(
-    server: PostgresqlServer, login: Material, authority: Material | None, seconds: Callable[[], float]
-) -> Backend:
+def _postgresql(parts: Parts) -> Backend:
     from rekey.providers.postgresql import Postgresql  # noqa: PLC0415  8 MiB that only these credentials need
 
-    return Postgresql(server, login, authority, seconds, lambda: values.password(Password()).material)
+    server = parts.spec.postgresql
+    if server is None:
+        raise TypeError("no PostgreSQL server is declared")
+    return Postgresql(server, parts.login, parts.authority, parts.seconds, lambda: values.password(Password()).material)
+
+
+def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
+    from rekey.providers.oauth2.asking import Login, Roads  # noqa: PLC0415  as above
+    from rekey.providers.oauth2.backend import Oauth2Backend  # noqa: PLC0415
+
+    server, asks = parts.spec.oauth2, parts.wanted.oauth2
+    if server is None or asks is None:
+        raise TypeError("no OAuth2 server is declared, or no token asked for")
+    roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
+    return Oauth2Backend(Login(server, parts.login, parts.authority), roads, asks, parts.hears)

@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule
+from rekey.app.crd_rule import Rule, delivered
 from rekey.core.spec_provide import PROVIDED
+
+RENEWED: Final = delivered("oauth2")
 
 PROVIDE_RULES: Final = (
     Rule("spec", "has(self.generate) != has(self.provider)", "must have exactly one of `generate` and `provider`"),
@@ -16,6 +18,36 @@ PROVIDE_RULES: Final = (
         "spec.provider",
         f"[{', '.join(f'has(self.{kind})' for kind in PROVIDED)}].exists_one(kind, kind)",
         f"must have exactly one of {', '.join(f'`{kind}`' for kind in PROVIDED)}",
+    ),
+    Rule(
+        "spec.provider",
+        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in PROVIDED),
+        "cannot change its kind: consumers read another key; make another RotatedCredential instead",
+    ),
+    Rule(
+        "spec",
+        f"{RENEWED} || has(self.rotation.interval) != has(self.rotation.schedule)",
+        "must have exactly one of `interval` and `schedule`",
+        field=".rotation",
+    ),
+    Rule(
+        "spec",
+        f"!{RENEWED} || (!has(self.rotation.interval) && !has(self.rotation.schedule) && !has(self.rotation.lifetime)"
+        " && self.rotation.?windows.orValue([]).size() == 0)",
+        "must have no `interval`, `schedule`, `lifetime` or `windows` for a token, which is renewed before it ends",
+        field=".rotation",
+    ),
+    Rule(
+        "spec",
+        f"!{RENEWED} || !has(self.consumers) || self.consumers.all(one, one.refresh == 'None')",
+        "must have `refresh: None` for a token that is renewed: nothing is restarted for that",
+        field=".consumers",
+    ),
+    Rule(
+        "spec",
+        f"!{RENEWED} || !has(self.validation)",
+        "must not be set for a token that is renewed: it is proved by introspection, and nobody is waited for",
+        field=".validation",
     ),
     Rule(
         "spec.provider.ref",

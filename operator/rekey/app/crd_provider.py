@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Final
 
 from rekey.app.crd import Definition
-from rekey.app.crd_rule import Rule
+from rekey.app.crd_rule import Rule, between
 from rekey.app.crd_rules import selecting
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
 
-KINDS: Final = ("postgresql",)
+KINDS: Final = ("postgresql", "oauth2")
 _LOOPBACK: Final = "['localhost', '127.0.0.1', '::1']"
 
 RULES: Final = (
@@ -28,6 +28,8 @@ RULES: Final = (
         "must not be `None` but for a loopback address: passwords and rights would be sent in the clear",
         field=".tls",
     ),
+    between("spec.oauth2.tokenLifetime", "1m", "8760h"),
+    between("spec.oauth2.longestLifetime", "1m", "8760h"),
     Rule(
         "spec.postgresql",
         "self.tls != 'None' || !has(self.caSecretName)",
@@ -47,7 +49,8 @@ PROVIDER: Final = Definition(
     lists={},
     rules=RULES,
     columns=(
-        ("Host", "string", ".spec.postgresql.host", "Where it is."),
+        ("PostgreSQL", "string", ".spec.postgresql.host", "Where that is."),
+        ("OAuth2", "string", ".spec.oauth2.tokenUrl", "Where its token endpoint is."),
         ("Age", "date", ".metadata.creationTimestamp", "Since when the resource exists."),
     ),
 )

@@ -88,11 +88,6 @@ _TIME: Final = (
     between("spec.validation.settle", "0s", "24h"),
     Rule(
         "spec.rotation",
-        "has(self.interval) != has(self.schedule)",
-        "must have exactly one of `interval` and `schedule`",
-    ),
-    Rule(
-        "spec.rotation",
         "!has(self.timeZone) || has(self.schedule)",
         "must be set only with `schedule`; each window has a `timeZone` of its own",
         field=".timeZone",

@@ -104,7 +104,7 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         observe=lambda _verb, _resource, _code: None,
         dropped=lambda _: None,
         prober=HttpProber(Allowed()),
-        backends=partial(declared, home=access.namespace),
+        backends=partial(declared, home=access.namespace, clock=clock, allowed=Allowed()),
     ) as (client, ports):
         credential = await ports.credentials.read(key)
         if credential is None and not await is_served(client):

@@ -79,7 +79,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     clock, parser, heartbeat = ServerClock(), Parser(), probes.Heartbeat()
     metrics, contact = Metrics(clock), Contact(ticks)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
-    atlas = shard_map(settings)
+    atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
     lead = elected(settings, access, metrics, heartbeat.silence, atlas)
     try:
         async with connected(
@@ -89,8 +89,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             instance=socket.gethostname(),
             observe=contact.beside(metrics.requested),
             dropped=metrics.event_dropped,
-            prober=HttpProber(Allowed(settings.probe_allowed), lead),
-            backends=partial(declared, home=access.namespace, lead=lead),
+            prober=HttpProber(allowed, lead),
+            backends=partial(declared, home=access.namespace, clock=clock, allowed=allowed, lead=lead),
             lead=lead,
         ) as (client, bare):
             client.dated = clock.hear

@@ -62,7 +62,9 @@ def _reserved(status: Status, effect: effects.Reserve, out: Outcome) -> Status:
 
 def _announced(status: Status, number: int, out: Outcome) -> Status:
     """Something is about to be done with a version at its backend, again."""
-    return put(status, ledger.find(status, number).model_copy(update={"intent_time": floor(out.before)}))
+    version = ledger.find(status, number)
+    tries = (version.tries or 0) + 1
+    return put(status, version.model_copy(update={"intent_time": floor(out.before), "tries": tries}))
 
 
 def _obtained(status: Status, effect: effects.Obtain, out: Outcome) -> Status:
@@ -77,6 +79,7 @@ def _obtained(status: Status, effect: effects.Obtain, out: Outcome) -> Status:
         "expiration_time": out.expires,
         "proof": out.proof,
         "refusal": None,
+        "tries": None,
     }
     return put(status, go(version, Verb.ISSUE, **found))
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rekey.core import ledger, schedule
+from rekey.core import ledger, schedule, start
 from rekey.core.facts import Facts
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.record import floor
 from rekey.core.spec import RotatedCredentialSpec
-from rekey.core.status import Version
+from rekey.core.status import Cause, Version
 from rekey.errors import Rejected
 
 CERTIFICATE = "tls.crt"
@@ -62,6 +62,8 @@ def next_change(facts: Facts) -> datetime | None:
 
 
 def _warn_at(facts: Facts, active: Version, expires: datetime) -> datetime:
+    if facts.spec.renews:
+        return expires - (expires - start.next_start(facts, active, Cause.RENEWAL).at) / 2
     if facts.problems:
         return expires - facts.spec.rotation.urgent_before
     last = facts.status.last_rotation_time or active.activated_time or facts.now

@@ -63,6 +63,8 @@ def roll_out(facts: Facts) -> Decision | None:
     old = ledger.to_leave(facts.status)
     if old is None or old.retire_time is None:
         return None
+    if facts.spec.renews:
+        return Act(StartOverlap(old.number, old.retire_time), "whoever uses it reads the next one by himself")
     if not facts.spec.consumers:
         begin = old.retire_time + facts.spec.overlap.propagation
         return Act(StartOverlap(old.number, begin), "there are no consumers to move")
@@ -160,7 +162,7 @@ def _kept(version: Version, facts: Facts) -> bool:
     end = retire.overlap_end(version, facts)
     policy = facts.spec.revocation_policy
     over = end is not None and facts.now >= end
-    if version.rolled_back or retire.cut_short(version, facts):
+    if version.rolled_back or retire.cut_short(version, facts) or retire.ends_by_itself(version, facts):
         return False
     return over and policy is not RevocationPolicy.AFTER_OVERLAP
 

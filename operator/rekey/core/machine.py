@@ -141,7 +141,7 @@ def committed(status: Status, effect: effects.Commit, out: Outcome) -> Status:
     before = ledger.find(status, effect.number)
     changes: dict[str, object] = {"forced": effect.forced or None, "revocation_time": floor(out.before)}
     if before.intent_time is not None:
-        changes["intent_time"] = floor(out.before)  # what follows at its backend is announced by this
+        changes |= {"intent_time": floor(out.before), "tries": None}  # what follows at its backend is announced by this
     version = go(before, Verb.COMMIT, **changes)
     waits = version.rolled_back or effect.forced
     return put(status, version, rotation=status.rotation if waits else at(status, Step.REVOKING))

@@ -8,7 +8,7 @@ from rekey.core import health, ledger, probing, report, rollout
 from rekey.core.answer import AnswerState
 from rekey.core.effects import Restart
 from rekey.core.reasons import Notice, Reason
-from rekey.core.status import Condition, State, Status, Step, Version
+from rekey.core.status import Cause, Condition, State, Status, Step, Version
 
 Said = tuple[Notice, str, str]
 
@@ -30,12 +30,15 @@ def of_restart(effect: Restart) -> Said:
 def between(before: Status, after: Status) -> Iterator[Said]:
     """Yield the Events of what changed between two saved statuses, in the order in which it happened.
 
-    Each is a notice, a detail that makes its name unique within the rotation, and a note.
+    Each is a notice, a detail that makes its name unique within the rotation, and a note. Of a renewal nothing is said:
+    it goes by itself every few minutes.
     """
     yield from _requests(before, after)
     old = {version.number: version for version in before.versions}
-    for version in after.versions:
-        yield from _version(old.get(version.number), version, after)
+    rotation = after.rotation or before.rotation
+    if rotation is None or rotation.cause is not Cause.RENEWAL:
+        for version in after.versions:
+            yield from _version(old.get(version.number), version, after)
     yield from _consumers(before, after)
     yield from _conditions(before, after)
 

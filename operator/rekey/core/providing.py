@@ -10,18 +10,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final
 
-from rekey.core import ledger, start
+from rekey.core import ledger, renewal, start
 from rekey.core.effects import Act, Announce, Decision, Discard, Hold, Issue, Look, Obtain, Prove, Reserve, Revoke, What
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
 from rekey.errors import BackendAway
 
-PATIENCE: Final = timedelta(minutes=1)
-"""How long a backend may be away before that is said loudly."""
+PATIENCE: Final = 4
+"""How often a backend may leave something unanswered before that is said loudly."""
 
 
 def carry_on(facts: Facts) -> Decision | None:
@@ -57,19 +56,13 @@ def at_backend(facts: Facts, decision: Decision) -> Decision:
 def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:
     """Return when a backend that does not answer is asked again: rarer as it takes longer, or as it says."""
     number = getattr(decision.effect, "number", 0) if isinstance(decision, Act) else 0
-    since = _since(facts, number)
-    pause = min(max((facts.now - since) / 2, facts.timing.poll), facts.timing.slowest_probe)
-    until = facts.now + max(pause, timedelta(seconds=away.retry_after or 0))
-    text = f"version {number} waits for its backend: {away}; asked again {ceil(until):%F %T}Z"
-    return Hold(until, Reason.BACKEND_UNREACHABLE, text, stalled=facts.now - since > PATIENCE)
-
-
-def _since(facts: Facts, number: int) -> datetime:
-    """Return since when something is to be done with a version at its backend."""
     version = next((item for item in facts.status.versions if item.number == number), None)
-    rotation = facts.status.rotation
-    begun = rotation.started_time if rotation is not None and rotation.number == number else None
-    return (version and version.revocation_time) or begun or facts.now
+    tries = (version.tries or 0) + 1 if version is not None else 1
+    active = ledger.active(facts.status)
+    expires = active.expiration_time if active is not None and facts.spec.renews else None
+    until = renewal.try_again_at(facts.now, expires, tries, f"{facts.credential.uid}:{number}", away.retry_after)
+    text = f"version {number} waits for its backend: {away}; asked again {ceil(until):%F %T}Z"
+    return Hold(until, Reason.BACKEND_UNREACHABLE, text, stalled=tries > PATIENCE)
 
 
 def _is_announced(facts: Facts, number: int) -> bool:

@@ -30,9 +30,14 @@ def renew_at(issued: datetime, expires: datetime, seed: str) -> datetime:
     return expires - (LATEST + (EARLIEST - LATEST) * chance(seed)) * scale
 
 
-def try_again_at(now: datetime, expires: datetime, failures: int, seed: str, asked: float | None = None) -> datetime:
-    """Return when it is tried again after so many failures in a row; `asked`: seconds the server asked us to wait."""
-    left = expires - now
+def try_again_at(
+    now: datetime, expires: datetime | None, failures: int, seed: str, asked: float | None = None
+) -> datetime:
+    """Return when it is tried again after so many failures in a row.
+
+    `expires`: when what is current ends, None if it does not; `asked`: seconds that the server asked us to wait.
+    """
+    left = expires - now if expires is not None else LONGEST_AFTER
     longest = min(LONGEST_BEFORE, left / SHARE) if left > timedelta() else LONGEST_AFTER
     doubled: timedelta = FIRST_PAUSE * 2 ** min(max(failures - 1, 0), _DOUBLINGS)
     pause = min(doubled, max(longest, FIRST_PAUSE)) * (0.5 + chance(f"{seed}:{failures}") / 2)

@@ -16,7 +16,7 @@ from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
 from rekey.core.spec import RevocationPolicy
-from rekey.core.status import MAX_CONSUMERS, Condition, ConsumerStatus, Status, Step
+from rekey.core.status import MAX_CONSUMERS, Cause, Condition, ConsumerStatus, Status, Step
 
 READY = "Ready"
 ROTATING = "Rotating"
@@ -119,7 +119,7 @@ def _ready(facts: Facts, hold: Hold) -> Verdict:
 
 def _rotating(status: Status) -> Verdict:
     rotation = status.rotation
-    if rotation is None or rotation.step is Step.ROLLED_BACK:
+    if rotation is None or rotation.step is Step.ROLLED_BACK or rotation.cause is Cause.RENEWAL:
         return ROTATING, False, Reason.NONE, ""
     return ROTATING, True, rotation.step, f"to version {rotation.number}: {rotation.cause}"
 

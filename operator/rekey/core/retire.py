@@ -34,7 +34,14 @@ def overlap_of(facts: Facts) -> timedelta:
 def overlap_end(version: Version, facts: Facts) -> datetime | None:
     """Return until when the version is accepted at least; None while its overlap has not started."""
     start = version.overlap_start_time
+    if start and ends_by_itself(version, facts):
+        return version.expiration_time
     return start and (start if cut_short(version, facts) else start + overlap_of(facts))
+
+
+def ends_by_itself(version: Version, facts: Facts) -> bool:
+    """Say whether nothing needs to be done for the version to end: it was renewed, and has its own expiry."""
+    return facts.spec.renews and version.expiration_time is not None and not cut_short(version, facts)
 
 
 def left_at(version: Version, facts: Facts) -> datetime:
@@ -102,6 +109,8 @@ def judge(version: Version, facts: Facts) -> Decision:
         ahead = [moment for moment in (end, deadline_of(version, facts)) if moment is not None and moment > facts.now]
         until = min(ahead)
         return Hold(until, Reason.OVERLAP_OPEN, f"version {version.number} is accepted until {until:%F %T}Z at least")
+    if ends_by_itself(version, facts):
+        return Act(Commit(version.number), f"version {version.number} has ended by itself")
     if not gate.clear_of_caches(version, facts.now, facts.timing.cache_lag):
         return Hold(facts.now + facts.timing.poll, Reason.OVERLAP_OPEN, "caches of starting pods may still lag")
     if facts.pods is None or facts.workloads is None:

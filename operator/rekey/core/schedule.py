@@ -44,6 +44,8 @@ class Start:
 def problems(spec: RotatedCredentialSpec) -> tuple[Problem, ...]:
     """Return what admission could not judge because it takes a calendar."""
     rotation = spec.rotation
+    if spec.renews:
+        return ()  # it has no calendar
     found = _calendar_faults("spec.rotation", rotation.schedule, rotation.time_zone)
     for number, window in enumerate(rotation.windows):
         found += _calendar_faults(f"spec.rotation.windows[{number}]", window.schedule, window.time_zone)
@@ -207,7 +209,9 @@ def _calendar_faults(path: str, schedule: str | None, zone: str | None) -> list[
 
 
 def needed(spec: RotatedCredentialSpec) -> timedelta:
-    """Return how long before a version expires the next one begins."""
+    """Return how long before a version expires the next one begins, if that is not the renewal's business."""
+    if spec.renews:
+        return timedelta()
     overlap = _taken(spec)
     return max(overlap, spec.rotation.urgent_before) if _keeps_windows(spec.rotation) else overlap
 

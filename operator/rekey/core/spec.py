@@ -67,7 +67,10 @@ class RotatedCredentialSpec(Part):
         description="What is made at a backend. Exactly one of `generate` and `provider` must be set, and which one "
         "cannot be changed. A change makes a new version.",
     )
-    rotation: Rotation = Field(description="When a new version is made.")
+    rotation: Rotation = Field(
+        default_factory=Rotation,
+        description="When a new version is made. Must be set but for what is renewed by itself (`provider.oauth2`).",
+    )
     overlap: Overlap = Field(
         default_factory=Overlap, description="How long the version before the current one stays accepted."
     )
@@ -115,6 +118,11 @@ class RotatedCredentialSpec(Part):
         if source is None:
             raise ValueError("a spec has either `generate` or `provider`; admission sees to it")
         return source
+
+    @property
+    def renews(self) -> bool:
+        """Whether a version ends by itself soon, and the next one comes without a rollout."""
+        return self.provider is not None and self.provider.renews
 
     @property
     def plain_keys(self) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from pydantic import Field
 
 from rekey.core.shape import ATOMIC, ObjectName, Part
 from rekey.core.spec_consumers import LabelSelector
+from rekey.core.spec_limits import Limits
+from rekey.core.spec_oauth2 import Oauth2Server
 
 _HOST: Final = r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+)$"
 
@@ -52,6 +54,8 @@ class CredentialProviderSpec(Part):
     """All of `.spec` of a CredentialProvider."""
 
     postgresql: PostgresqlServer | None = Field(default=None, description="A PostgreSQL server, version 14 or later.")
+    oauth2: Oauth2Server | None = Field(default=None, description="An OAuth2 authorization server.")
+    limits: Limits = Field(default_factory=Limits, description="How hard each process of the operator may use it.")
 
 
 class AllowedNamespaces(Part):

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import Field
 
 from rekey.core.shape import ObjectName, Part
+from rekey.core.spec_oauth2 import Oauth2Token
 
 
 class ProviderKind(StrEnum):
@@ -59,10 +60,21 @@ class Provide(Part):
         default=None,
         description="A login role of a PostgreSQL server for each version, delivered as `username` and `password`.",
     )
+    oauth2: Oauth2Token | None = Field(
+        default=None,
+        description="An OAuth2 access token, delivered as `access_token` and `token_type`. It is renewed before it "
+        "ends, and nothing is restarted for that.",
+    )
+
+    @property
+    def renews(self) -> bool:
+        """Whether a version ends by itself soon, and the next one comes without a rollout."""
+        return self.oauth2 is not None
 
 
 PROVIDED: Final[dict[str, tuple[str, ...]]] = {
     "postgresql": ("username", "password"),
+    "oauth2": ("access_token", "token_type"),
 }
 """The keys of the bundle under which each kind delivers its value, by the kind's name in a manifest."""
 

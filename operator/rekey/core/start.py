@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from rekey.core import gate, health, ledger, probing, proving, retire, schedule
+from rekey.core import gate, health, ledger, probing, proving, renewal, retire, schedule
 from rekey.core.answer import MAX_ANSWERS
 from rekey.core.demand import Demand
 from rekey.core.effects import Act, Decision, Hold, Issue, Look, What
 from rekey.core.facts import Facts
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
-from rekey.core.schedule import Start
+from rekey.core.schedule import Start, StartReason
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.spec_request import RequestReason
 from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
@@ -70,7 +70,12 @@ def cause_of(facts: Facts, active: Version) -> Cause:
         return Cause.TRIGGER
     if active.digest is not None and active.digest != wanted_digest(facts.spec):
         return Cause.GENERATION_CHANGED
-    return Cause.SCHEDULE
+    return routine(facts)
+
+
+def routine(facts: Facts) -> Cause:
+    """Return why the next version is made if nobody asks for one."""
+    return Cause.RENEWAL if facts.spec.renews else Cause.SCHEDULE
 
 
 def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
@@ -78,6 +83,8 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
     rotation = facts.spec.rotation
     last = facts.status.last_rotation_time or active.activated_time or facts.now
     seed = f"{facts.credential.uid}:{active.number}"
+    if facts.spec.renews:
+        return _renewal(facts, active, cause, seed)
     if cause is Cause.SCHEDULE:
         begin = schedule.begin_at(rotation, last, facts.now, facts.started, seed)
     else:
@@ -85,12 +92,20 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
     return schedule.in_time(begin, facts.spec, active.expiration_time)
 
 
+def _renewal(facts: Facts, active: Version, cause: Cause, seed: str) -> Start:
+    if cause is not Cause.RENEWAL:
+        return Start(facts.now, StartReason.REQUESTED)
+    issued, expires = active.issued_time, active.expiration_time
+    at = renewal.renew_at(issued, expires, seed) if issued is not None and expires is not None else facts.now
+    return Start(at, StartReason.EXPIRES)
+
+
 def next_time(facts: Facts) -> datetime | None:
     """Return when the next scheduled rotation may begin, for the status; None while none can."""
     active = ledger.active(facts.status)
     if active is None or facts.problems:
         return None
-    at = next_start(facts, active, Cause.SCHEDULE).at
+    at = next_start(facts, active, routine(facts)).at
     failed = facts.status.rotation
     if failed is not None and failed.next_attempt_time is not None:
         return max(at, failed.next_attempt_time)
@@ -118,16 +133,16 @@ def rotate(facts: Facts) -> Decision | None:
     if (back_off := _back_off(facts, cause)) is not None:
         return back_off
     last, again = facts.status.rotation, False
-    if last is not None and probing.is_refused(last) and cause in {Cause.SCHEDULE, last.cause} - _OF_A_PERSON:
+    if last is not None and probing.is_refused(last) and cause in {routine(facts), last.cause} - _OF_A_PERSON:
         cause, again = last.cause, not proving.mended(facts)
     opens = next_start(facts, active, cause)
     if opens.at > facts.now:
-        waiting = cause is not Cause.SCHEDULE
+        waiting = cause not in {Cause.SCHEDULE, Cause.RENEWAL}
         reason = Reason.AWAITING_WINDOW if waiting else Reason.ACTIVE
         text = f"version {active.number} is current; the next rotation begins {opens.at:%F %T}Z"
         return Hold(opens.at, reason, text)
     # Who has no value is not asked how he is: he may be ill because of that.
-    waits = None if cause is Cause.VALUE_LOST else health.postponed(facts, active)
+    waits = None if cause is Cause.VALUE_LOST or facts.spec.renews else health.postponed(facts, active)
     return _in_the_way(facts) or waits or begin(facts, cause, again=again)
 
 
@@ -183,7 +198,7 @@ def _in_the_way(facts: Facts) -> Decision | None:
     if len(old) >= MAX_VERSIONS // 2:
         text = f"{len(old)} old versions are still accepted: revoke some of them first"
         return Hold(None, Reason.TOO_MANY_VERSIONS, text, stalled=True)
-    if not old:
+    if not old or facts.spec.renews:
         return None
     if facts.pods is None or facts.workloads is None:
         return Look(retire.USERS)

@@ -59,6 +59,7 @@ class Cause(StrEnum):
     MANUAL = "Manual"
     COMPROMISE = "Compromise"
     ROLLBACK = "Rollback"
+    RENEWAL = "Renewal"
 
 
 class Version(Record):
@@ -74,6 +75,13 @@ class Version(Record):
     )
     backend_id: str | None = Field(
         default=None, max_length=253, description="The backend's own id of it, where the number does not say it."
+    )
+    tries: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="How often in a row something was to be done with it at its backend, and what came of that is not "
+        "known.",
     )
     intent_time: Time | None = Field(
         default=None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
+from hashlib import sha256
 from typing import TypeVar
 
 from rekey.core import expiry, ledger, proof, start
@@ -25,7 +26,7 @@ from rekey.core.status import Version
 from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, naming, showing
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
-from rekey.ports.backend import Backend, Claim, Granted, Held, Intent
+from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
@@ -50,7 +51,8 @@ def reserve(ports: Ports, facts: Facts, effect: Reserve) -> Outcome:
 
 async def means(ports: Ports, facts: Facts) -> str:
     """Return a digest of how the backend of a credential is reached, and by what."""
-    return (await ports.backends.open(facts.credential.key.namespace, _wanted(facts))).means
+    opened = await ports.backends.open(facts.credential.key.namespace, _wanted(facts))
+    return _means(opened, await _grant(ports, facts))
 
 
 async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
@@ -60,13 +62,15 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
     view = await ports.secrets.read(namespace, version.secret_name)
     if view is not None and view.owner != facts.credential.uid:
         raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} is not ours: delete it")
-    opened = await ports.backends.open(namespace, wanted)
+    opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
     lifetime = facts.spec.rotation.lifetime
     intent = Intent(
         claim=_claim(facts, version.number),
         wanted=wanted,
         now=before,
         expires=floor(before + lifetime) if lifetime is not None else None,
+        grant=grant.material if grant is not None else None,
+        unanswered=version.tries is not None,
     )
     make = _make_there if opened.backend.traits.makes_value else _make_here
     try:
@@ -74,7 +78,7 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
     except Rejected as refused:
         if refused.reason != Reason.NEEDS_REAUTH:
             raise
-        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=opened.means)
+        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
         return Outcome(before, ports.clock.now(), refusal=why), None
 
 
@@ -156,6 +160,8 @@ async def revoke(ports: Ports, facts: Facts, number: int) -> None:
     if facts.spec.provider is None:
         return
     version, namespace = ledger.find(facts.status, number), facts.credential.key.namespace
+    if facts.spec.renews and version.expiration_time is not None and ports.clock.now() >= version.expiration_time:
+        return  # it has ended by itself
     view = await ports.secrets.read(namespace, version.secret_name)
     ours = view is not None and view.owner == facts.credential.uid
     material = view.material if view is not None and ours else None
@@ -181,3 +187,20 @@ def _wanted(facts: Facts) -> Provide:
 def _claim(facts: Facts, number: int) -> Claim:
     key = facts.credential.key
     return Claim(facts.credential.uid, key.namespace, key.name, number)
+
+
+async def _grant(ports: Ports, facts: Facts) -> SecretView | None:
+    """Return the Secret with what a person was granted, if the credential names one."""
+    oauth2 = _wanted(facts).oauth2
+    name = oauth2.grant_secret_name if oauth2 is not None else None
+    if name is None:
+        return None
+    found = await ports.secrets.read(facts.credential.key.namespace, name)
+    if found is None:
+        raise Rejected(Reason.PROVIDER_NOT_READY, f"there is no Secret {name} with a `refresh_token`")
+    return found
+
+
+def _means(opened: Opened, grant: SecretView | None) -> str:
+    version = f"{grant.uid}/{grant.resource_version}" if grant is not None else ""
+    return sha256(f"{opened.means}\n{version}".encode()).hexdigest()[:16]

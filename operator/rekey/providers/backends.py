@@ -8,21 +8,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
 
 from rekey.core import selecting
 from rekey.core.material import Material
+from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
-from rekey.core.spec_backend import AllowedNamespaces, ClusterCredentialProviderSpec, PostgresqlServer
-from rekey.core.spec_provide import Provide
+from rekey.core.spec_backend import (
+    AllowedNamespaces,
+    ClusterCredentialProviderSpec,
+    CredentialProviderSpec,
+    PostgresqlServer,
+)
+from rekey.core.spec_oauth2 import Oauth2Server
+from rekey.core.spec_provide import PROVIDED, Provide
 from rekey.errors import NoAnswer, NotLeading, Rejected
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened, Traits
 from rekey.ports.declarations import Declarations, Declared
 from rekey.ports.lead import Lead
 from rekey.ports.secrets import Secrets, SecretView
+from rekey.providers.limits import Guarded, Turnstiles
 
 LONGEST: Final = 30.0
 """Seconds that any call to a backend may take."""
@@ -30,19 +39,48 @@ _AUTHORITY: Final = "ca.crt"
 T = TypeVar("T")
 
 
-Maker = Callable[[PostgresqlServer, Material, Material | None, Callable[[], float]], Backend]
-"""Makes a backend of its declaration, of what we log in with, of whom the server is known by, and how long we may."""
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "postgresql": ("username", "password"),
+    "oauth2": ("client_id", "client_secret"),
+}
+"""What the Secret has by which we log in, by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a backend is made of.
+
+    `login`: what we log in with; `authority`: by whom the server is known (None: whom the image trusts); `seconds`: how
+    long the next call may take; `hears`: is told what the backend says of its limits.
+    """
+
+    namespace: str
+    spec: CredentialProviderSpec
+    wanted: Provide
+    login: Material
+    authority: Material | None
+    seconds: Callable[[], float]
+    hears: Callable[[Rate], None]
+
+
+Maker = Callable[[Parts], Backend]
 
 
 class DeclaredBackends:
     """The port over declarations and Secrets; `lead` says for how long we may (None: there is only one of us)."""
 
     def __init__(
-        self, declarations: Declarations, secrets: Secrets, postgresql: Maker, lead: Lead | None = None
+        self,
+        declarations: Declarations,
+        secrets: Secrets,
+        makers: Mapping[str, Maker],
+        turnstiles: Turnstiles,
+        lead: Lead | None = None,
     ) -> None:
         self._declarations = declarations
         self._secrets = secrets
-        self._postgresql = postgresql
+        self._makers = makers
+        self._turnstiles = turnstiles
         self._lead = lead
 
     async def open(self, namespace: str, wanted: Provide) -> Opened:
@@ -55,15 +93,18 @@ class DeclaredBackends:
         if not await self._is_for(declared, namespace):
             text = f"{name} is not for namespace {namespace}: an administrator adds it to spec.allowedNamespaces"
             raise Rejected(Reason.PROVIDER_NOT_ALLOWED, text)
-        server = declared.spec.postgresql
-        if wanted.postgresql is None or server is None:
-            raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is not of the kind that spec.provider asks for")
-        views = [await self._read(name, declared.home, server.secret_name, "username", "password")]
+        kind = next(one for one in PROVIDED if getattr(wanted, one) is not None)
+        server: PostgresqlServer | Oauth2Server | None = getattr(declared.spec, kind)
+        if server is None:
+            raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is of another kind than spec.provider asks for, {kind}")
+        views = [await self._read(name, declared.home, server.secret_name, *KEYS[kind])]
         if server.ca_secret_name is not None:
             views.append(await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY))
-        left = partial(_left, namespace, self._lead)
-        backend = self._postgresql(server, views[0].material, views[1].material if views[1:] else None, left)
-        return Opened(Bounded(backend, left), _means(declared, views))
+        turnstile, left = self._turnstiles.of(declared.uid, declared.spec.limits), partial(_left, namespace, self._lead)
+        authority = views[1].material if views[1:] else None
+        parts = Parts(namespace, declared.spec, wanted, views[0].material, authority, left, turnstile.hear)
+        backend = Bounded(self._makers[kind](parts), left)
+        return Opened(Guarded(backend, turnstile), _means(declared, views))
 
     async def _is_for(self, declared: Declared, namespace: str) -> bool:
         if not isinstance(declared.spec, ClusterCredentialProviderSpec):
