@@ -87,6 +87,15 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "rotation": {"interval": "720h"},
         "overlap": {"propagation": "1m"},
     },
+    "bare token": {"provider": {"ref": {"name": "crm"}, "oauth2": {}}},
+    "renewed token": {
+        "provider": {
+            "ref": {"name": "crm"},
+            "oauth2": {"scopes": ["contacts.read", "offline"], "audience": "https://crm", "grantSecretName": "consent"},
+        },
+        "consumers": [{"kind": "Deployment", "name": "sync", "refresh": "None"}],
+        "target": {"template": {"data": {"header": "Authorization: ${token_type} ${access_token}"}}},
+    },
     "probe": {
         **_TOKEN,
         "validation": {

@@ -19,6 +19,8 @@ class Refusal:
     value: Any
     says: str
     at: str | None = None
+    also: tuple[str, ...] = ()
+    """What the answer names besides, because nothing else can be had."""
 
     @property
     def field(self) -> str:
@@ -90,7 +92,7 @@ GENERATE: Final = {
 }
 
 ROTATION: Final = {
-    "no rotation": R("token", "rotation", GONE, "Required"),
+    "no rotation": R("token", "rotation", GONE, "must have exactly one of"),
     "neither interval nor schedule": R("token", "rotation/interval", GONE, "must have exactly one of", at="rotation"),
     "interval and schedule": R("token", "rotation/schedule", "0 3 * * *", "must have exactly one of", at="rotation"),
     "an interval in days": R("token", "rotation/interval", "30d", "should match"),

@@ -11,7 +11,22 @@ _ROLE: Final = "provider/postgresql/role"
 _EXACTLY: Final = "must have exactly one of"
 VERIFIER: Final[dict[str, Any]] = {"secretName": "a", "format": "SHA256"}
 
+_INTERVAL: Final = {"interval": "720h"}
+TOKENS: Final = {
+    "a token that is rotated by interval": R("renewed token", "rotation", _INTERVAL, "must have no `interval`"),
+    "a token whose users are restarted": R(
+        "renewed token", "consumers/0/refresh", "Restart", "must have `refresh: None`", at="consumers"
+    ),
+    "a token that is proved by a request": R(
+        "renewed token", "validation", {"failureThreshold": 1}, "must not be set for a token"
+    ),
+    "a scope of two words": R("renewed token", "provider/oauth2/scopes/0", "a b", "should match"),
+    "a role that is never rotated": R(
+        "role of the cluster's", "rotation", {}, "must have exactly one of `interval` and `schedule`"
+    ),
+}
 PROVIDERS: Final = {
+    **TOKENS,
     "no source at all": R("token", "generate", GONE, _EXACTLY, at=""),
     "two sources": R("role of the cluster's", "generate", {"token": {}}, _EXACTLY, at=""),
     "no kind at a backend": R("role of the cluster's", "provider/postgresql", GONE, _EXACTLY, at="provider"),
@@ -44,5 +59,9 @@ IMMUTABLE: Final = {
     **refusals_of_verifiers.IMMUTABLE,
     "no generator any more": R("token", "generate", GONE, "cannot change from", at=""),
     "another provider": R("role", "provider/ref/name", "other", "is immutable", at="provider.ref"),
+    "another kind": R(
+        *("bare token", "provider", {"ref": {"name": "crm"}, "postgresql": {"role": "a"}}, "cannot change its kind"),
+        also=("spec.rotation",),
+    ),
     "another role": R("role", _ROLE, "sales", "is immutable"),
 }
