@@ -36,7 +36,7 @@ def ending(world: World) -> dict[str, Any]:
             for name, request in world.requests.items()
         },
         "told": {name: listed(view) for name, view in world.secrets.items()},
-        "backend": sorted(claim.number for claim in world.backend.claims()),
+        "backend": sorted({claim.number for claim in world.backend.claims()}),
         "owners": {name: view.owner is not None for name, view in world.secrets.items()},
     }
 
@@ -83,6 +83,8 @@ def crash_at(name: str, *, every: bool, after: bool) -> None:
     for index in range(len(watched.calls)) if every else watched.points:
         world = play(name, Plug(at=index, after=after))
         assert ending(world) == ending(reference), f"crashed at call {index}, {watched.calls[index]}"
+        lost = len(world.backend.claims()) - len(reference.backend.claims())
+        assert lost <= (not world.backend.traits.listable), f"{lost} versions are unaccounted for after one crash"
 
 
 @pytest.mark.parametrize("name", QUICK)
