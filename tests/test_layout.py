@@ -21,6 +21,9 @@ REVEALERS = {
     *("operator/rekey/core/bundle.py", "operator/rekey/core/expiry.py", "operator/rekey/kube/secrets.py"),
     *("operator/rekey/core/proof.py", "operator/rekey/core/aggregate.py"),
     *("operator/rekey/core/probing.py", "operator/rekey/providers/http/prober.py"),
+    # An authority goes where the library reads it; a client and its tokens go to the server, and come from there.
+    "operator/rekey/providers/http/connection.py",
+    *(f"operator/rekey/providers/oauth2/{name}.py" for name in ("asking", "backend", "chain")),
     "operator/rekey/providers/generated/certificates.py",
     # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
     *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),

@@ -18,7 +18,8 @@ from rekey.errors import NotLeading
 from rekey.ports.prober import Question
 from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.prober import HttpProber, addresses_of
+from rekey.providers.http.connection import addresses_of
+from rekey.providers.http.prober import HttpProber
 from tests.providers.making import files, make
 from tests.providers.serving import ELSEWHERE, HERE, Behaviour, Server, leads_here, serving
 

@@ -1,1 +1,1 @@
-"""Services over HTTP, asked once whether they accept a value."""
+"""HTTP to addresses that are allowed; and services that are asked once whether they accept a value."""

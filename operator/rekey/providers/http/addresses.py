@@ -46,3 +46,8 @@ def _forms(address: Address) -> Iterator[Address]:
 def forbidding(address: Address) -> tuple[Network, ...]:
     """Return the networks for whose sake nothing is sent to that address."""
     return tuple(network for network in NEVER if any(form in network for form in _forms(plain(address))))
+
+
+def is_public(address: Address) -> bool:
+    """Say whether it is an address of the whole Internet, in every form of it."""
+    return all(form.is_global for form in _forms(plain(address)))

@@ -1,8 +1,10 @@
-"""Where a probe may go: services of the credential's own namespace, and what an administrator allows.
+"""Where a request may go: services of the credential's own namespace, and what an administrator allows.
 
 1. Names are judged as written, addresses as connected to: whoever controls a name does not control where it leads.
 2. Plain `http://` needs a service of the cluster (`….svc`), or an entry that begins with `http://`.
-3. A network allows every name that leads into it. It opens what is never asked otherwise (`addresses`) only if it lies
+3. An endpoint of a provider is named by who declares it, so public addresses need no entry. Others do, and `http://`
+   always does: client secrets are sent there.
+4. A network allows every name that leads into it. It opens what is never asked otherwise (`addresses`) only if it lies
    within that: `127.0.0.0/8` allows this host, `0.0.0.0/0` does not.
 """
 
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from rekey.providers.http.addresses import Address, Network, forbidding, plain
+from rekey.providers.http.addresses import Address, Network, forbidding, is_public, plain
 
 _PLAIN: Final = "http://"
 _HOST: Final = re.compile(r"(?P<host>(\*\.)?[a-z0-9_]([-a-z0-9_.]*[a-z0-9])?)(:(?P<port>[1-9][0-9]{0,4}))?")
@@ -59,8 +61,13 @@ class Allowed:
         """
         self._entries = tuple(_entry(text) for text in entries)
 
-    def refusal(self, namespace: str, scheme: str, host: str, port: int, addresses: Sequence[Address]) -> str | None:
-        """Return why nothing may be sent there for a credential of that namespace; None if it may."""
+    def refusal(
+        self, namespace: str, scheme: str, host: str, port: int, addresses: Sequence[Address], *, declared: bool = False
+    ) -> str | None:
+        """Return why nothing may be sent there for a credential of that namespace; None if it may.
+
+        `declared`: an administrator named the host, as an endpoint of a provider, to which our own secrets are sent.
+        """
         name = host.lower()
         service = name.removesuffix(".cluster.local")
         in_cluster = service.endswith(".svc")
@@ -71,9 +78,10 @@ class Allowed:
             shut = forbidding(address)
             if shut and not any(entry.opens(never) for entry in inside for never in shut):
                 return f"{name} leads to {address}, which is never asked unless {_SETTING} names a network in {shut[0]}"
-            if not (own or named or inside):
+            if not (own or named or inside or (declared and is_public(address))):
                 return f"{name}:{port} is not allowed: ask an administrator to add it to {_SETTING}"
-            if scheme != "https" and not (in_cluster or any(entry.plain for entry in (*named, *inside))):
+            meshed = in_cluster and not declared
+            if scheme != "https" and not (meshed or any(entry.plain for entry in (*named, *inside))):
                 return f"http:// is not allowed for {name}:{port}: use https://, or have http:// in {_SETTING}"
         return None if addresses else f"{name} has no address"
 

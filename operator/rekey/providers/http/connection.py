@@ -1,0 +1,116 @@
+"""One connection to addresses that were judged: what everybody here who speaks HTTP stands on.
+
+1. The name is looked up once, every address is judged, and only these are connected to: a name that leads elsewhere a
+   moment later changes nothing.
+2. Nothing is followed, guessed from the environment, remembered or tried again: no redirects, proxies, cookies, netrc.
+3. What went wrong is said in words of our own: a library's may quote what was sent or answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from rekey import __version__
+from rekey.core.material import Material
+from rekey.providers.http.addresses import Address
+
+Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
+_HEADERS: Final = {"User-Agent": f"rekey/{__version__}", "Accept-Encoding": "identity"}
+
+
+async def addresses_of(host: str, port: int) -> Sequence[Address]:
+    """Return where a name leads now.
+
+    Raises:
+        OSError: nowhere.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+
+def session(addresses: Sequence[Address], trust: ssl.SSLContext) -> aiohttp.ClientSession:
+    """Return a session for one request, which leads every name to these addresses; pass `allow_redirects=False`."""
+    connector = aiohttp.TCPConnector(resolver=_Pinned(addresses), ssl=trust, force_close=True, use_dns_cache=False)
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers=_HEADERS,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),
+        trust_env=False,
+        auto_decompress=False,
+    )
+
+
+def trusting(authority: Material | None) -> ssl.SSLContext:
+    """Return the ends of TLS that are trusted: those of that authority (`ca.crt`), or those that the system trusts.
+
+    Raises:
+        ssl.SSLError, UnicodeError: it cannot be read.
+    """
+    if authority is None:
+        return _everybody()
+    text = authority.reveal()["ca.crt"].decode("ascii")
+    if not text.strip():
+        raise ssl.SSLError("ca.crt is empty")  # else every authority of the system would do
+    return _modern(ssl.create_default_context(cadata=text))
+
+
+def said(error: Exception) -> str:
+    """Return what went wrong, in words of our own."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not trusted, or is another name's"
+        case aiohttp.ClientSSLError():
+            return "no TLS connection, of version 1.2 at least"
+        case socket.gaierror():
+            return "its name leads nowhere"
+        case aiohttp.ClientConnectorError():
+            return "no connection"
+        case ssl.SSLError() | UnicodeError():
+            return "ca.crt cannot be read"
+        case aiohttp.ClientError():
+            return "the connection ended without an answer that can be read"
+        case _:
+            return f"it cannot be asked ({type(error).__name__})"
+
+
+class _Pinned(AbstractResolver):
+    """Leads every name to the addresses that were judged."""
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        del family
+        return [_result(host, port, address) for address in self._addresses]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _result(host: str, port: int, address: Address) -> ResolveResult:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004  IP's own number
+    return ResolveResult(
+        hostname=host, host=str(address), port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
+    )
+
+
+@lru_cache(maxsize=1)
+def _everybody() -> ssl.SSLContext:
+    return _modern(ssl.create_default_context())
+
+
+def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
