@@ -54,7 +54,7 @@ def due(rotation: Rotation, last: datetime, seed: str) -> datetime:
     """Return when the next version is due: after `last` and never later than `last + interval`."""
     if rotation.interval is None:
         return cron.following(_schedule(rotation), rotation.time_zone, last)
-    early = rotation.jitter_percent / 100 * _chance(seed) if rotation.jitter_percent else 0.0
+    early = rotation.jitter_percent / 100 * chance(seed) if rotation.jitter_percent else 0.0
     return last + rotation.interval * (1 - early)
 
 
@@ -127,7 +127,7 @@ def catch_up(when_due: datetime, started: datetime, within: timedelta, seed: str
     """Return when to begin what fell due before the process started; what is due later keeps its time."""
     if when_due > started:
         return when_due
-    return started + within * _chance(seed) if within else started
+    return started + within * chance(seed) if within else started
 
 
 def _by_interval(rotation: Rotation, last: datetime, now: datetime, seed: str) -> Start:
@@ -192,7 +192,7 @@ def _schedule(rotation: Rotation) -> str:
     return rotation.schedule
 
 
-def _chance(seed: str) -> float:
+def chance(seed: str) -> float:
     """Return a number from 0 up to, but not including, 1 that depends on the seed alone."""
     return int.from_bytes(sha256(seed.encode()).digest()[:6]) / (1 << 48)
 
