@@ -27,6 +27,7 @@ class Server:
     status_of: Callable[[bytes], int] = lambda _: 200
     shown: list[bytes] = field(default_factory=list)
     asked_for: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     behaviour: Behaviour | None = None
     visits: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -47,8 +48,10 @@ class Server:
         lines = head.split("\r\n")
         self.asked_for.append(lines[0])
         headers = dict(line.partition(": ")[::2] for line in lines[1:] if line)
-        value = {name.lower(): text for name, text in headers.items()}.get(self.header, "").encode()
+        named = {name.lower(): text for name, text in headers.items()}
+        value = named.get(self.header, "").encode()
         self.shown.append(value)
+        self.bodies.append(await reader.readexactly(int(named.get("content-length", "0"))))
         if self.behaviour is not None:
             await self.behaviour(self, writer)
         else:

@@ -44,15 +44,19 @@ class Claim:
 class Intent:
     """A version that was written down and is to be made.
 
-    `expires`: when it is to end by itself (None: never). `before`: the current version with what is kept for its
-    successor under `issuer.`; None where there is none.
+    `expires`: when it is to end by itself (None: never). `grant`: what the Secret holds in which a person gave consent;
+    None where none is named, or it is gone. `before`: the last version with what is kept for its successor under
+    `issuer.`; None where there is none. `unanswered`: it was tried before, and what came of that is not known (an
+    answer was lost, or whoever asked crashed).
     """
 
     claim: Claim
     wanted: Provide
     now: datetime
     expires: datetime | None = None
+    grant: Material | None = None
     before: Material | None = None
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,13 @@ class Granted:
 
     `material`: all that is stored of it; what stands under `issuer.` is kept for the next version and never shown.
     `backend_id`: the backend's own id, no secret; None where the number says it. `expires`: when it ends by itself.
+    `missing`: what was asked for and not granted, in the words of the manifest.
     """
 
     material: Material
     backend_id: str | None = None
     expires: datetime | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""OAuth2 authorization servers, and us as one of their clients."""
