@@ -1,0 +1,194 @@
+"""How hard a backend is used by this process: within its limits, not while it is down, and once for one version.
+
+1. Nobody waits here for longer than `PATIENCE`: whose turn it is not is told when to come again, each another time.
+2. A `Retryable` that says when to come again is the backend's word: no credential of it calls before.
+3. After `FAILURES` calls in a row without an answer it is left alone for `REST` seconds, then tried by one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from rekey.core.material import Material
+from rekey.core.rate import Rate
+from rekey.core.spec_limits import Limits
+from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Traits
+
+FAILURES: Final = 5
+REST: Final = 30.0
+PATIENCE: Final = 1.0
+_MINUTE: Final = 60.0
+
+
+class Flights:
+    """Versions that are being made: each by one call, however many ask."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[Claim, asyncio.Future[Granted]] = {}
+
+    async def join(self, claim: Claim, call: Callable[[], Awaitable[Granted]]) -> Granted:
+        """Return what comes of the call for that version that is under way, or of this one."""
+        under_way = self._under_way.get(claim)
+        if under_way is not None:
+            return await asyncio.shield(under_way)
+        mine = self._under_way[claim] = asyncio.get_running_loop().create_future()
+        try:
+            found = await call()
+        except BaseException as error:
+            given_up = Retryable("the request that was under way was given up")
+            mine.set_exception(error if isinstance(error, Exception) else given_up)
+            mine.exception()  # heard: often nobody else asks
+            raise
+        else:
+            mine.set_result(found)
+            return found
+        finally:
+            del self._under_way[claim]
+
+
+class Turnstile:
+    """What all credentials of one provider share; `ticks` tells seconds of a clock that nobody sets."""
+
+    def __init__(self, limits: Limits, ticks: Callable[[], float], patience: float = PATIENCE) -> None:
+        self.rate: Rate | None = None
+        """What the backend last said of its own limits."""
+        self.flights = Flights()
+        self._ticks = ticks
+        self._patience = patience
+        self._free = asyncio.Semaphore(limits.concurrency)
+        self._begun: deque[float] = deque(maxlen=limits.per_minute)
+        self._apart = _MINUTE / limits.per_minute
+        self._last_told = -_MINUTE
+        self._failures = 0
+        self._trying = False
+        self._shut_until = -_MINUTE
+
+    def hear(self, told: Rate) -> None:
+        """Take note of what the backend says of its limits."""
+        self.rate = told
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Make a call within.
+
+        Raises:
+            Retryable: it is not its turn; nothing was sent.
+        """
+        self._refuse_while_shut()
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise self._later("as many requests as its limits allow are under way", self._patience) from None
+        try:
+            self._refuse_while_shut()
+            self._begin()
+            async with self._judged():
+                yield
+        finally:
+            self._free.release()
+
+    def _refuse_while_shut(self) -> None:
+        left = self._shut_until - self._ticks()
+        if left > 0:
+            down = self._failures >= FAILURES
+            raise self._later("it did not answer, and is left alone" if down else "it asked for a pause", left)
+        if self._trying:
+            raise self._later("it did not answer, and is tried by one request", self._patience)
+
+    def _begin(self) -> None:
+        now = self._ticks()
+        if len(self._begun) == self._begun.maxlen and (left := self._begun[0] + _MINUTE - now) > 0:
+            raise self._later("as many requests as its limits allow were made in this minute", left)
+        self._begun.append(now)
+
+    def _later(self, why: str, seconds: float) -> Retryable:
+        """Tell one caller to come again then; the next one is told to come a little later."""
+        now = self._ticks()
+        self._last_told = max(now + seconds, self._last_told + self._apart)
+        return Retryable(why, retry_after=self._last_told - now)
+
+    @asynccontextmanager
+    async def _judged(self) -> AsyncIterator[None]:
+        """See what comes of the call; one that was given up says nothing."""
+        trial = self._trying = self._failures >= FAILURES
+        try:
+            yield
+        except Retryable as error:
+            self._failed(error.retry_after)
+            raise
+        except (Rejected, NotAccepted):
+            self._failures = 0
+            raise
+        else:
+            self._failures = 0
+        finally:
+            self._trying = self._trying and not trial
+
+    def _failed(self, asked: float | None) -> None:
+        self._failures += not asked
+        rest = asked or (REST if self._failures >= FAILURES else 0.0)
+        self._shut_until = max(self._shut_until, self._ticks() + rest)
+
+
+class Turnstiles:
+    """One for each provider, by its uid; another one when its limits are changed."""
+
+    def __init__(self, ticks: Callable[[], float]) -> None:
+        self._ticks = ticks
+        self._known: dict[str, tuple[Limits, Turnstile]] = {}
+
+    def of(self, uid: str, limits: Limits) -> Turnstile:
+        """Return that of a provider."""
+        known = self._known.get(uid)
+        if known is None or known[0] != limits:
+            known = self._known[uid] = limits, Turnstile(limits, self._ticks)
+        return known[1]
+
+
+class Guarded:
+    """A backend behind a turnstile, which is its provider's and outlives it."""
+
+    def __init__(self, backend: Backend, turnstile: Turnstile) -> None:
+        self._backend = backend
+        self._turnstile = turnstile
+
+    @property
+    def traits(self) -> Traits:
+        """What it is like."""
+        return self._backend.traits
+
+    def make(self, intent: Intent) -> Material:
+        """Return a new value, made here."""
+        return self._backend.make(intent)
+
+    async def issue(self, intent: Intent, material: Material | None) -> Granted:
+        """Make the version; who asks for one that is being made gets what comes of that."""
+
+        async def issued() -> Granted:
+            async with self._turnstile.turn():
+                return await self._backend.issue(intent, material)
+
+        return await self._turnstile.flights.join(intent.claim, issued)
+
+    async def prove(self, held: Held) -> None:
+        """Use the version once."""
+        async with self._turnstile.turn():
+            await self._backend.prove(held)
+
+    async def revoke(self, held: Held) -> None:
+        """See that the version is not accepted any more."""
+        async with self._turnstile.turn():
+            await self._backend.revoke(held)
+
+    async def find(self, owner: str) -> tuple[Claim, ...]:
+        """Return what is there of the credential with that uid."""
+        if not self.traits.listable:
+            return ()
+        async with self._turnstile.turn():
+            return await self._backend.find(owner)
