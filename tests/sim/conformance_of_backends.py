@@ -26,6 +26,8 @@ class Bench(ABC):
 
     backend: Backend
     wanted: Provide
+    secret_key = "password"
+    """Under which key of what is stored the value stands."""
 
     @abstractmethod
     async def accepted(self, held: Held) -> bool:
@@ -142,7 +144,7 @@ class BackendConformance:
             first, second = await bench.issue(bench.intent(1)), await bench.issue(bench.intent(2))
             assert first.material is not None
             values = dict(first.material.reveal())
-            values["password"] = b"not-" + values["password"]
+            values[bench.secret_key] = b"not-" + values[bench.secret_key]
             with pytest.raises(NotAccepted):
                 await bench.backend.prove(replace(first, material=Material(values)))
             await bench.backend.prove(second)
