@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rekey.core.material import Material
 from rekey.core.rate import Rate
@@ -163,6 +165,26 @@ def test_no_more_in_a_minute_than_its_limits_allow() -> None:
         assert isinstance(await stage.call(), Retryable)
 
     assert len(play(scene, per_minute=3).backend.calls) == 4
+
+
+@given(pauses=st.lists(st.integers(0, 40), max_size=60), limit=st.integers(1, 5))
+def test_any_minute_keeps_the_limit(pauses: list[int], limit: int) -> None:
+    """However they come; and whoever comes when he was told, alone, is let in."""
+    begun: list[float] = []
+
+    async def scene(stage: Stage) -> None:
+        for pause in pauses:
+            stage.now += pause
+            came = await stage.call()
+            if isinstance(came, Retryable) and len(pauses) % 2:
+                stage.now += came.retry_after or 0.0
+                came = await stage.call()
+                assert came is GRANTED
+            if came is GRANTED:
+                begun.append(stage.now)
+
+    play(scene, per_minute=limit)
+    assert all(later - earlier >= 60 for earlier, later in zip(begun, begun[limit:], strict=False))
 
 
 BREAKS: dict[str, tuple[list[Exception | None], bool]] = {
