@@ -74,7 +74,7 @@ def django(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Django]:
     program.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + PROGRAM)
     server = processes.start("django", [sys.executable, program, folder], folder)
     try:
-        port = until(lambda: server.demand() or _read(folder / "port"), "the port of django", seconds=120)
+        port = until(lambda: _read(server, folder / "port"), "the port of django", seconds=120)
         yield Django(f"http://127.0.0.1:{port}")
     finally:
         server.stop()
@@ -83,7 +83,8 @@ def django(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Django]:
 PROGRAM = "from pathlib import Path\nfrom tests.providers.django_server import serve\nserve(Path(sys.argv[1]))\n"
 
 
-def _read(path: Path) -> str:
+def _read(server: processes.Server, path: Path) -> str:
+    server.demand()
     return path.read_text() if path.exists() else ""
 
 
