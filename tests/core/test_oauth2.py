@@ -85,6 +85,17 @@ def test_an_expiry_that_stands_elsewhere() -> None:
     assert token({}).life is None
 
 
+def test_a_date_is_compared_with_the_clock_of_who_tells_it() -> None:
+    """A server whose clock is wrong tells dates by it, and its own present instant too."""
+    body = {"access_token": "at-1", "ends": "2026-11-21T13:00:00Z"}
+    declared = server(expiryField="/ends", expiryUnit="Date")
+    found = oauth2.token(answer(200, body, date="Sat, 21 Nov 2026 12:50:00 GMT"), declared)
+    assert isinstance(found, Token)
+    assert found.life == timedelta(minutes=10)
+    active = {"active": True, "exp": EPOCH + 3600}
+    assert oauth2.told_life(answer(200, active, date="Sat, 21 Nov 2026 12:59:00 GMT")) == timedelta(minutes=1)
+
+
 ENDS: dict[str, tuple[timedelta | None, dict[str, Any], timedelta]] = {
     "as the server says": (HOUR / 2, {}, HOUR / 2),
     "as declared, where it does not say": (None, {}, HOUR),

@@ -52,6 +52,11 @@ WAITS: dict[str, tuple[dict[str, str], bool, float | None]] = {
     "seconds with a fraction": ({"retry-after": "1.5"}, True, 1.5),
     "zero": ({"retry-after": "0"}, True, 0.0),
     "a date": ({"retry-after": "Sat, 21 Nov 2026 12:00:30 GMT"}, True, 30.0),
+    "a date, by a clock that is an hour ahead": (
+        {"retry-after": "Sat, 21 Nov 2026 13:00:30 GMT", "date": "Sat, 21 Nov 2026 13:00:00 GMT"},
+        True,
+        30.0,
+    ),
     "a date that is over": ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, True, 0.0),
     "a year": ({"retry-after": "31536000"}, True, 86_400.0),
     "a date in a year": ({"retry-after": "Sun, 21 Nov 2027 12:00:00 GMT"}, True, 86_400.0),

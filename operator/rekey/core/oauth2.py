@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from rekey.core.rate import asked_wait
+from rekey.core.rate import asked_wait, there
 from rekey.core.spec_oauth2 import ExpiryUnit, Oauth2Server
 
 MAX_BODY: Final = 64 * 1024
@@ -99,7 +99,7 @@ def token(answer: Answer, server: Oauth2Server, asked: Iterable[str] = ()) -> To
     return Token(
         access=access,
         kind=kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else _BEARER,
-        life=_life(_at(found, server.expiry_field), server.expiry_unit, answer.sent),
+        life=_life(_at(found, server.expiry_field), server.expiry_unit, answer),
         refresh=_secret(_at(found, "/refresh_token")),
         missing=tuple(scope for scope in asked if granted and scope not in granted),
     )
@@ -126,7 +126,7 @@ def is_active(answer: Answer) -> bool | None:
 
 def told_life(answer: Answer) -> timedelta | None:
     """Return how long a token is good by what the introspection endpoint says."""
-    return _life(_at(_document(answer), "/exp"), ExpiryUnit.DATE, answer.sent) if is_active(answer) else None
+    return _life(_at(_document(answer), "/exp"), ExpiryUnit.DATE, answer) if is_active(answer) else None
 
 
 def expires(life: timedelta | None, server: Oauth2Server, sent: datetime) -> datetime:
@@ -177,17 +177,18 @@ def _scopes(found: object) -> frozenset[str]:
     return frozenset(filter(None, re.split(r"[ ,]+", found))) if isinstance(found, str) else frozenset()
 
 
-def _life(found: object, unit: ExpiryUnit, sent: datetime) -> timedelta | None:
+def _life(found: object, unit: ExpiryUnit, answer: Answer) -> timedelta | None:
     """Return how long a token is good; None if that is not said, over already, or absurd."""
+    now = there(answer.headers, answer.sent)
     if isinstance(found, str) and _NUMBER.fullmatch(found):
         found = float(found)
     try:
         if isinstance(found, str):
-            life = datetime.fromisoformat(found) - sent if unit is ExpiryUnit.DATE else None
+            life = datetime.fromisoformat(found) - now if unit is ExpiryUnit.DATE else None
         elif not isinstance(found, int | float) or isinstance(found, bool):
             life = None
         elif unit is ExpiryUnit.DATE:
-            life = datetime.fromtimestamp(found, UTC) - sent
+            life = datetime.fromtimestamp(found, UTC) - now
         else:
             life = timedelta(seconds=found) if unit is ExpiryUnit.SECONDS else timedelta(milliseconds=found)
     except (ValueError, TypeError, OverflowError, OSError):  # no date, one without its zone, one that no calendar has

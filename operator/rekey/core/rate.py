@@ -43,11 +43,16 @@ def asked_wait(headers: Mapping[str, str], now: datetime, *, busy: bool) -> floa
     until: datetime | None = None
     if _SECONDS.fullmatch(text):
         until = now + min(timedelta(seconds=float(text)), LONGEST_WAIT)
-    elif text:
-        until = _date(text)
+    elif moment := _date(text):
+        until = now + (moment - there(headers, now))
     elif busy and (known := rate(headers, now)) is not None:
         until = known.reset
     return None if until is None else min(max(until - now, timedelta()), LONGEST_WAIT).total_seconds()
+
+
+def there(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Return the present instant by the server's own clock, with which the dates that it tells are to be compared."""
+    return _date(headers.get("date", "")) or now
 
 
 def _told(headers: Mapping[str, str], what: str) -> int | None:
@@ -67,6 +72,7 @@ def _moment(told: int, now: datetime) -> datetime:
 
 
 def _date(text: str) -> datetime | None:
+    """Return what an HTTP date says; None if it is none."""
     try:
         found = parsedate_to_datetime(text)
     except ValueError:
