@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,11 @@ def test_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
     assert play(scene).server.shown == []
 
 
+CALLS: tuple[Callable[[Oauth2Backend], Awaitable[object]], ...] = (
+    lambda backend: backend.issue(intent(GRANT), None),
+    lambda backend: backend.revoke(held()),
+    lambda backend: backend.prove(held()),
+)
 TELLTALES: dict[str, Says | Behaviour] = {
     "an error that describes": Says(400, {"error": "invalid_grant", "error_description": f"{GRANT} {SECRET}"}),
     "an error that is the secret": Says(400, {"error": SECRET}),
@@ -295,7 +301,7 @@ def test_no_secret_is_told(case: str, caplog: pytest.LogCaptureFixture) -> None:
 
     async def scene(desk: Desk) -> None:
         said.extend(map(repr, (desk.backend(), intent(GRANT), held(), Login(desk.declared(), CLIENT))))
-        for call in (lambda b: b.issue(intent(GRANT), None), lambda b: b.revoke(held()), lambda b: b.prove(held())):
+        for call in CALLS:
             if isinstance(behaviour, Says):
                 desk.says(behaviour)
             else:
