@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from tests.providers.authorizing import (
     play,
 )
 from tests.providers.serving import Behaviour, Server, leads_here
-from tests.providers.test_http import end
+from tests.providers.test_http import SHOP, end
 
 DENIED = Says(400, {"error": "invalid_grant"})
 EVERYTHING = {"introspectionUrl": "{url}/introspect", "revocationUrl": "{url}/revoke"}
@@ -259,20 +260,34 @@ def test_an_authority_that_cannot_be_read(authority: dict[str, bytes]) -> None:
     assert play(scene).server.asked_for == []
 
 
-def test_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
-    """No secret is shown to whoever has it."""
+@pytest.mark.parametrize("trusted", [True, False], ids=["that is trusted", "that is not trusted"])
+def test_a_certificate(trusted: bool, tmp_path: Path) -> None:  # noqa: FBT001  the two rows of the table
+    """By `ca.crt` the server is known; no secret is shown to whoever else has its name."""
     tls: ssl.SSLContext = end(tmp_path)
 
     async def scene(desk: Desk) -> None:
+        desk.says(Says(200, TOKEN))
         listening = await asyncio.start_server(desk.server.serve, "127.0.0.1", 0, ssl=tls)
         port = listening.sockets[0].getsockname()[1]
         desk.fields = {"tokenUrl": f"https://till.orders.svc:{port}/token"}
-        assert "certificate is not trusted" in str(await refused(desk))
+        roads = Roads(Allowed(["127.0.0.1/32"]), "orders", lambda: NOW, lambda: 10.0, leads_here)
+        login = Login(desk.declared(), CLIENT, SHOP.material if trusted else None)
+        asked = Oauth2Backend(login, roads, Oauth2Token()).issue(intent(), None)
+        if trusted:
+            assert (await asked).material.reveal()["access_token"] == ACCESS.encode()
+        else:
+            with pytest.raises(Retryable, match="certificate is not trusted"):
+                await asked
         listening.close()
 
-    assert play(scene).server.shown == []
+    assert len(play(scene).server.shown) == trusted
 
 
+CALLS: tuple[Callable[[Oauth2Backend], Awaitable[object]], ...] = (
+    lambda backend: backend.issue(intent(GRANT), None),
+    lambda backend: backend.revoke(held()),
+    lambda backend: backend.prove(held()),
+)
 TELLTALES: dict[str, Says | Behaviour] = {
     "an error that describes": Says(400, {"error": "invalid_grant", "error_description": f"{GRANT} {SECRET}"}),
     "an error that is the secret": Says(400, {"error": SECRET}),
@@ -295,7 +310,7 @@ def test_no_secret_is_told(case: str, caplog: pytest.LogCaptureFixture) -> None:
 
     async def scene(desk: Desk) -> None:
         said.extend(map(repr, (desk.backend(), intent(GRANT), held(), Login(desk.declared(), CLIENT))))
-        for call in (lambda b: b.issue(intent(GRANT), None), lambda b: b.revoke(held()), lambda b: b.prove(held())):
+        for call in CALLS:
             if isinstance(behaviour, Says):
                 desk.says(behaviour)
             else:
