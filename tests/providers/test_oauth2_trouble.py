@@ -177,7 +177,7 @@ def test_a_refresh_token_that_was_revoked() -> None:
 
 
 def test_fifty_that_renew_each_of_two_accounts() -> None:
-    """The server is asked once for each, and for both at the same time: it answers the first when the second is there."""
+    """The server is asked once for each, and for both at once: it answers the first when the second is there."""
 
     async def scene(desk: Desk) -> None:
         turnstile, both = Turnstile(Limits(), asyncio.get_running_loop().time), asyncio.Event()
