@@ -9,6 +9,7 @@ import ssl
 import struct
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ import pytest
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
+from rekey.core.spec_limits import Limits
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.limits import Guarded, Turnstile
 from rekey.providers.oauth2.asking import Login, Roads
 from rekey.providers.oauth2.backend import Oauth2Backend
 from tests.providers.authorizing import (
     ACCESS,
     BY_CONSENT,
     CANARIES,
+    CLAIM,
     CLIENT,
     GRANT,
     NEXT,
@@ -170,6 +174,27 @@ def test_a_refresh_token_that_was_revoked() -> None:
         assert "400 (invalid_grant)" in str(error)
 
     assert len(play(scene, fields=EVERYTHING).server.asked_for) == 1
+
+
+def test_fifty_that_renew_each_of_two_accounts() -> None:
+    """The server is asked once for each, and for both at once: it answers the first when the second is there."""
+
+    async def scene(desk: Desk) -> None:
+        turnstile, both = Turnstile(Limits(), asyncio.get_running_loop().time), asyncio.Event()
+
+        async def answers(server: Server, writer: asyncio.StreamWriter) -> None:
+            if len(server.asked_for) == 2:
+                both.set()
+            await both.wait()
+            writer.write(Says(200, TOKEN).written())
+            writer.close()
+
+        desk.server.behaviour = answers
+        asks = [replace(intent(GRANT), claim=replace(CLAIM, owner=owner)) for owner in ("uid-1", "uid-2")] * 50
+        granted = await asyncio.gather(*(Guarded(desk.backend(), turnstile).issue(one, None) for one in asks))
+        assert len(granted) == 100
+
+    assert len(play(scene).server.asked_for) == 2
 
 
 WHO: dict[str, tuple[Says, str | None, str]] = {
