@@ -299,8 +299,8 @@ def test_rights_that_only_a_superuser_may_take(play: Play) -> None:
 
 
 TRUST: dict[str, tuple[Material | None, dict[str, Any], type[RekeyError] | None]] = {
-    "its authority, by address": (authority().material, {}, None),
-    "its authority, by name": (authority().material, {"host": "localhost"}, None),
+    "its authority": (authority().material, {}, None),
+    "its authority, for another name": (authority().material, {"host": "127.0.0.1"}, Rejected),
     "another authority": (make("certificate", commonName="x", dnsNames=["x"]).material, {}, Rejected),
     "the authorities of the image": (None, {}, Rejected),
     "an empty ca.crt": (Material({"ca.crt": b""}), {}, Rejected),
@@ -313,7 +313,7 @@ def test_whom_it_trusts(play: Play, case: str) -> None:
     authority, more, error = TRUST[case]
 
     async def scene(stage: Stage) -> None:
-        server = stage.postgres.server(tls="VerifyFull", **more)
+        server = stage.postgres.server(**{"tls": "VerifyFull", "host": "localhost", **more})
         found = Postgresql(server, stage.postgres.login, authority, lambda: 10.0, lambda: LOGIN)
         if error is None:
             assert await found.find("nobody") == ()

@@ -1,16 +1,20 @@
 """The adapter of PostgreSQL keeps what its port promises, with a real server on this host."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rekey.core.material import Material
 from rekey.core.spec import Password
 from rekey.core.spec_provide import Provide
+from rekey.errors import Rejected
 from rekey.ports.backend import Backend, Claim, Held
 from rekey.providers.generated import values
 from rekey.providers.postgresql import Postgresql
 from tests.cluster import ports
+from tests.cluster.waiting import until
 from tests.providers.postgres import Postgres
 from tests.sim.conformance_of_backends import (
     BackendConformance,
@@ -76,3 +80,29 @@ def play(postgres: Postgres) -> Play:
 
 class TestPostgresql(BackendConformance, ListableConformance, MadeHereConformance):
     """The adapter over psycopg."""
+
+
+def test_a_server_that_asks_for_no_password_proves_nothing(play: Play, postgres: Postgres) -> None:
+    """A version is proved by its password: where the server lets anybody in a person is told, and nothing is proved."""
+    [(path,)] = postgres.run("SHOW hba_file")
+    file = Path(path)
+    before = file.read_text()
+
+    def say(first: str) -> None:
+        file.write_text(first + before)
+        postgres.run("SELECT pg_reload_conf()")
+
+    async def scene(bench: Bench) -> None:
+        one = await bench.issue(bench.intent())
+        assert one.material is not None
+        anybody = Material({**one.material.reveal(), "password": b"any"})
+        say(f"host all {one.material.reveal()['username'].decode()} all trust\n")
+        until(lambda: postgres.lets_in(anybody), "the server to trust", seconds=10)
+        for held in (one, replace(one, material=anybody)):
+            with pytest.raises(Rejected, match="SCRAM"):
+                await bench.backend.prove(held)
+
+    try:
+        play(scene)
+    finally:
+        say("")
