@@ -154,7 +154,7 @@ def test_a_lost_answer_of_a_rotating_refresh_token() -> None:
         error = await refused(desk, unanswered=True)
         assert isinstance(error, Rejected)
         assert error.reason == Reason.NEEDS_REAUTH
-        assert f": {LOST}; authorize again (`rekey authorize`)" in str(error)
+        assert f": {LOST}; authorize again" in str(error)
         assert "Secret consent" in str(error)
 
     desk = play(scene)

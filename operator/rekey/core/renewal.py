@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from rekey.core.schedule import chance
+from rekey.core.chance import chance
 
 EARLIEST: Final = timedelta(minutes=3)
 LATEST: Final = timedelta(minutes=1)

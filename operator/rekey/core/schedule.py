@@ -12,10 +12,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 from typing import Final
 
 from rekey.core import cron, duration
+from rekey.core.chance import chance
 from rekey.core.facts import Problem
 from rekey.core.spec import RotatedCredentialSpec, Rotation, Window, WindowPolicy
 
@@ -192,11 +192,6 @@ def _schedule(rotation: Rotation) -> str:
     if rotation.schedule is None:
         raise ValueError("a rotation has either an interval or a schedule; admission sees to it")
     return rotation.schedule
-
-
-def chance(seed: str) -> float:
-    """Return a number from 0 up to, but not including, 1 that depends on the seed alone."""
-    return int.from_bytes(sha256(seed.encode()).digest()[:6]) / (1 << 48)
 
 
 def _calendar_faults(path: str, schedule: str | None, zone: str | None) -> list[Problem]:

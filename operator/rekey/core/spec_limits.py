@@ -9,4 +9,4 @@ class Limits(Part):
     """How hard the backend may be used."""
 
     concurrency: int = Field(default=4, ge=1, le=64, description="How many requests may be under way at once.")
-    per_minute: int = Field(default=600, ge=1, le=60_000, description="How many requests may begin in a minute.")
+    per_minute: int = Field(default=3_000, ge=1, le=60_000, description="How many requests may begin in a minute.")

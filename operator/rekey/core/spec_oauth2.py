@@ -114,6 +114,6 @@ class Oauth2Token(Part):
     )
     grant_secret_name: ObjectName | None = Field(
         default=None,
-        description="Secret of this namespace with the `refresh_token` that a person once got (`rekey authorize`). "
+        description="Secret of this namespace with the `refresh_token` that a person once got. "
         "Absent: the provider's client asks in its own name (client credentials).",
     )

@@ -77,16 +77,10 @@ class Version(Record):
         default=None, max_length=253, description="The backend's own id of it, where the number does not say it."
     )
     tries: int | None = Field(
-        default=None,
-        ge=1,
-        le=1_000_000,
-        description="How often in a row something was to be done with it at its backend, and what came of that is not "
-        "known.",
+        default=None, ge=1, le=1_000_000, description="How often in a row its backend left it unanswered what it did."
     )
     intent_time: Time | None = Field(
-        default=None,
-        description="When an effect on it at its backend was last announced; it follows within seconds, or is "
-        "announced anew.",
+        default=None, description="When an effect on it at its backend was last announced; it follows within seconds."
     )
     refusal: Refusal | None = Field(
         default=None, description="Why its backend does not make it; until that is mended it is not asked again."

@@ -111,7 +111,7 @@ class Oauth2Backend:
         chain = taken_up(intent.grant, intent.before)
         if chain is None:
             where = f"Secret {self._asks.grant_secret_name} has no `{REFRESH}`"
-            raise Rejected(Reason.NEEDS_REAUTH, f"{where}: authorize (`rekey authorize`), and it is written there")
+            raise Rejected(Reason.NEEDS_REAUTH, f"{where}: authorize, and write it there")
         return chain
 
     async def _life(self, found: Token, ends: float) -> timedelta | None:
@@ -163,7 +163,7 @@ class Oauth2Backend:
         """Return why a refresh token is not accepted, and what a person can do."""
         cause = _LOST if intent.unanswered else f"the refresh token was revoked or has expired, or {_LOST}"
         secret = f"Secret {self._asks.grant_secret_name}"
-        return f"{cause}; authorize again (`rekey authorize`), which writes one into {secret}"
+        return f"{cause}; authorize again, and write the new refresh token into {secret}"
 
 
 def _parameters(asks: Oauth2Token, chain: Chain | None) -> dict[str, str]:
