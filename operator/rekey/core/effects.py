@@ -20,6 +20,7 @@ class What(StrEnum):
     PODS = "Pods"
     VERIFIER = "Verifier"
     PROVIDER = "Provider"
+    USAGE = "Usage"
 
 
 @dataclass(frozen=True, slots=True)
