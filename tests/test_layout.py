@@ -20,7 +20,8 @@ PACKAGES = ("operator/rekey/", KIT)
 REVEALERS = {
     *("operator/rekey/core/bundle.py", "operator/rekey/core/expiry.py", "operator/rekey/kube/secrets.py"),
     *("operator/rekey/core/proof.py", "operator/rekey/core/aggregate.py"),
-    *("operator/rekey/core/probing.py", "operator/rekey/providers/http/prober.py"),
+    *("operator/rekey/core/probing.py", "operator/rekey/providers/http/getting.py"),
+    "operator/rekey/providers/http/prometheus.py",
     # An authority goes where the library reads it; a client and its tokens go to the server, and come from there.
     "operator/rekey/providers/http/connection.py",
     *(f"operator/rekey/providers/oauth2/{name}.py" for name in ("asking", "backend", "chain")),
