@@ -7,9 +7,11 @@ from functools import cache
 from typing import Any
 
 from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, request, workload
-from tests.e2e.services import Service, start
+from tests.e2e.services import Service, Tokens, start
 from tests.e2e.stage import Stage
 
+CLIENT = "client"
+"""The Secret by which an authorization server knows us; it is nobody's."""
 WORDS = {"rotation": {"trigger": "a"}}
 ROTATED = {1: "Revoked", 2: "Active"}
 Change = Callable[[Stage, list[str]], None]
@@ -36,6 +38,8 @@ class Scenario:
     templates: tuple[str | None, ...] = (None, "2")
     made: dict[int, int] = field(default_factory=lambda: {1: 1, 2: 1})
     kept: tuple[str, ...] = ("{name}", "{name}-v2")
+    open: bool = False
+    """Whether the version before is still accepted at the end."""
 
     def cases(self) -> dict[str, list[str]]:
         """Return the plan: a credential for each effect and each side of it."""
@@ -78,6 +82,36 @@ def _accepting() -> str:
 
 def _proved(_: Stage, name: str) -> list[Manifest]:
     return [credential(name, validation={"http": {"url": _accepting(), "bearer": {}}})]
+
+
+@cache
+def _giving() -> str:
+    """Start an authorization server, for as long as this process lives; return its address."""
+    return start(Tokens)[1].url
+
+
+def _token(_: Stage, name: str) -> list[Manifest]:
+    client = {"client_id": "rekey", "client_secret": "shared"}
+    api = {"apiVersion": "rekey.dev/v1alpha1", "kind": "CredentialProvider", "metadata": {"name": "idp"}}
+    made = credential(name, provider={"ref": {"name": "idp"}, "oauth2": {"scopes": ["good"]}})
+    del made["spec"]["generate"], made["spec"]["rotation"]
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CLIENT}, "stringData": client},
+        {**api, "spec": {"oauth2": {"tokenUrl": f"{_giving()}/token", "secretName": CLIENT}}},
+        made,
+    ]
+
+
+def _rest(_: Stage, __: list[str]) -> None:
+    """Do nothing more."""
+
+
+def _change_their_minds(stage: Stage, names: list[str]) -> None:
+    """Ask for what is refused, and then, when a version is reserved for it, for something else."""
+    patch_all(stage, names, provider={"oauth2": {"scopes": ["bad"]}})
+    for name in names:
+        stage.until(lambda name=name: stage.states(name).get(2) == "Reserved", f"{name} to reserve a version")  # type: ignore[misc]
+    patch_all(stage, names, provider={"oauth2": {"scopes": ["better"]}})
 
 
 def _by_hand(stage: Stage, name: str) -> list[Manifest]:
@@ -159,6 +193,19 @@ SCENARIOS: dict[str, Scenario] = {
         kept=(*FIRST, "{name}-told"),
     ),
     "a version that a service accepts": Scenario(("Prove 2", "Activate 2"), ROTATED, _proved, templates=()),
+    "a token of a backend": Scenario(
+        ("Reserve 1", "Obtain 1"), {1: "Active"}, _token, _rest, templates=(), made=ONE, kept=FIRST
+    ),
+    "a token that is not wanted any more": Scenario(
+        ("Discard 2",),
+        {1: "Retiring", 2: "Discarded", 3: "Active"},
+        _token,
+        _change_their_minds,
+        templates=(),
+        made={1: 1, 3: 1},
+        kept=(*FIRST, "{name}-v3"),
+        open=True,
+    ),
     "a Secret that is adopted": Scenario(("Adopt",), ROTATED, _by_hand, templates=()),
     "a status that is lost": Scenario(
         ("Adopt",), ROTATED, _plain(overlap={"duration": "30s"}), _lose_status, templates=()

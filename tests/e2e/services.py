@@ -1,4 +1,4 @@
-"""Services on this host that an operator asks: one that is shown values by probes, one that tells who uses what."""
+"""Services on this host that an operator asks: who is shown values by probes, tells who uses what, or gives tokens."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -62,7 +62,23 @@ class Metrics:
         return 200, json.dumps(content).encode()
 
 
-Answering = TypeVar("Answering", Service, Metrics)
+class Tokens:
+    """An authorization server that gives a token for everything but the scope `bad`."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.given = 0
+
+    def respond(self, path: str, _: Message) -> Response | None:
+        """Answer one request for a token."""
+        if "bad" in parse_qs(urlsplit(path).query).get("scope", [""])[0].split():
+            return 400, b'{"error": "invalid_scope"}'
+        self.given += 1
+        content = {"access_token": f"token-{self.given}", "token_type": "Bearer", "expires_in": 3600}
+        return 200, json.dumps(content).encode()
+
+
+Answering = TypeVar("Answering", Service, Metrics, Tokens)
 
 
 class Server(ThreadingHTTPServer):
@@ -83,6 +99,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        self.path = f"{self.path}?{form}"
+        self.do_GET()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
