@@ -20,7 +20,8 @@ PACKAGES = ("operator/rekey/", KIT)
 REVEALERS = {
     *("operator/rekey/core/bundle.py", "operator/rekey/core/expiry.py", "operator/rekey/kube/secrets.py"),
     *("operator/rekey/core/proof.py", "operator/rekey/core/aggregate.py"),
-    *("operator/rekey/core/probing.py", "operator/rekey/providers/http/prober.py"),
+    *("operator/rekey/core/probing.py", "operator/rekey/providers/http/getting.py"),
+    "operator/rekey/providers/http/prometheus.py",
     "operator/rekey/providers/generated/certificates.py",
     # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
     *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),

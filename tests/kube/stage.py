@@ -20,7 +20,9 @@ from rekey.kube.credentials import Parser
 from rekey.kube.requests import KubeRequests
 from rekey.ports.cluster import Ports
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
+from rekey.providers.http.prometheus import PrometheusMeter
 from tests.sim.stage import Stage
 
 DEPLOYMENTS = WORKLOADS["Deployment"]
@@ -135,7 +137,7 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
     """Give a stage in a namespace of its own, which is deleted without waiting."""
     name = f"t-{secrets.token_hex(4)}"
     home = Path(f"/api/v1/namespaces/{name}", "namespaces")
-    prober = HttpProber(Allowed())
+    getter = Getter(Allowed())
     here = connected(
         access,
         SystemClock(),
@@ -143,7 +145,8 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
         instance="tests",
         observe=_ignore,
         dropped=_ignore,
-        prober=prober,
+        prober=HttpProber(getter),
+        meter=PrometheusMeter(getter),
         backends=partial(declared, home=name),
     )
     async with here as (client, ports):

@@ -123,6 +123,7 @@ class Replica:
             announcer=sim.Announcer(world),
             prober=self._stepped(sim.Prober(world)),
             backends=Backends(world),
+            meter=self._stepped(sim.Meter(world)),
         )
         around = Surroundings(
             sim.NoClaims(world), sim.NoPacing(), sim.Asked(world), sim.Credentials(world), sim.Heard(world)

@@ -44,6 +44,8 @@ CHOSEN: dict[str, list[Any]] = {
     "algorithm": ["ES256", "EdDSA"],
     # An address that nobody allowed: nothing is sent from a test.
     "validation": [{}, {"failureThreshold": 1}, {"http": {"url": "https://10.0.0.1/", "bearer": {}}}],
+    # Likewise; at the deadline of a few seconds old versions go all the same, if the spec says so.
+    "usage": [{"quiet": "1m", "prometheus": {"url": "https://10.0.0.1/"}}],
     "classes": [["Upper", "Lower", "Digit"], ["Lower", "Symbol"]],
 }
 
@@ -51,8 +53,8 @@ CHOSEN: dict[str, list[Any]] = {
 def fields(path: str = "") -> list[str]:
     """Return the paths of all fields of the spec that hold no others, or lists: what a person edits."""
     node = _spec(path)
-    # What verifiers read, what proves a version and where it lives are set as a whole: no part could be admitted alone.
-    if "properties" not in node or path in {"verifier", "validation", "provider"}:
+    # What verifiers read, what proves a version, who sees it used and where it lives: set as a whole, no part alone.
+    if "properties" not in node or path in {"verifier", "validation", "usage", "provider"}:
         return [path]
     return [leaf for name in node["properties"] for leaf in fields(f"{path}.{name}" if path else name)]
 

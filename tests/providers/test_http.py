@@ -18,7 +18,8 @@ from rekey.errors import NotLeading
 from rekey.ports.prober import Question
 from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.prober import HttpProber, addresses_of
+from rekey.providers.http.getting import Getter, addresses_of
+from rekey.providers.http.prober import HttpProber
 from tests.providers.making import files, make
 from tests.providers.serving import ELSEWHERE, HERE, Behaviour, Server, leads_here, serving
 
@@ -31,7 +32,7 @@ Scene = Callable[[Server], Awaitable[Reply]]
 
 def prober(**options: Any) -> HttpProber:
     """Return the adapter, which may ask this host."""
-    return HttpProber(Allowed(["127.0.0.1/32"]), **{"lookup": leads_here, **options})
+    return HttpProber(Getter(Allowed(["127.0.0.1/32"]), **{"lookup": leads_here, **options}))
 
 
 async def ask(server: Server, asks: HttpProber | None = None, scheme: str = "http", **more: Any) -> Reply:
@@ -158,7 +159,7 @@ def test_one_address_of_many_that_is_not_allowed() -> None:
         del host, port
         return [ELSEWHERE, HERE]
 
-    reply, server = play(lambda server: ask(server, HttpProber(Allowed(), lookup=lookup)))
+    reply, server = play(lambda server: ask(server, HttpProber(Getter(Allowed(), lookup=lookup))))
     assert reply.forbidden
     assert server.shown == []
 
@@ -166,7 +167,7 @@ def test_one_address_of_many_that_is_not_allowed() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])
 def test_this_host_is_not_asked_unless_it_is_allowed(host: str) -> None:
     """By whatever name: names are looked up for real here."""
-    asks = HttpProber(Allowed([host] if host[0] != "[" else []), lookup=addresses_of)
+    asks = HttpProber(Getter(Allowed([host] if host[0] != "[" else []), lookup=addresses_of))
     reply, server = play(lambda server: ask(server, asks, url=f"http://{host}:{server.port}/"))
     assert reply.forbidden
     assert server.shown == []
@@ -174,14 +175,14 @@ def test_this_host_is_not_asked_unless_it_is_allowed(host: str) -> None:
 
 def test_an_address_that_is_allowed_is_asked() -> None:
     """Without TLS, as the entry says; looked up for real."""
-    asks = HttpProber(Allowed(["http://127.0.0.0/8"]))
+    asks = HttpProber(Getter(Allowed(["http://127.0.0.0/8"])))
     reply, _ = play(lambda server: ask(server, asks, url=f"http://127.0.0.1:{server.port}/"))
     assert reply == Reply(200)
 
 
 def test_a_name_that_leads_nowhere() -> None:
     """It is said so; it may come later."""
-    reply, _ = play(lambda server: ask(server, HttpProber(Allowed()), url="http://nothing.orders.svc:1/"))
+    reply, _ = play(lambda server: ask(server, HttpProber(Getter(Allowed())), url="http://nothing.orders.svc:1/"))
     assert (reply.status, reply.forbidden) == (None, False)
     assert "leads nowhere" in reply.trouble
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
 from tests.providers.serving import Server, leads_here, serving
 from tests.sim.conformance_of_probers import VALUE, Desk, ProberConformance, Visit
@@ -18,7 +19,7 @@ class RealDesk(Desk):
     def __init__(self, server: Server) -> None:
         self.server = server
         # No entry of its own allows a name: what is allowed is allowed as a service of the namespace.
-        self.prober = HttpProber(Allowed(["127.0.0.1/32"]), lookup=leads_here)
+        self.prober = HttpProber(Getter(Allowed(["127.0.0.1/32"]), lookup=leads_here))
         self.url = f"http://till.orders.svc:{server.port}/whoami"
 
     def answers(self, status: int | None) -> None:

@@ -17,8 +17,10 @@ from rekey.core.probing import Reply
 from rekey.core.request import Request, RequestStatus
 from rekey.core.spec import Consumer
 from rekey.core.status import Status
+from rekey.core.usage import Reading
 from rekey.errors import Conflict, NamespaceTerminating, NotFound, Taken
 from rekey.ports.cluster import News
+from rekey.ports.meter import Query
 from rekey.ports.prober import Question
 from rekey.ports.secrets import NewSecret, SecretChange, SecretView
 from rekey.providers.http.allowed import Allowed
@@ -337,6 +339,23 @@ def _merged(old: Mapping[str, str], change: Mapping[str, str | None]) -> dict[st
 
 
 @dataclass
+class Meter:
+    """The only server of metrics of the world, under any name that may be asked."""
+
+    world: World
+
+    async def read(self, query: Query) -> Reading:
+        """Ask it, if its name may be asked."""
+        return self.world.call("meter.read", lambda: self._answer(query))
+
+    def _answer(self, query: Query) -> Reading:
+        why = refused(query.namespace, query.url)
+        reading = Reading(trouble=why) if why else self.world.metrics(query.expression)
+        self.world.readings.append((query.expression, reading))
+        return reading
+
+
+@dataclass
 class Prober:
     """The only service of the world, under any name that may be asked; it notes what it accepted."""
 
@@ -347,12 +366,17 @@ class Prober:
         return self.world.call("prober.ask", lambda: self._answer(question))
 
     def _answer(self, question: Question) -> Reply:
-        url, here = urlsplit(question.url), [ip_address("10.0.0.1")]
-        port = url.port or {"http": 80}.get(url.scheme, 443)
-        if why := Allowed().refusal(question.namespace, url.scheme, url.hostname or "", port, here):
+        if why := refused(question.namespace, question.url):
             return Reply(trouble=why, forbidden=True)
         (value,) = question.header.reveal().values()
         status = self.world.service(value)
         if status == OK:
             self.world.proved.add(value)
         return Reply(status) if status is not None else Reply(trouble="no connection")
+
+
+def refused(namespace: str, address: str) -> str | None:
+    """Return why nothing may be sent there."""
+    url, here = urlsplit(address), [ip_address("10.0.0.1")]
+    port = url.port or {"http": 80}.get(url.scheme, 443)
+    return Allowed().refusal(namespace, url.scheme, url.hostname or "", port, here)

@@ -18,6 +18,7 @@ from rekey.core.request import Ledger, Request, RequestStatus, wakes
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.spec_request import RotationRequestSpec
 from rekey.core.status import Status
+from rekey.core.usage import Reading
 from rekey.engine.limits import Surroundings
 from rekey.engine.reconcile import Engine, Result
 from rekey.engine.requests import Requester
@@ -32,6 +33,7 @@ from tests.sim.ports import (
     Asked,
     Credentials,
     Heard,
+    Meter,
     NoClaims,
     NoPacing,
     Pods,
@@ -46,6 +48,8 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 T = TypeVar("T")
 Service = Callable[[bytes], int | None]
 """Answers who shows it a header's value with a status, or not at all."""
+Metrics = Callable[[str], Reading]
+"""Answers an expression."""
 CALL = timedelta(milliseconds=40)
 LOOP = asyncio.new_event_loop()
 atexit.register(LOOP.close)
@@ -101,6 +105,8 @@ class World:
         self.service: Service = lambda _: 200
         self.proved: set[bytes] = set()
         self.backend = Store(world=self, clock=self.now)
+        self.metrics: Metrics = lambda _: Reading(())
+        self.readings: list[tuple[str, Reading]] = []
         self.requests: dict[str, Request] = {}
         self.asked: list[Request] = []
         self.engine = self._engine()
@@ -110,6 +116,7 @@ class World:
         ports = Ports(
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self), prober=Prober(self), backends=Backends(self),
+            meter=Meter(self),
         )  # fmt: skip
         around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)

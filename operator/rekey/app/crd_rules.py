@@ -12,6 +12,7 @@ from rekey.app.crd_key_rules import KEY_RULES
 from rekey.app.crd_provide_rules import PROVIDE_RULES
 from rekey.app.crd_rule import Rule, between, whole
 from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
+from rekey.app.crd_usage_rules import USAGE_RULES
 from rekey.app.crd_validation_rules import VALIDATION_RULES
 from rekey.app.crd_verifier_rules import VERIFIER_RULES
 from rekey.core.spec_generate import KEYS
@@ -181,5 +182,5 @@ _HEALTH: Final = (
 
 RULES: Final = (
     *(*_NAMES, *_GENERATE, *KEY_RULES, *_TIME, *_CONSUMERS, *_HEALTH, *TEMPLATE_RULES),
-    *(*VERIFIER_RULES, *VALIDATION_RULES, *PROVIDE_RULES),
+    *(*VERIFIER_RULES, *VALIDATION_RULES, *USAGE_RULES, *PROVIDE_RULES),
 )

@@ -100,7 +100,8 @@ def _old_versions(facts: Facts) -> Iterator[PlanLine]:
         if end is None:
             yield PlanLine(None, f"version {version.number}: its overlap begins", "every consumer must have moved")
         elif end <= facts.now and facts.spec.hold is None and facts.spec.revocation_policy is _AFTER:
-            yield PlanLine(None, f"version {version.number} is revoked when no pod holds it", "its overlap is over")
+            text = f"version {version.number} is revoked when no pod holds it{_unused(facts.spec)}"
+            yield PlanLine(None, text, "its overlap is over")
         else:
             yield _revocation(facts.spec, version.number, end)
 
@@ -171,8 +172,12 @@ def _revocation(spec: RotatedCredentialSpec, number: int, end: datetime, bound: 
         case RevocationPolicy.AFTER_OVERLAP:
             limit = duration.show(spec.overlap.deadline)
             forced = f", or {limit} after it was replaced" if spec.overlap.at_deadline is AtDeadline.REVOKE else ""
-            why = f"its overlap is over and no pod holds it{forced}"
+            why = f"its overlap is over and no pod holds it{_unused(spec)}{forced}"
             return PlanLine(max(end, hold), f"version {number} is revoked", why, bound)
+
+
+def _unused(spec: RotatedCredentialSpec) -> str:
+    return f", and nobody was seen using it for {duration.show(spec.usage.quiet)}" if spec.usage is not None else ""
 
 
 def _waiting(spec: RotatedCredentialSpec) -> str:

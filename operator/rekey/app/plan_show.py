@@ -20,6 +20,7 @@ from rekey.core import faults, staging
 from rekey.core.effects import What
 from rekey.core.facts import Credential, Facts, Key, Problem, Staging
 from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.usage import Reading
 from rekey.engine import sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.parts import Members
@@ -30,7 +31,9 @@ from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
 from rekey.kube.rights import is_served
 from rekey.ports.cluster import Clock, Credentials
+from rekey.ports.meter import Query
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
 
 _PIPED = 400
@@ -42,6 +45,15 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+
+
+class Unasked:
+    """Who sees versions used is asked by the operator: he is allowed to, and is where the server can be reached."""
+
+    async def read(self, query: Query) -> Reading:
+        """Say so."""
+        del query
+        return Reading(trouble="a plan does not ask; the condition RevocationBlocked tells what the operator saw")
 
 
 class NoSuchCredential(RekeyError):
@@ -103,7 +115,8 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         instance="plan",
         observe=lambda _verb, _resource, _code: None,
         dropped=lambda _: None,
-        prober=HttpProber(Allowed()),
+        prober=HttpProber(Getter(Allowed())),
+        meter=Unasked(),
         backends=partial(declared, home=access.namespace),
     ) as (client, ports):
         credential = await ports.credentials.read(key)

@@ -48,7 +48,9 @@ from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
 from rekey.providers.generated import Generated
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
+from rekey.providers.http.prometheus import PrometheusMeter
 
 Background = Callable[[], Coroutine[None, None, None]]
 """What goes on for ever besides the work."""
@@ -81,6 +83,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas = shard_map(settings)
     lead = elected(settings, access, metrics, heartbeat.silence, atlas)
+    getter = Getter(Allowed(settings.probe_allowed), lead)
     try:
         async with connected(
             access,
@@ -89,7 +92,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             instance=socket.gethostname(),
             observe=contact.beside(metrics.requested),
             dropped=metrics.event_dropped,
-            prober=HttpProber(Allowed(settings.probe_allowed), lead),
+            prober=HttpProber(getter),
+            meter=PrometheusMeter(getter),
             backends=partial(declared, home=access.namespace, lead=lead),
             lead=lead,
         ) as (client, bare):

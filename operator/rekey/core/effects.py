@@ -20,6 +20,7 @@ class What(StrEnum):
     PODS = "Pods"
     VERIFIER = "Verifier"
     PROVIDER = "Provider"
+    USAGE = "Usage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,7 @@ class Finalize:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Make a version and store it in its own immutable Secret; creating that Secret is the intent.
-
-    `again`: for the same rotation, after the version before was refused.
-    """
+    """Make a version; creating its own immutable Secret is the intent. `again`: in place of one that was refused."""
 
     number: int
     cause: Cause

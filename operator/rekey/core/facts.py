@@ -135,8 +135,8 @@ class Timing:
     `cache_lag`: age of what a starting container may read (kubelet's Secret cache). `propagation`: time until a plain
     volume shows the new value everywhere. `grace`: how long a deletion is tried. `spread`: over how long rotations that
     fell due while the operator was down are spread. `slowest_probe`: the longest pause between two tries to prove a
-    version. `remake`: how soon another is made after one was refused; it doubles. `intent`: how old what was
-    announced may be when it is done at a backend, less than a leader's renew deadline.
+    version, or two questions who uses one. `remake`: how soon another is made after one was refused; it doubles.
+    `intent`: how old what was announced may be when it is done at a backend, less than a leader's renew deadline.
     """
 
     cache_lag: timedelta = timedelta(seconds=5)
@@ -171,6 +171,22 @@ class Staging:
     circular: bool = False
 
 
+class InUse(StrEnum):
+    """Whether somebody is still seen using a version."""
+
+    YES = "Yes"
+    NO = "No"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is known of the use of a version; `said`: a sentence for people."""
+
+    in_use: InUse
+    said: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that `decide` may know. A field that was not looked at yet is None.
@@ -180,6 +196,7 @@ class Facts:
     credential, the oldest first (None: they are not known yet). `verifier`: what verifiers read, compared. `fence`: how
     we are fenced (None: nobody has to be). `staging`: the credential that goes first (None: none does).
     `means`: digest of how its backend is reached, and of what we log in with.
+    `usage`: whether each version that was asked about is in use.
     """
 
     now: datetime
@@ -201,6 +218,7 @@ class Facts:
     fence: Fence | None = None
     staging: Staging | None = None
     means: str | None = None
+    usage: Mapping[int, Usage] | None = None
 
     @property
     def spec(self) -> RotatedCredentialSpec:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     SETTLING = "Settling"
     OVERLAP_OPEN = "OverlapOpen"
     HELD_BY_PODS = "HeldByPods"
+    IN_USE = "InUse"
+    USAGE_UNKNOWN = "UsageUnknown"
     DEADLINE_PASSED = "DeadlinePassed"
     ON_HOLD = "OnHold"
     MANUAL_REVOCATION = "ManualRevocation"
@@ -169,11 +171,11 @@ NOTICES: Final[dict[Notice, Kind]] = {
     ),
     Notice.ROLLED_BACK: _warning("Rollback", "The version before is current again; the failed one will be discarded."),
     Notice.REVOCATION_BLOCKED: _warning(
-        "Revoke", "The overlap is over but the old version must stay: see who holds it."
+        "Revoke", "The overlap is over but the old version must stay: see who holds or uses it."
     ),
     Notice.REVOCATION_FORCED: _warning(
         "Revoke",
-        "Revoked although pods hold it: compromised, or past `overlap.deadline` with `atDeadline: Revoke`.",
+        "Revoked whoever holds or uses it: compromised, or past `overlap.deadline` with `atDeadline: Revoke`.",
     ),
     Notice.UNDECLARED_CONSUMER: _warning(
         "Observe", "Pods use the Secret without being declared; they gate, unrestarted."

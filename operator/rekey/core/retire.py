@@ -1,8 +1,8 @@
 """When a version that is no longer current may be revoked.
 
-It needs all of: a successor that is active and proved; the overlap over; no hold and a policy that allows it; and an
-uncached look in which no pod can hold it. Time alone never revokes, except past `overlap.deadline` with
-`atDeadline: Revoke`.
+It needs all of: a successor that is active and proved; the overlap over; no hold and a policy that allows it; an
+uncached look in which no pod can hold it; and with `spec.usage` an answer that nobody used it of late. Time alone never
+revokes, except past `overlap.deadline` with `atDeadline: Revoke`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from rekey.core import duration, gate
+from rekey.core import duration, gate, ledger
 from rekey.core.answer import AnswerState
 from rekey.core.effects import Act, Commit, Decision, Hold, Look, What
-from rekey.core.facts import Facts
+from rekey.core.facts import Facts, InUse
 from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.spec import AtDeadline, RevocationPolicy
@@ -112,8 +112,43 @@ def judge(version: Version, facts: Facts) -> Decision:
 def _by_holders(version: Version, facts: Facts, end: datetime) -> Decision:
     found = gate.holders(version, facts)
     if not found:
-        return Act(Commit(version.number), f"the overlap of version {version.number} is over and no pod can hold it")
+        return _by_usage(version, facts, end)
     late = facts.now >= deadline_of(version, facts)
     reason = Reason.DEADLINE_PASSED if late else Reason.HELD_BY_PODS
     message = f"version {version.number} may still be held by {few(found)}"
     return Hold(poll(facts, end), reason, message, blocked=True)
+
+
+def _by_usage(version: Version, facts: Facts, end: datetime) -> Decision:
+    """Return what is next for a version that no pod can hold."""
+    commit = Act(Commit(version.number), f"the overlap of version {version.number} is over and no pod can hold it")
+    if not is_gated(version, facts):
+        return commit
+    if facts.usage is None or version.number not in facts.usage:
+        return Look(frozenset({What.USAGE}))
+    seen = facts.usage[version.number]
+    if seen.in_use is InUse.NO:
+        return commit
+    reason, what = _USED[seen.in_use]
+    if facts.now >= deadline_of(version, facts):
+        reason = Reason.DEADLINE_PASSED
+    # Whoever counts uses is asked less often than the cluster: each pause is as long as all before together.
+    pause = min(max(facts.timing.poll, facts.now - end), facts.timing.slowest_probe)
+    return Hold(facts.now + pause, reason, f"version {version.number} {what}: {seen.said}"[:1000], blocked=True)
+
+
+_USED = {
+    InUse.YES: (Reason.IN_USE, "is still in use"),
+    InUse.UNKNOWN: (Reason.USAGE_UNKNOWN, "may still be in use"),
+}
+
+
+def is_gated(version: Version, facts: Facts) -> bool:
+    """Say whether `spec.usage` has a say; not of one that others know: who uses it may be the one who must not."""
+    return facts.spec.usage is not None and version.compromised is None
+
+
+def asked_about(facts: Facts) -> tuple[Version, ...]:
+    """Return the versions that somebody is asked about: their overlap is over, and `spec.usage` has a say."""
+    ends = ((version, overlap_end(version, facts)) for version in ledger.retiring(facts.status))
+    return tuple(one for one, end in ends if end is not None and end <= facts.now and is_gated(one, facts))

@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 from rekey.core import duration
 
 SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+HOST: Final = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 LINE: Final = r"^[^\x00-\x1f\x7f]*$"
 _CRON_FIELD: Final = r"[0-9A-Za-z*,/#-]+"
 _INSTANT: Final = r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][01][0-9]:[0-5][0-9])$"

@@ -28,6 +28,7 @@ from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, Ssh
 from rekey.core.spec_provide import Provide, provided_keys
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
+from rekey.core.spec_usage import Prometheus, UsageGate
 from rekey.core.spec_validation import HttpProbe, Validation
 from rekey.core.spec_verifier import Format, Verifier
 
@@ -81,6 +82,10 @@ class RotatedCredentialSpec(Part):
         default=None,
         description="What a rotation waits for, what a new version must pass before it becomes current, and how long "
         "consumers must stay healthy.",
+    )
+    usage: UsageGate | None = Field(
+        default=None,
+        description="Do not revoke an old version that somebody is still seen using, though no pod holds it.",
     )
     consumers: tuple[Consumer, ...] = Field(
         default=(),
@@ -151,6 +156,7 @@ __all__ = [
     "Operator",
     "Overlap",
     "Password",
+    "Prometheus",
     "Refresh",
     "RevocationPolicy",
     "Role",
@@ -166,6 +172,7 @@ __all__ = [
     "TemplateMetadata",
     "Token",
     "Usage",
+    "UsageGate",
     "Validation",
     "Verifier",
     "Window",

@@ -5,12 +5,11 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from rekey.core.shape import ATOMIC, Duration, ObjectName, Part
+from rekey.core.shape import ATOMIC, HOST, Duration, ObjectName, Part
 from rekey.core.spec_health import Health
 
-_HOST: Final = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 # No user, no fragment, nothing that looks like a template: the value never stands in a URL.
-_URL: Final = rf"^https?://{_HOST}(:[0-9]{{1,5}})?(/[-A-Za-z0-9._~%:@!,;=+/]*)?(\?[-A-Za-z0-9._~:@!,;=+/&]*)?$"
+_URL: Final = rf"^https?://{HOST}(:[0-9]{{1,5}})?(/[-A-Za-z0-9._~%:@!,;=+/]*)?(\?[-A-Za-z0-9._~:@!,;=+/&]*)?$"
 
 
 class Header(Part):

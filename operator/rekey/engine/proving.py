@@ -10,7 +10,7 @@ from rekey.core.outcome import Outcome
 from rekey.core.probing import Reply, Verdict
 from rekey.core.spec import HttpProbe
 from rekey.core.status_probe import Finding, Probe
-from rekey.engine import providing, showing
+from rekey.engine import named, providing, showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
 from rekey.ports.prober import Question
@@ -35,14 +35,10 @@ async def prove(ports: Ports, facts: Facts, effect: Prove, made: Material | None
 
 
 async def _ask(ports: Ports, facts: Facts, http: HttpProbe, seconds: float, material: Material) -> Reply:
-    header, authority = probing.header(http, facts.spec.plain_keys[0], material), None
+    header, namespace = probing.header(http, facts.spec.plain_keys[0], material), facts.credential.key.namespace
     if header is None:
         return Reply(trouble="the value cannot stand in a header", forbidden=True)
-    namespace = facts.credential.key.namespace
-    if http.ca_secret_name is not None:
-        view = await ports.secrets.read(namespace, http.ca_secret_name)
-        names = view.material.keys() if view is not None else ()
-        if view is None or "ca.crt" not in names:
-            return Reply(trouble=f"Secret {http.ca_secret_name} has no ca.crt")
-        authority = view.material
+    authority = await named.read(ports, namespace, http.ca_secret_name, "ca.crt")
+    if isinstance(authority, str):
+        return Reply(trouble=authority)
     return await ports.prober.ask(Question(namespace, http.url, header, seconds, authority))

@@ -23,10 +23,10 @@ from rekey.core.effects import (
     Tell,
     What,
 )
-from rekey.core.facts import BundleState, Credential, Facts
+from rekey.core.facts import BundleState, Credential, Facts, InUse
 from rekey.core.spec import Adopt
 from rekey.core.status import State, Status, Step, Version
-from rekey.engine import providing, publishing, showing
+from rekey.engine import providing, publishing, showing, watching
 from rekey.engine.aggregating import Aggregates
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
@@ -53,16 +53,15 @@ def forget(facts: Facts, effect: Effect) -> Facts:
     """Return the facts without what the effect made stale."""
     match effect:
         case Publish():
-            return replace(facts, verifier=BundleState.INTACT, workloads=None, pods=None)
+            return replace(facts, verifier=BundleState.INTACT, workloads=None, pods=None, usage=None)
         case Prove() | Obtain():
             # It may have taken long: whatever was looked at before is looked at anew.
-            return replace(
-                facts, bundle=None, bundle_version=None, verifier=None, workloads=None, pods=None, means=None
-            )
+            unseen = replace(facts, bundle=None, bundle_version=None, verifier=None, means=None)
+            return replace(unseen, workloads=None, pods=None, usage=None)
         case Tell() | Discard() | Revoke():
             return replace(facts, verifier=BundleState.INTACT)
         case Restart() | Activate() | Reinstate():
-            return replace(facts, workloads=None, pods=None, bundle=None, bundle_version=None)
+            return replace(facts, workloads=None, pods=None, usage=None, bundle=None, bundle_version=None)
         case Restore() | effects.Adopt():
             return replace(facts, check=False, bundle=BundleState.INTACT)
         case Issue() | Reserve():
@@ -85,6 +84,11 @@ async def look(ports: Ports, shared: Aggregates, facts: Facts, at: frozenset[Wha
         facts = replace(facts, workloads=await ports.workloads.find(facts.credential, facts.spec.consumers))
     if What.PODS in at:
         facts = replace(facts, pods=await ports.pods.list(facts.credential.key.namespace), now=ports.clock.now())
+    if What.USAGE in at:
+        facts = replace(facts, usage=await watching.seen(ports, facts), now=ports.clock.now())
+        if any(found.in_use is InUse.NO for found in (facts.usage or {}).values()):
+            # It may have taken seconds; what is revoked next no pod holds as of now.
+            facts = replace(facts, workloads=None, pods=None)
     return facts
 
 

@@ -15,6 +15,7 @@ from rekey.kube.workloads import KubeWorkloads
 from rekey.ports.backend import Backends
 from rekey.ports.cluster import Clock, Ports
 from rekey.ports.lead import Lead
+from rekey.ports.meter import Meter
 from rekey.ports.prober import Prober
 
 
@@ -28,6 +29,7 @@ async def connected(  # noqa: PLR0913  what the parts take
     observe: Observe,
     dropped: Drop,
     prober: Prober,
+    meter: Meter,
     backends: Callable[[Client], Backends],
     lead: Lead | None = None,
 ) -> AsyncIterator[tuple[Client, Ports]]:
@@ -48,6 +50,7 @@ async def connected(  # noqa: PLR0913  what the parts take
             pods=KubePods(client),
             announcer=announcer,
             prober=prober,
+            meter=meter,
             backends=backends(client),
         )
         yield client, ports

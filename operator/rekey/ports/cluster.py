@@ -12,6 +12,7 @@ from rekey.core.reasons import Notice
 from rekey.core.spec import Consumer
 from rekey.core.status import Status
 from rekey.ports.backend import Backends
+from rekey.ports.meter import Meter
 from rekey.ports.prober import Prober
 from rekey.ports.secrets import Secrets
 
@@ -114,3 +115,4 @@ class Ports:
     announcer: Announcer
     prober: Prober
     backends: Backends
+    meter: Meter
