@@ -187,6 +187,24 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "overlap": {"propagation": "1s"},
         "verifier": {"secretName": "orders-v2-verifier", "format": "SHA256"},
     },
+    "usage": {
+        **_TOKEN,
+        "usage": {
+            "quiet": "2h",
+            "prometheus": {
+                "url": "https://prometheus.monitoring.svc:9090/prefix/",
+                "query": 'sum(rate(uses{of="${namespace}/${name}", v="${version}"}[${quiet}]))\n  or\tvector(0)',
+                "caSecretName": "our-ca",
+                "tokenSecretName": "prometheus-token",
+            },
+        },
+    },
+    "patient usage": {
+        "generate": {"token": {}},
+        "rotation": {"interval": "720h1s"},
+        "overlap": {"deadline": "721h"},
+        "usage": {"quiet": "720h", "prometheus": {"url": "http://prometheus.orders.svc:9090"}},
+    },
     "waiting": {**_TOKEN, "validation": {"consumers": "Required", "settle": "24h", "after": "staging"}},
     "settling": {
         "generate": {"token": {}},

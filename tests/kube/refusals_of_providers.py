@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.kube import refusals_of_validation, refusals_of_verifiers
+from tests.kube import refusals_of_usage, refusals_of_verifiers
 from tests.kube.manifests import GONE
 from tests.kube.refusals import Refusal
 
@@ -37,7 +37,7 @@ PROVIDERS: Final = {
     ),
 }
 
-REFUSED: Final[dict[str, Refusal]] = {**refusals_of_validation.REFUSED, **PROVIDERS}
+REFUSED: Final[dict[str, Refusal]] = {**refusals_of_usage.REFUSED, **PROVIDERS}
 
 # Refused when an accepted resource is updated.
 IMMUTABLE: Final = {

@@ -37,6 +37,8 @@ MUTABLE: dict[str, tuple[str, str, object]] = {
     "a verifier more": ("overlap", "verifier", {"secretName": "a", "format": "SHA256"}),
     "a probe more": ("password", "validation", {"http": {"url": "https://a.b.svc/", "bearer": {}}}),
     "no probe": ("probe", "validation", GONE),
+    "a gate more": ("token", "usage", {"prometheus": {"url": "https://a.b.svc/"}}),
+    "no gate": ("usage", "usage", GONE),
     "a scope more": ("verifier", "verifier/scopes/2", "write"),
 }
 

@@ -176,6 +176,7 @@ class Promises:
         if spec.overlap.at_deadline is AtDeadline.REVOKE and ends[-1] + spec.overlap.deadline <= self.world.time:
             self.excused = True
             return
+        self._was_not_used(owner, number)
         assert spec.hold is None or spec.hold.until <= self.world.time, f"S2: version {number} went although on hold"
         if self._was_given_up(number, min(shown.since for shown in history if shown.number == number)):
             return
@@ -184,6 +185,16 @@ class Promises:
         failed = any(item.number == number and item.rolled_back for item in owner.status.versions)
         kept = spec.revocation_policy is not RevocationPolicy.AFTER_OVERLAP and not failed
         assert not kept, f"S2: version {number} went although the policy keeps it"
+
+    def _was_not_used(self, owner: Credential, number: int) -> None:
+        """U1: of a version that goes it was said last that nobody used it, unless others know it."""
+        known = any(item.number == number and item.compromised for item in owner.status.versions)
+        if owner.spec.usage is None or known:
+            return
+        said = [reading for text, reading in self.world.readings if f'version="{number}"' in text]
+        assert said, f"U1: version {number} went and nobody was asked who uses it"
+        unused = said[-1].samples is not None and all(sample <= 0 for sample in said[-1].samples)
+        assert unused, f"U1: version {number} went and it was said last: {said[-1]}"
 
     def _was_given_up(self, number: int, since: datetime) -> bool:
         """S1 and S2: what a person asked for may cut the overlap short, and one wish gives up who still holds it."""

@@ -5,7 +5,9 @@ from typing import cast
 
 import pytest
 
+from rekey.core.usage import Reading
 from tests.sim.conformance import CredentialsConformance, SecretsConformance
+from tests.sim.conformance_of_meters import Call, MeterConformance, Office
 from tests.sim.conformance_of_probers import VALUE, Desk, ProberConformance, Visit
 from tests.sim.conformance_of_requests import RequestsConformance
 from tests.sim.conformance_of_workloads import PodsConformance, WorkloadsConformance
@@ -74,3 +76,39 @@ def visit() -> Visit:
 
 class TestProber(ProberConformance):
     """The service of the world."""
+
+
+class WorldOffice(Office):
+    """The metrics of the world."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.meter = self.world.engine.ports.meter
+        self.url = "http://prometheus.orders.svc:9090/below"
+        self.heard: list[str] = []
+
+    def answers(self, *samples: float, partial: bool = False) -> None:
+        self._say(Reading(samples, partial=partial))
+
+    def away(self) -> None:
+        self._say(Reading(trouble="no connection"))
+
+    def _say(self, reading: Reading) -> None:
+        def answer(expression: str) -> Reading:
+            self.heard.append(expression)
+            return reading
+
+        self.world.metrics = answer
+
+    def asked(self) -> list[str]:
+        return self.heard
+
+
+@pytest.fixture
+def call() -> Call:
+    """Play a scene at the office of a fresh world."""
+    return lambda scene: asyncio.run(scene(WorldOffice()))
+
+
+class TestMeter(MeterConformance):
+    """The metrics of the world."""

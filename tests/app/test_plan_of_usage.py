@@ -1,0 +1,56 @@
+"""The plan of a credential whose old versions must not be in use: nobody is asked for it."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from rekey.app.plan import Plan, of_credential
+from rekey.app.plan_show import Unasked
+from rekey.core.effects import What
+from rekey.core.facts import Facts
+from rekey.core.usage import judge
+from rekey.kube.credentials import Parser
+from rekey.ports.meter import Query
+from tests.app.credentials import settled
+from tests.app.test_plan import NOON, lines, planned
+
+USAGE = {"quiet": "90m", "prometheus": {"url": "https://p.shop.svc"}}
+UNUSED = "no pod holds it, and nobody was seen using it for 1h30m"
+
+
+async def look(facts: Facts, at: frozenset[What]) -> Facts:
+    """Look as `rekey plan` does, where no pod holds anything."""
+    if What.USAGE not in at:
+        return replace(facts, pods=(), workloads=())
+    assert facts.spec.usage is not None
+    reading = await Unasked().read(Query("shop", facts.spec.usage.prometheus.url, "up", 1.0))
+    return replace(facts, usage={1: judge(facts.spec.usage, reading)})
+
+
+def over(**spec: Any) -> Plan:
+    """Return the plan of a credential whose version 1 is over since an hour."""
+    found = settled(metadata__finalizers=["rekey.dev/finalizer"], **spec)
+    found["status"]["versions"][0] |= {"retireTime": "2026-11-21T08:00:00Z", "overlapStartTime": "2026-11-21T08:00:00Z"}
+    return asyncio.run(of_credential(Parser().parse(found), NOON, look))
+
+
+def test_what_exists_is_planned_without_asking() -> None:
+    """It says what is waited for, and where to find what the operator saw; those to come wait as well."""
+    plan = over(spec__usage=USAGE)
+    said = "version 1 may still be in use: a plan does not ask; the condition RevocationBlocked tells what"
+    assert plan.lines[0].why == "UsageUnknown"
+    assert plan.lines[0].what.startswith(said)
+    assert lines(plan)[1] == f"version 1 is revoked when {UNUSED}"
+    assert plan.lines[3].why == f"its overlap is over and {UNUSED}"
+
+
+def test_without_the_field_nothing_is_said_of_it() -> None:
+    """The old version is revoked next."""
+    assert over().lines[0].why == "Commit"
+
+
+def test_a_manifest_says_what_each_revocation_takes() -> None:
+    """Also that a deadline is stronger."""
+    overlap = {"duration": "1h", "deadline": "48h", "atDeadline": "Revoke"}
+    plan = planned(rotation={"schedule": "0 0 * * *"}, overlap=overlap, usage=USAGE)
+    assert plan.lines[2].why == f"its overlap is over and {UNUSED}, or 48h after it was replaced"
