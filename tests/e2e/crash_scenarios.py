@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, request, workload
-from tests.e2e.services import start
+from tests.e2e.services import Service, start
 from tests.e2e.stage import Stage
 
 WORDS = {"rotation": {"trigger": "a"}}
@@ -73,7 +73,7 @@ def _told(notes: dict[str, str] | None = None, **spec: Any) -> Callable[[Stage, 
 @cache
 def _accepting() -> str:
     """Start a service that accepts every value, for as long as this process lives; return its address."""
-    return start().service.url
+    return start(Service)[1].url
 
 
 def _proved(_: Stage, name: str) -> list[Manifest]:

@@ -22,7 +22,7 @@ RETRIED = 120.0
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Give a service."""
-    with serving() as found:
+    with serving(Service) as found:
         yield found
 
 

@@ -3,12 +3,15 @@
 import copy
 import logging
 import pickle
+import re
 from pathlib import Path
+from string import Template
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from uvicorn.logging import AccessFormatter
 
+from rekey.core.usage import KIT
 from rekey_client import Kind, Rate, Reason, Redact, Secret
 from rekey_client.prometheus import Exported
 from tests.kit.values import Opaque, Signing, jwks, row, sha256
@@ -152,6 +155,20 @@ def test_prometheus_reads_the_counters(tmp_path: Path) -> None:
         "rekey_client_degraded 1.0",
     ):
         assert line in text
+
+
+def test_the_operator_asks_for_what_is_exported(tmp_path: Path) -> None:
+    """Metrics and labels of the question that it puts by default are those of a scrape (docs/usage.md)."""
+    world = World.of(tmp_path, sha256(TOKEN.row(7)))
+    registry = CollectorRegistry()
+    registry.register(Exported(world.verifier))
+    world.ask(TOKEN.bearer)
+    lines = generate_latest(registry).decode().splitlines()
+    asked = Template(KIT).substitute(namespace="shop", name="orders", version="7", quiet="30m")
+    found = {(name, frozenset(labels.split(","))) for name, labels in re.findall(r"(rekey_\w+)(?:{(.*?)})?", asked)}
+    assert len(found) == 2
+    for name, labels in found:
+        assert any(line.startswith(name) and all(label in line for label in labels) for line in lines), name
 
 
 def test_labels_do_not_grow_for_ever(tmp_path: Path) -> None:
