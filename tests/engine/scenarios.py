@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.core.facts import How
-from rekey.core.usage import Reading
 from tests.sim.cluster import Workload
 from tests.sim.world import World
 
@@ -388,14 +387,3 @@ SCENARIOS |= {
         )
     ),
 }
-
-SEEN: dict[str, Any] = {"usage": {"prometheus": {"url": "https://prometheus.orders.svc"}}}
-
-
-def _counted(*samples: float) -> Callable[[World], None]:
-    return lambda world: setattr(world, "metrics", lambda _: Reading(samples or None, "no connection"))
-
-
-SCENARIOS["an old version that is still used, of which nobody can tell for a while"] = Scenario(
-    (_apply(**SEEN), _both(_counted(1.0), _apply("a", **SEEN), _later(_counted(), _later(_counted(0.0)), after=HOUR)))
-)

@@ -16,10 +16,11 @@ from rekey.engine.reconcile import Result
 from tests.engine.scenarios import SCENARIOS as MADE_HERE
 from tests.engine.scenarios import spec
 from tests.engine.scenarios_of_backends import BACKENDS
+from tests.engine.scenarios_of_usage import USAGE
 from tests.sim.promises_of_verifiers import listed
 from tests.sim.world import Plug, World
 
-SCENARIOS = MADE_HERE | BACKENDS
+SCENARIOS = MADE_HERE | BACKENDS | USAGE
 
 
 def ending(world: World) -> dict[str, Any]:

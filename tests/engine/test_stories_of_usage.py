@@ -11,7 +11,8 @@ import pytest
 
 from rekey.core import duration, retire
 from rekey.core.usage import Reading
-from tests.engine.scenarios import SEEN, WEB, spec
+from tests.engine.scenarios import WEB, spec
+from tests.engine.scenarios_of_usage import SEEN
 from tests.engine.telling import DAY, HOUR, MINUTE, SECOND, condition, heard, outcome, settled, states, triggered
 from tests.engine.telling import bare as started
 from tests.engine.telling import verdict as said

@@ -1,0 +1,34 @@
+"""Rotations of credentials whose users are counted, which are run again and again with the plug pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from rekey.core.usage import Reading
+from tests.engine.scenarios import HOUR, MINUTE, Scenario, both, spec
+from tests.sim.world import World
+
+SEEN: dict[str, Any] = {"usage": {"prometheus": {"url": "https://prometheus.orders.svc"}}}
+
+
+def _apply(trigger: str | None = None) -> Callable[[World], None]:
+    return lambda world: world.apply("api", spec(trigger, **SEEN))
+
+
+def _for(length: timedelta, *samples: float) -> Callable[[World], None]:
+    """Have it answered so for a time; without a sample nobody answers."""
+
+    def step(world: World) -> None:
+        world.metrics = lambda _: Reading(samples or None, "no connection")
+        world.run(length)
+
+    return step
+
+
+USAGE: dict[str, Scenario] = {
+    "an old version that is still used, of which nobody can tell for a while": Scenario(
+        (_apply(), both(_apply("a"), _for(HOUR, 1.0), _for(MINUTE), _for(MINUTE, 0.0)))
+    ),
+}
