@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 from tests.e2e.manifests import BAD_VERSION, Manifest, consumer, credential, request, workload
@@ -12,6 +13,7 @@ from tests.e2e.stage import Stage
 
 CLIENT = "client"
 """The Secret by which an authorization server knows us; it is nobody's."""
+TOO_OLD = timedelta(seconds=10)
 WORDS = {"rotation": {"trigger": "a"}}
 ROTATED = {1: "Revoked", 2: "Active"}
 Change = Callable[[Stage, list[str]], None]
@@ -38,6 +40,7 @@ class Scenario:
     templates: tuple[str | None, ...] = (None, "2")
     made: dict[int, int] = field(default_factory=lambda: {1: 1, 2: 1})
     kept: tuple[str, ...] = ("{name}", "{name}-v2")
+    key: str = "token"
     open: bool = False
     """Whether the version before is still accepted at the end."""
 
@@ -110,8 +113,14 @@ def _change_their_minds(stage: Stage, names: list[str]) -> None:
     """Ask for what is refused, and then, when a version is reserved for it, for something else."""
     patch_all(stage, names, provider={"oauth2": {"scopes": ["bad"]}})
     for name in names:
-        stage.until(lambda name=name: stage.states(name).get(2) == "Reserved", f"{name} to reserve a version")  # type: ignore[misc]
+        stage.until(partial(_is_announced_anew, stage, name), f"the intent of {name} to be too old")
     patch_all(stage, names, provider={"oauth2": {"scopes": ["better"]}})
+
+
+def _is_announced_anew(stage: Stage, name: str) -> bool:
+    """Tell whether whatever is done next with its second version at the backend is announced anew."""
+    found = [one for one in stage.status(name).get("versions", ()) if one["state"] == "Reserved"]
+    return any(datetime.fromisoformat(one["intentTime"]) + TOO_OLD < datetime.now(UTC) for one in found)
 
 
 def _by_hand(stage: Stage, name: str) -> list[Manifest]:
@@ -194,16 +203,17 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "a version that a service accepts": Scenario(("Prove 2", "Activate 2"), ROTATED, _proved, templates=()),
     "a token of a backend": Scenario(
-        ("Reserve 1", "Obtain 1"), {1: "Active"}, _token, _rest, templates=(), made=ONE, kept=FIRST
+        ("Reserve 1", "Obtain 1"), {1: "Active"}, _token, _rest, templates=(), made=ONE, kept=FIRST, key="access_token"
     ),
     "a token that is not wanted any more": Scenario(
-        ("Discard 2",),
+        ("Announce 2", "Discard 2"),
         {1: "Retiring", 2: "Discarded", 3: "Active"},
         _token,
         _change_their_minds,
         templates=(),
         made={1: 1, 3: 1},
         kept=(*FIRST, "{name}-v3"),
+        key="access_token",
         open=True,
     ),
     "a Secret that is adopted": Scenario(("Adopt",), ROTATED, _by_hand, templates=()),

@@ -126,7 +126,7 @@ def judge(run: Run, history: History) -> None:
     assert sum(line["what"] == "death" for line in crashing.read(run.log)) == len(run.cases)
     for name in run.cases:
         assert history.made(name) == scenario.made, f"{run.title}: versions of {name}"
-        assert all(len(found) == 1 for found in history.values(name, "token").values()), f"{run.title}: {name}"
+        assert all(len(found) == 1 for found in history.values(name, scenario.key).values()), f"{run.title}: {name}"
         if scenario.ends:
             assert history.locked_out(name) == [], run.title
         if scenario.templates:
