@@ -177,13 +177,13 @@ class Promises:
             self.excused = True
             return
         self._was_not_used(owner, number)
-        assert spec.hold is None or spec.hold.until <= self.world.time, f"S2: version {number} went although on hold"
-        if self._was_given_up(number, min(shown.since for shown in history if shown.number == number)):
-            return
         if spec.renews:
             ended = {item.number: item.expiration_time for item in owner.status.versions}[number]
             assert ended is not None
             assert ended <= self.world.now(), f"S2: token {number} went before its end"
+            return
+        assert spec.hold is None or spec.hold.until <= self.world.time, f"S2: version {number} went although on hold"
+        if self._was_given_up(number, min(shown.since for shown in history if shown.number == number)):
             return
         left = max(ends[-1], self.last_held.get((bundle, number), ends[-1]))
         assert left + spec.overlap.duration <= self.world.time, f"S2: the overlap of version {number} was cut short"

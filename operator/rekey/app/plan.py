@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rekey.core import duration, ledger, retire, schedule
+from rekey.core import duration, ledger, renewal, retire, schedule
 from rekey.core.decide import decide
 from rekey.core.effects import Act, Look, What
 from rekey.core.facts import Credential, Facts, Problem, Staging
@@ -126,6 +126,9 @@ def _rotations(
     if spec.suspend:
         yield PlanLine(None, "no rotation begins", "spec.suspend is true")
         return
+    if spec.renews:
+        yield _renewal(past, now, seed(past.current))
+        return
     last, number, again, expires = past.last, past.current, past.again, past.expires
     for fresh in range(past.fresh, past.fresh + ROTATIONS):
         sown = seed(number)
@@ -141,6 +144,15 @@ def _rotations(
         end = at + settle + spec.overlap.propagation + spec.overlap.duration
         yield _revocation(spec, number, end, "about" if bound else "earliest")
         last, number, again, expires = at, fresh, None, _end(spec, at)
+
+
+def _renewal(past: _Past, now: datetime, sown: str | None) -> PlanLine:
+    """Return when a token is renewed; of those that follow only their server knows when they end."""
+    what = f"version {past.fresh} is made; nothing is restarted, and version {past.current} ends by itself"
+    if past.expires is None or sown is None:
+        return PlanLine(None, what, "its server says when it ends: it is renewed one to three minutes before")
+    at = renewal.renew_at(past.last, past.expires, sown)
+    return PlanLine(max(at, now), what, f"version {past.current} ends {past.expires:%F %T}Z")
 
 
 def _end(spec: RotatedCredentialSpec, made: datetime) -> datetime | None:

@@ -150,6 +150,6 @@ def go_back(facts: Facts) -> Decision | None:
 
 def _next(facts: Facts, current: Version) -> datetime:
     """Return when the next rotation may begin: an interval from now, for somebody has to mend what was wrong."""
-    if facts.problems:
+    if facts.problems or facts.spec.renews:
         return facts.now + facts.timing.retry
     return schedule.start_at(facts.spec.rotation, facts.now, facts.now, f"{facts.credential.uid}:{current.number}").at

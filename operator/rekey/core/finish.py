@@ -117,12 +117,23 @@ def retire_old(facts: Facts) -> Decision | None:
         if not isinstance(decision, Hold):
             return decision
         holds.append(decision)
+    if holds and facts.spec.renews:
+        return _meanwhile(facts, holds[0])
     if holds:
         return _late_joiners(facts) or _overdue(facts, holds[0])
     rotation = facts.status.rotation
     if rotation is None or rotation.step is Step.ROLLED_BACK:
         return _late_joiners(facts)
     return _stragglers(facts) or Act(Conclude(), "nothing of the rotation is left to do")
+
+
+def _meanwhile(facts: Facts, hold: Hold) -> Decision:
+    """A token is renewed whether or not the one before has ended."""
+    following = start.rotate(facts)
+    if not isinstance(following, Hold):
+        return following or hold
+    moments = [moment for moment in (hold.until, following.until) if moment is not None]
+    return replace(hold, until=min(moments, default=None))
 
 
 def _overdue(facts: Facts, hold: Hold) -> Hold:

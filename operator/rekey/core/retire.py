@@ -99,6 +99,8 @@ def on_hold(facts: Facts) -> Hold | None:
 
 def judge(version: Version, facts: Facts) -> Decision:
     """Return what is next for a version whose overlap clock runs, or whose deadline has passed."""
+    if ends_by_itself(version, facts):
+        return _by_itself(version, facts)
     if held := on_hold(facts):
         return held
     if forced(version, facts):
@@ -109,13 +111,19 @@ def judge(version: Version, facts: Facts) -> Decision:
         ahead = [moment for moment in (end, deadline_of(version, facts)) if moment is not None and moment > facts.now]
         until = min(ahead)
         return Hold(until, Reason.OVERLAP_OPEN, f"version {version.number} is accepted until {until:%F %T}Z at least")
-    if ends_by_itself(version, facts):
-        return Act(Commit(version.number), f"version {version.number} has ended by itself")
     if not gate.clear_of_caches(version, facts.now, facts.timing.cache_lag):
         return Hold(facts.now + facts.timing.poll, Reason.OVERLAP_OPEN, "caches of starting pods may still lag")
     if facts.pods is None or facts.workloads is None:
         return Look(USERS)
     return _by_holders(version, facts, end)
+
+
+def _by_itself(version: Version, facts: Facts) -> Decision:
+    """Return what is next for a version that ends whatever anybody wants: no hold and no gate would keep it."""
+    end = version.expiration_time or facts.now
+    if facts.now < end:
+        return Hold(end, Reason.OVERLAP_OPEN, f"version {version.number} is good until it ends by itself, {end:%F %T}Z")
+    return Act(Commit(version.number), f"version {version.number} has ended by itself")
 
 
 def _by_holders(version: Version, facts: Facts, end: datetime) -> Decision:

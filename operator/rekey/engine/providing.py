@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from dataclasses import replace
 from hashlib import sha256
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rekey.core import expiry, ledger, proof, start
 from rekey.core.effects import Obtain, Reserve
@@ -22,7 +22,7 @@ from rekey.core.probing import Verdict
 from rekey.core.reasons import Reason
 from rekey.core.record import floor
 from rekey.core.spec_provide import Provide
-from rekey.core.status import Version
+from rekey.core.status import State, Version
 from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, naming, showing
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
@@ -31,6 +31,7 @@ from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
 T = TypeVar("T")
+TRIES: Final = 3
 Made = tuple[Outcome, Material | None]
 
 
@@ -106,17 +107,32 @@ async def _make_there(ports: Ports, facts: Facts, backend: Backend, intent: Inte
 
 
 async def _before(ports: Ports, facts: Facts) -> Material | None:
-    active = ledger.active(facts.status)
-    return await showing.value(ports, facts, active) if active is not None else None
+    """Return the newest version that is still there: what is kept for the next one stands in it."""
+    for version in reversed(facts.status.versions):
+        if version.state in ledger.LIVE - {State.RESERVED}:
+            value = await showing.value(ports, facts, version)
+            if value is not None:
+                return value
+    return None
 
 
 async def _store(ports: Ports, facts: Facts, number: int, granted: Granted) -> SecretView:
     notes, digest = naming.backend_notes(granted), start.wanted_digest(facts.spec)
     new = issuing.version_secret(facts, number, granted.material, digest, notes)
-    try:
-        return await ports.secrets.create(facts.credential.key.namespace, new)
-    except Taken:
-        raise Conflict(f"Secret {new.name} appeared") from None
+    namespace = facts.credential.key.namespace
+    for more in reversed(range(TRIES)):
+        # What it was got with may be used up: it is not given away for an API server that is away for a moment.
+        try:
+            return await ports.secrets.create(namespace, new)
+        except Taken:
+            break
+        except Retryable:
+            if not more:
+                raise
+    view = await ports.secrets.read(namespace, new.name)
+    if view is None or view.owner != facts.credential.uid:
+        raise Conflict(f"Secret {new.name} appeared")
+    return view
 
 
 def _outcome(ports: Ports, facts: Facts, view: SecretView, granted: Granted) -> Outcome:

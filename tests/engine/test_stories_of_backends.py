@@ -1,0 +1,152 @@
+"""Stories of credentials that live at a backend, told in the simulated world."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from rekey.core.reasons import Reason
+from rekey.errors import NoAnswer, Rejected, Retryable
+from rekey.ports.backend import Traits
+from rekey.ports.secrets import NewSecret, SecretView
+from tests.engine.scenarios_of_backends import HELD, TOKEN
+from tests.engine.telling import HOUR, MINUTE, condition, states, verdict
+from tests.sim.ports import Secrets
+from tests.sim.world import World
+
+
+def held(trigger: str | None = None, **changes: object) -> World:
+    """Return a world in which a credential of a backend has settled."""
+    world = World()
+    world.apply("api", HELD | changes)
+    world.run(HOUR)
+    if trigger is not None:
+        world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": trigger}} | changes)
+    return world
+
+
+def test_who_refuses_our_log_in_is_asked_once() -> None:
+    """Within an hour one call is made; the condition says so, the version before stays; then it is mended."""
+    world, calls = held(), Counter[str]()
+    refused = Rejected(Reason.NEEDS_REAUTH, "put a good password into Secret login")
+
+    def refuse(call: str) -> Exception | None:
+        calls[call] += 1
+        return refused if call == "issue" else None
+
+    world.backend.trouble = refuse
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "a"}})
+    world.run(HOUR)
+    assert calls["issue"] == 1
+    assert states(world) == {1: "Active", 2: "Reserved"}
+    assert verdict(world, "NeedsReauth") == ("True", "NeedsReauth")
+    assert condition(world, "Ready").status == "True"
+    assert world.said().count("Stalled") == 1
+    world.backend.login += 1
+    world.backend.trouble = lambda _: None
+    world.run(HOUR)
+    assert states(world) == {1: "Revoked", 2: "Active"}
+    assert condition(world, "NeedsReauth").status == "False"
+
+
+def test_a_backend_that_is_away_for_a_day_is_asked_ever_rarer() -> None:
+    """The current version stays, it is said, and a hundred and some tries are made in a day."""
+    world, calls = held("a"), Counter[str]()
+
+    def away(call: str) -> Exception | None:
+        calls[call] += 1
+        return Retryable("no connection") if call == "issue" else None
+
+    world.backend.trouble = away
+    world.run(24 * HOUR)
+    assert states(world) == {1: "Active", 2: "Reserved"}
+    assert verdict(world, "Stalled") == ("True", "BackendUnreachable")
+    assert 96 <= calls["issue"] <= 250
+
+
+def test_nothing_is_left_of_what_is_deleted_while_a_version_is_reserved() -> None:
+    """Under `Retain` what nobody was given goes; the current version stays."""
+    world = held("a")
+    world.backend.trouble = lambda call: Retryable("no connection") if call == "prove" else None
+    world.run(MINUTE)
+    assert states(world) == {1: "Active", 2: "Issued"}
+    world.backend.trouble = lambda _: None
+    world.delete("api")
+    world.run(HOUR)
+    assert "api" not in world.credentials
+    assert 1 in {claim.number for claim in world.backend.claims()}
+
+
+def test_a_backend_that_stays_away_keeps_no_deletion_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `Revoke` it is tried for five minutes; then it is let go, and an Event says what is left."""
+    world = held(deletionPolicy="Revoke")
+    monkeypatch.setattr(world.promises, "gone", lambda _: None)  # the API server collects what it owned
+    world.backend.trouble = lambda _: Retryable("no connection")
+    world.delete("api")
+    world.run(timedelta(minutes=4))
+    assert "api" in world.credentials
+    world.run(timedelta(minutes=4))
+    assert "api" not in world.credentials
+    assert world.said()[-1] == "Orphaned"
+
+
+class Flaky(Secrets):
+    """Secrets of a world whose API server is away for the first two creations of a version."""
+
+    failures = 0
+
+    async def create(self, namespace: str, new: NewSecret) -> SecretView:
+        """Fail before it is done, then after it was done, then do it."""
+        if "-v" in new.name and self.failures < 2:
+            self.failures += 1
+            if self.failures == 1:
+                raise Retryable("the API server is away")
+            await super().create(namespace, new)
+            raise NoAnswer("the API server hung up")
+        return await super().create(namespace, new)
+
+
+def test_what_was_got_is_stored_though_the_api_server_is_away_for_a_moment() -> None:
+    """The refresh token that it was got with may be used up: no token is given away, and none is got twice."""
+    world = World()
+    world.backend.traits = Traits(makes_value=True, listable=False)
+    world.engine.ports = replace(world.engine.ports, secrets=Flaky(world))
+    world.apply("api", TOKEN)
+    world.run(MINUTE)
+    assert states(world) == {1: "Active"}
+    assert world.backend.calls["issue"] == 1
+
+
+def test_after_downtime_an_expired_token_is_renewed_at_once() -> None:
+    """Once, without an alarm for whoever has a new one already."""
+    world = World()
+    world.backend.traits = Traits(makes_value=True, listable=False)
+    world.apply("api", TOKEN)
+    world.run(MINUTE)
+    world.restart(5 * HOUR)
+    world.run(MINUTE)
+    assert states(world)[2] == "Active"
+    assert world.backend.calls["issue"] == 2
+    assert condition(world, "Expiring").status == "False"
+
+
+@pytest.mark.parametrize("fields", [{"hold": {"until": "2026-03-01T20:00:00Z", "reason": "audit"}}, {"suspend": True}])
+def test_who_keeps_still_a_token(fields: dict[str, object]) -> None:
+    """A hold keeps no token from its end, nor from being renewed; suspended none is, and it is said when one ends."""
+    world = World()
+    world.backend.traits = Traits(makes_value=True, listable=False)
+    world.apply("api", TOKEN)
+    world.run(MINUTE)
+    world.apply("api", TOKEN | fields)
+    world.run(2 * HOUR)
+    found = Counter(states(world).values())
+    if "suspend" in fields:
+        assert found == {"Active": 1}
+        assert verdict(world, "Expiring") == ("True", "Expired")
+    else:
+        assert found["Active"] == 1
+        assert found["Retiring"] <= 1
+        assert condition(world, "Expiring").status == "False"
