@@ -150,3 +150,18 @@ def test_who_keeps_still_a_token(fields: dict[str, object]) -> None:
         assert found["Active"] == 1
         assert found["Retiring"] <= 1
         assert condition(world, "Expiring").status == "False"
+
+
+def test_a_token_is_renewed_while_the_one_before_is_good() -> None:
+    """Whoever asks for another one gets it at once, twice within the life of the first; routine is no rotation."""
+    world = World()
+    world.backend.traits = Traits(makes_value=True, listable=False)
+    world.apply("api", TOKEN)
+    world.run(MINUTE)
+    for trigger in ("a", "b"):
+        world.apply("api", TOKEN | {"rotation": {"trigger": trigger}})
+        world.run(MINUTE)
+    assert states(world) == {1: "Retiring", 2: "Retiring", 3: "Active"}
+    world.run(2 * HOUR, until=lambda: states(world).get(4) == "Active")
+    assert states(world)[3] == "Retiring"
+    assert verdict(world, "Rotating") == ("False", "None")
