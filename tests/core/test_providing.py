@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from rekey.core import answering, effects, expiry, providing, renewal, retire, start
+from rekey.core import answering, effects, expiry, providing, publish, renewal, retire, start
+from rekey.core.answer import AnswerState
 from rekey.core.decide import decide
 from rekey.core.demand import Demand
 from rekey.core.effects import Act, Decision, Hold, What
 from rekey.core.facts import BundleState, Facts
 from rekey.core.reasons import Reason
 from rekey.core.spec import RotatedCredentialSpec
-from rekey.core.spec_request import RequestReason
+from rekey.core.spec_request import RequestReason, RevokeWhen
 from rekey.core.status import Cause, State, Status, Step, Version
 from rekey.core.status_probe import Finding, Probe, Refusal
 from rekey.errors import BackendAway
@@ -149,14 +150,34 @@ def test_the_token_before_ends_by_itself() -> None:
     assert effect_of(retire.judge(before, over)) == effects.Commit(1)
 
 
-def test_a_token_is_taken_back_without_a_schedule() -> None:
-    """Who asks for the one before gets it; the next one is made an hour later."""
+def test_a_token_is_not_taken_back() -> None:
+    """The one before ends soon, and what the next is got with stands in the newest: another one is to be asked for."""
     before = retiring(1, digest=start.wanted_digest(TOKEN), expiration_time=after(900))
     demand = Demand("uid-back", "back", RequestReason.ROLLBACK, after(10))
-    asked = renewed(
-        before, active(digest=start.wanted_digest(TOKEN), expiration_time=after(1800)), now=11, demands=(demand,)
-    )
-    decision = answering.go_back(asked)
+    current = active(digest=start.wanted_digest(TOKEN), expiration_time=after(1800))
+    decision = answering.reply(renewed(before, current, now=11, demands=(demand,)))
     assert isinstance(decision, Act)
-    assert isinstance(decision.effect, effects.Condemn)
-    assert decision.effect.next_attempt == asked.now + asked.timing.retry
+    assert isinstance(decision.effect, effects.Reply)
+    (answer,) = decision.effect.answers
+    assert (answer.state, "`reason: Manual`" in answer.message) == (AnswerState.REFUSED, True)
+
+
+CHAIN = RotatedCredentialSpec.model_validate(
+    {"provider": {"ref": {"name": "idp"}, "oauth2": {"grantSecretName": "consent"}}}
+)
+
+
+def test_what_the_next_is_got_with_is_not_given_away() -> None:
+    """A token of a consent becomes current though it was asked for otherwise meanwhile; another one follows it."""
+    got = version(2, State.ISSUED, issued_time=NOON, intent_time=NOON, digest="older", probe=ACCEPTED)
+    found = status(active(1), got, rotation=rotation(Step.ISSUING, 2))
+    assert publish.carry_on(facts(found, after(1), CHAIN, **INTACT)) is None
+    waiting = status(active(1), reserved(digest="older"), rotation=rotation(Step.ISSUING, 2))
+    assert effect_of(decide(facts(waiting, after(1), CHAIN, **INTACT))) == effects.Obtain(2)
+
+
+def test_who_leaked_a_token_waits_for_no_pod_when_it_has_ended() -> None:
+    """Past its end it goes, whoever may hold it."""
+    leaked = retiring(1, overlap_start_time=NOON, expiration_time=after(90), compromised=RevokeWhen.AFTER_ROLLOUT)
+    over = renewed(leaked, active(expiration_time=after(1800)), now=91)
+    assert effect_of(retire.judge(leaked, over)) == effects.Commit(1)

@@ -165,3 +165,62 @@ def test_a_token_is_renewed_while_the_one_before_is_good() -> None:
     world.run(2 * HOUR, until=lambda: states(world).get(4) == "Active")
     assert states(world)[3] == "Retiring"
     assert verdict(world, "Rotating") == ("False", "None")
+
+
+def test_a_typo_in_the_provider_keeps_no_deletion_for_ever() -> None:
+    """Under `Retain` what was only reserved is tried to be revoked for five minutes; then it is let go."""
+    world = World()
+    world.apply("api", HELD | {"provider": {"ref": {"name": "stroe"}, "postgresql": {"role": "orders"}}})
+    world.run(MINUTE)
+    assert states(world) == {1: "Reserved"}
+    assert verdict(world, "Stalled") == ("True", "ProviderNotFound")
+    world.delete("api")
+    world.run(timedelta(minutes=10))
+    assert "api" not in world.credentials
+
+
+def test_a_version_that_cannot_be_revoked_holds_up_no_other() -> None:
+    """What its backend will not drop is tried again and again; a leak is answered, and rotations go on."""
+    world = held("a")
+    world.backend.trouble = lambda call: (
+        Rejected(Reason.BACKEND_REFUSED, "it owns something") if call == "revoke" else None
+    )
+    world.run(HOUR)
+    assert states(world) == {1: "Revoking", 2: "Active"}
+    world.ask("leak", "Compromise", revoke="Immediately")
+    world.run(HOUR)
+    assert states(world)[3] == "Active"
+    assert states(world)[2] == "Revoking"
+    world.backend.trouble = lambda _: None
+    world.run(2 * HOUR)
+    assert states(world) == {1: "Revoked", 2: "Revoked", 3: "Active"}
+
+
+def test_one_role_that_stays_keeps_no_other_from_being_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `Revoke` each version is tried, whatever became of the one before."""
+    world = held("a", deletionPolicy="Revoke")
+    monkeypatch.setattr(world.promises, "gone", lambda _: None)  # the API server collects what it owned
+    world.run(MINUTE)
+    assert {claim.number for claim in world.backend.claims()} == {1, 2}
+    revoked = list[int]()
+
+    def refuse_the_first(call: str) -> Exception | None:
+        if call != "revoke":
+            return None
+        revoked.append(len(revoked))
+        return Rejected(Reason.BACKEND_REFUSED, "it owns something") if len(revoked) % 2 else None
+
+    world.backend.trouble = refuse_the_first
+    world.delete("api")
+    world.run(timedelta(minutes=10))
+    assert {claim.number for claim in world.backend.claims()} == {1}
+    assert "api" not in world.credentials
+
+
+def test_what_stays_wrong_is_said_once() -> None:
+    """A backend that refuses is asked each minute; one Event tells of it, not sixty."""
+    world = held("a")
+    world.backend.trouble = lambda call: Rejected(Reason.BACKEND_REFUSED, "no") if call == "issue" else None
+    world.run(HOUR)
+    assert verdict(world, "Stalled") == ("True", "BackendRefused")
+    assert world.said().count("Stalled") == 1

@@ -9,7 +9,7 @@ from rekey.app.crd_rules import selecting
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
 
 KINDS: Final = ("postgresql", "oauth2")
-_LOOPBACK: Final = "['localhost', '127.0.0.1', '::1']"
+_LOOPBACK: Final = "['127.0.0.1', '::1']"
 
 RULES: Final = (
     Rule(

@@ -88,6 +88,8 @@ def _manual(demand: Demand, facts: Facts) -> Answer | None:
 def _no_way_back(demand: Demand, facts: Facts) -> str | None:
     """Return why the version before cannot be current again; None if it can."""
     current, before = ledger.active(facts.status), ledger.previous(facts.status)
+    if facts.spec.renews:
+        return "a token is renewed, not rotated: the one before ends soon; ask for another one by `reason: Manual`"
     if current is None:
         return "there is no current version"
     if any(item.rolled_back and item.state in ledger.LIVE for item in facts.status.versions):
@@ -150,6 +152,6 @@ def go_back(facts: Facts) -> Decision | None:
 
 def _next(facts: Facts, current: Version) -> datetime:
     """Return when the next rotation may begin: an interval from now, for somebody has to mend what was wrong."""
-    if facts.problems or facts.spec.renews:
+    if facts.problems:
         return facts.now + facts.timing.retry
     return schedule.start_at(facts.spec.rotation, facts.now, facts.now, f"{facts.credential.uid}:{current.number}").at

@@ -114,8 +114,8 @@ RULES: tuple[Rule, ...] = (
     begin,
     inspect,
     publish.carry_on,
-    providing.carry_on,
     answering.reply,
+    providing.carry_on,
     answering.compromise,
     finish.revoke_committed,
     publish.keep_up,
@@ -125,6 +125,7 @@ RULES: tuple[Rule, ...] = (
     finish.roll_back,
     answering.revoke_compromised,
     finish.roll_out,
+    finish.revoke_again,
     finish.retire_old,
     start.rotate,
 )

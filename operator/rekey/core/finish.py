@@ -26,9 +26,20 @@ from rekey.core.status import MAX_CONSUMERS, State, Step, Version
 def revoke_committed(facts: Facts) -> Decision | None:
     """What was committed to revocation is revoked: there is no way back."""
     version = ledger.first(facts.status, State.REVOKING)
-    if version is None:
+    if version is None or version.tries is not None:
         return None
     return Act(Revoke(version.number), f"version {version.number} is committed to revocation")
+
+
+def revoke_again(facts: Facts) -> Decision | None:
+    """What its backend would not revoke at once is tried again when nothing else is to be done: it holds up nothing."""
+    version = ledger.first(facts.status, State.REVOKING)
+    if version is None:
+        return None
+    following = start.rotate(facts)
+    if isinstance(following, Act | Look):
+        return following
+    return Act(Revoke(version.number), f"version {version.number} is committed to revocation, and is there still")
 
 
 def roll_back(facts: Facts) -> Decision | None:

@@ -50,7 +50,12 @@ def _given_up(facts: Facts, pending: Version | None) -> Decision | None:
 
 
 def _unwanted(facts: Facts, pending: Version) -> str:
-    """Return why a version is not to become current after all; empty if it is."""
+    """Return why a version is not to become current after all; empty if it is.
+
+    One in which stands what the next is got with becomes current whatever has changed; another one follows it.
+    """
+    if facts.spec.provider is not None and facts.spec.provider.chained:
+        return ""
     expires = pending.expiration_time
     if expires is not None and probing.wanted(facts) and facts.now >= expires - schedule.needed(facts.spec):
         return f"version {pending.number} would have to be replaced at once: it waited until it is about to expire"

@@ -30,8 +30,11 @@ FENCED = "Fenced"
 Verdict = tuple[str, bool | None, str, str]
 
 
-def report(facts: Facts, hold: Hold) -> Status:
-    """Return the status with everything that is derived brought up to date for what is waited for now."""
+def report(facts: Facts, hold: Hold, *, midway: bool = False) -> Status:
+    """Return the status with everything that is derived brought up to date for what is waited for now.
+
+    `midway`: more follows at once, so it is not known yet whether what a backend kept us from is over.
+    """
     status = facts.status
     consumers = _consumers(facts)
     old = ledger.previous(status)
@@ -45,8 +48,18 @@ def report(facts: Facts, hold: Hold) -> Status:
             "next_rotation_time": next_time and ceil(next_time),
         }
     )
-    verdicts = _verdicts(facts, hold, derived)
+    verdicts = tuple(_verdicts(facts, hold, derived))
+    if midway and facts.spec.provider is not None:
+        verdicts = tuple(_kept(facts, verdict) for verdict in verdicts)
     return derived.model_copy(update={"conditions": tuple(_condition(facts, verdict) for verdict in verdicts)})
+
+
+def _kept(facts: Facts, verdict: Verdict) -> Verdict:
+    """Return a verdict as it was, if it is of those that only the end of a pass can tell."""
+    known = next((item for item in facts.status.conditions if item.type == verdict[0]), None)
+    if known is None or verdict[0] not in {STALLED, NEEDS_REAUTH}:
+        return verdict
+    return known.type, known.status == "True", known.reason, known.message
 
 
 def differs(before: Status, after: Status) -> bool:

@@ -99,7 +99,8 @@ def on_hold(facts: Facts) -> Hold | None:
 
 def judge(version: Version, facts: Facts) -> Decision:
     """Return what is next for a version whose overlap clock runs, or whose deadline has passed."""
-    if ends_by_itself(version, facts):
+    ended = version.expiration_time is not None and facts.now >= version.expiration_time
+    if ends_by_itself(version, facts) or (facts.spec.renews and ended):
         return _by_itself(version, facts)
     if held := on_hold(facts):
         return held

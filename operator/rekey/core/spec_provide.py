@@ -71,6 +71,11 @@ class Provide(Part):
         """Whether a version ends by itself soon, and the next one comes without a rollout."""
         return self.oauth2 is not None
 
+    @property
+    def chained(self) -> bool:
+        """Whether a version is got with what is kept in the one before: none is given away that was got."""
+        return self.oauth2 is not None and self.oauth2.grant_secret_name is not None
+
 
 PROVIDED: Final[dict[str, tuple[str, ...]]] = {
     "postgresql": ("username", "password"),

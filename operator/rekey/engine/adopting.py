@@ -92,6 +92,7 @@ async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, pr
             stored = await ports.secrets.change(credential.key.namespace, name, change)
         elif stored.owner != credential.uid:
             continue
+        noted = naming.noted(stored)
         digest = stored.annotations.get(naming.DIGEST) or start.wanted_digest(facts.spec)
         version = Version(
             number=free,
@@ -99,9 +100,9 @@ async def _version(ports: Ports, facts: Facts, number: int, view: SecretView, pr
             secret_name=name,
             handle=stored.uid,
             digest=digest,
-            backend_id=naming.noted(stored).backend_id,
+            backend_id=noted.backend_id,
             issued_time=stored.created,
-            expiration_time=expiry.of(facts.spec, name, stored.material, stored.created),
+            expiration_time=noted.expires or expiry.of(facts.spec, name, stored.material, stored.created),
         )
         return version, stored.material
     raise Rejected(Reason.NAME_TAKEN, f"Secret {naming.version_name(facts, number)} belongs to somebody else")

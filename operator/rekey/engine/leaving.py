@@ -26,8 +26,7 @@ async def release(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
     namespace = facts.credential.key.namespace
     try:
         await publishing.leave(shared, facts, retained=True)
-        if (reserved := ledger.reserved(facts.status)) is not None:
-            await providing.revoke(ports, facts, reserved.number)  # nobody was given it
+        await _reserved(ports, facts)
         for view in await _ours(ports, facts):
             change = SecretChange(view.uid, view.resource_version, release=facts.credential.uid)
             await ports.secrets.change(namespace, view.name, change)
@@ -54,14 +53,37 @@ async def destroy(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
         for view in found:
             await ports.secrets.delete(namespace, view.name, view.uid)
     except NamespaceTerminating:
-        return True
+        # What is in the namespace goes with it; what lives elsewhere does not.
+        return facts.spec.provider is None
     except (BackendAway, Conflict, NotFound, Retryable, Forbidden, Rejected):
         return False
     return True
 
 
+async def _reserved(ports: Ports, facts: Facts) -> None:
+    """Revoke what nobody was given; for as long as a deletion is tried, then it is left: nobody will have it."""
+    reserved, deleting = ledger.reserved(facts.status), facts.credential.deleting
+    if reserved is None or deleting is None:
+        return
+    try:
+        await providing.revoke(ports, facts, reserved.number)
+    except (BackendAway, Rejected):
+        if facts.now <= max(deleting, facts.started) + facts.timing.grace:
+            raise
+
+
 async def _at_backend(ports: Ports, facts: Facts) -> None:
-    """Revoke every version where it lives. That follows no new intent: a deletion is never taken back."""
+    """Revoke every version where it lives. That follows no new intent: a deletion is never taken back.
+
+    Raises:
+        BackendAway, Rejected: one of them could not be revoked; the others were tried all the same.
+    """
+    failed: BackendAway | Rejected | None = None
     for version in facts.status.versions:
         if version.state in ledger.LIVE:
-            await providing.revoke(ports, facts, version.number)
+            try:
+                await providing.revoke(ports, facts, version.number)
+            except (BackendAway, Rejected) as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed

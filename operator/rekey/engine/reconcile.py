@@ -142,7 +142,7 @@ class Pass:
             # Counted before anything is awaited, so that others see the place taken.
             self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts) + 1)
         if self._comes_after_intent(act) and self.facts.credential.deleting is None:
-            await self._save(Hold(None, _step(self.facts.status), act.message))
+            await self._save(Hold(None, _step(self.facts.status), act.message), midway=True)
         if isinstance(act.effect, LetGo):
             announce.left(self.ports, self.facts, act.effect)
         outcome = await self.bench.perform(self.facts, act.effect)
@@ -182,9 +182,9 @@ class Pass:
             until = self.facts.now + self.facts.timing.poll
         return Result(self.facts.credential, until, hold.reason, hold.message, hold.stalled)
 
-    async def _save(self, hold: Hold) -> None:
+    async def _save(self, hold: Hold, *, midway: bool = False) -> None:
         """Write the status if it differs from what was written last; then say what changed."""
-        status = report.report(self.facts, hold)
+        status = report.report(self.facts, hold, midway=midway)
         if report.differs(self.saved, status):
             stored = await self.ports.credentials.save(self.facts.credential, status)
             announce.changes(self.ports, stored, self.saved, status)

@@ -149,7 +149,7 @@ async def _connect(place: Place, who: Who, seconds: float) -> Connection:
         trouble = Retryable(f"{place}: no connection within {seconds:.1f} s")
     except psycopg.Error as error:
         trouble = meaning_of_refusal(str(error), place, who)
-    except OSError:
+    except (OSError, UnicodeError):
         trouble = Retryable(f"{place}: no connection")
     raise trouble
 
