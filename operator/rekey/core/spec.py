@@ -6,8 +6,9 @@
 """
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rekey.core.shape import ATOMIC, Part
 from rekey.core.spec_consumers import (
@@ -116,13 +117,16 @@ class RotatedCredentialSpec(Part):
         description="How many ended versions `status.versions` remembers; their Secrets are gone.",
     )
 
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.generate is None) is (self.provider is None):
+            raise ValueError("must have exactly one of `generate` and `provider`")
+        return self
+
     @property
     def source(self) -> Generate | Provide:
         """What a version is made by."""
-        source = self.generate or self.provider
-        if source is None:
-            raise ValueError("a spec has either `generate` or `provider`; admission sees to it")
-        return source
+        return self.generate or self.provider or Generate()
 
     @property
     def renews(self) -> bool:
