@@ -71,7 +71,12 @@ class Watched(Plug):
             self.points.append(len(self.calls) - 1)
 
 
-LONG = {"a client that fails after verifiers have moved", "a verifier that fails with what it reads"}
+LONG = {
+    "a client that fails after verifiers have moved",
+    "a verifier that fails with what it reads",
+    "a wish of a backend that changes while it is away",
+    "a token that a person asks to renew, twice at once",
+}
 QUICK = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in SCENARIOS]
 
 
