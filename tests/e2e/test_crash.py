@@ -14,7 +14,7 @@ from rekey.core.edges import EDGES
 from rekey.core.effects import Effect
 from tests.e2e import crashing
 from tests.e2e.conftest import Opening
-from tests.e2e.crash_scenarios import CLIENT, SCENARIOS, Scenario
+from tests.e2e.crash_scenarios import CLIENT, PATIENCE, SCENARIOS, Scenario
 from tests.e2e.history import History, Recorder, recording
 from tests.e2e.stage import Stage
 
@@ -30,7 +30,6 @@ SETTINGS = {
     "REKEY_IDENTITY": "rekey-0",
     "REKEY_PROBE_ALLOWED": "http://127.0.0.0/8",
 }
-PATIENCE = 400.0
 
 
 @dataclass(frozen=True)
