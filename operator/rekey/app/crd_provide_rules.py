@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, delivered
+from rekey.app.crd_rule import Rule, delivered, one_of, same_of
 from rekey.core.spec_provide import PROVIDED
 
 RENEWED: Final = delivered("oauth2")
@@ -14,14 +14,10 @@ PROVIDE_RULES: Final = (
         "has(self.generate) == has(oldSelf.generate)",
         "cannot change from `generate` to `provider` or back: make another RotatedCredential instead",
     ),
-    Rule(
+    one_of("spec.provider", PROVIDED),
+    same_of(
         "spec.provider",
-        f"[{', '.join(f'has(self.{kind})' for kind in PROVIDED)}].exists_one(kind, kind)",
-        f"must have exactly one of {', '.join(f'`{kind}`' for kind in PROVIDED)}",
-    ),
-    Rule(
-        "spec.provider",
-        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in PROVIDED),
+        PROVIDED,
         "cannot change its kind: consumers read another key; make another RotatedCredential instead",
     ),
     Rule(

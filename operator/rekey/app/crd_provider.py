@@ -4,24 +4,16 @@ from dataclasses import replace
 from typing import Final
 
 from rekey.app.crd import Definition
-from rekey.app.crd_rule import Rule, between
+from rekey.app.crd_rule import Rule, between, one_of, same_of
 from rekey.app.crd_rules import selecting
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
+from rekey.core.spec_provide import PROVIDED
 
-KINDS: Final = ("postgresql", "oauth2")
 _LOOPBACK: Final = "['127.0.0.1', '::1']"
 
 RULES: Final = (
-    Rule(
-        "spec",
-        f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].exists_one(kind, kind)",
-        f"must have exactly one of {', '.join(f'`{kind}`' for kind in KINDS)}",
-    ),
-    Rule(
-        "spec",
-        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in KINDS),
-        "cannot change its kind: credentials live there; declare another one",
-    ),
+    one_of("spec", PROVIDED),
+    same_of("spec", PROVIDED, "cannot change its kind: credentials live there; declare another one"),
     Rule(
         "spec.postgresql",
         f"self.tls != 'None' || self.host in {_LOOPBACK}",

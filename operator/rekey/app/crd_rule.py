@@ -1,5 +1,6 @@
 """One CEL rule of the CRD, as the tables of rules hold it, and what rules about durations have in common."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rekey.core import duration
@@ -14,6 +15,18 @@ class Rule:
     rule: str
     message: str
     field: str | None = None
+
+
+def one_of(at: str, kinds: Iterable[str], message: str = "") -> Rule:
+    """Return the rule that exactly one of these fields is set there."""
+    names = tuple(kinds)
+    text = message or f"must have exactly one of {', '.join(f'`{name}`' for name in names)}"
+    return Rule(at, f"[{', '.join(f'has(self.{name})' for name in names)}].exists_one(kind, kind)", text)
+
+
+def same_of(at: str, kinds: Iterable[str], message: str) -> Rule:
+    """Return the rule that which of these fields are set there never changes."""
+    return Rule(at, " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in kinds), message)
 
 
 def made(kind: str) -> str:

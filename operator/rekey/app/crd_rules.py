@@ -10,7 +10,7 @@ from typing import Final
 from rekey.app import crd_entropy
 from rekey.app.crd_key_rules import KEY_RULES
 from rekey.app.crd_provide_rules import PROVIDE_RULES
-from rekey.app.crd_rule import Rule, between, whole
+from rekey.app.crd_rule import Rule, between, one_of, same_of, whole
 from rekey.app.crd_template_rules import MALFORMED, TEMPLATE_RULES
 from rekey.app.crd_usage_rules import USAGE_RULES
 from rekey.app.crd_validation_rules import VALIDATION_RULES
@@ -48,14 +48,10 @@ _NAMES: Final = (
 )
 
 _GENERATE: Final = (
-    Rule(
+    one_of("spec.generate", KEYS),
+    same_of(
         "spec.generate",
-        f"[{', '.join(f'has(self.{kind})' for kind in KEYS)}].exists_one(kind, kind)",
-        f"must have exactly one of {', '.join(f'`{kind}`' for kind in KEYS)}",
-    ),
-    Rule(
-        "spec.generate",
-        " && ".join(f"has(self.{kind}) == has(oldSelf.{kind})" for kind in KEYS),
+        KEYS,
         "cannot change its kind: consumers read another key; make another RotatedCredential instead",
     ),
     Rule(

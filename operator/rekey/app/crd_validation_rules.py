@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, between, made
+from rekey.app.crd_rule import Rule, between, made, one_of
 
 _WAYS: Final = ("header", "basic", "bearer")
 # A request is framed by these, or addressed: they are not for values.
@@ -13,9 +13,9 @@ _TAKEN: Final = (
 
 VALIDATION_RULES: Final = (
     between("spec.validation.timeout", "1s", "30s"),
-    Rule(
+    one_of(
         "spec.validation.http",
-        f"[{', '.join(f'has(self.{way})' for way in _WAYS)}].exists_one(way, way)",
+        _WAYS,
         "must have exactly one of `header`, `basic` and `bearer`: the value never stands in the URL",
     ),
     Rule(

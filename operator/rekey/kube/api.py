@@ -51,6 +51,11 @@ class Path:
     namespace: str | None = None
 
 
+def _demand_name(name: str, kind: str) -> None:
+    if len(name) > _LONGEST or not _SUBDOMAIN.fullmatch(name):
+        raise Rejected(Reason.INVALID_SPEC, f"{name!r} is not the name of a {kind}")
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One kind of namespaced object."""
@@ -82,8 +87,7 @@ class Resource:
 
     def one(self, namespace: str, name: str, subresource: str = "") -> Path:
         """Return the path of one of them."""
-        if len(name) > _LONGEST or not _SUBDOMAIN.fullmatch(name):
-            raise Rejected(Reason.INVALID_SPEC, f"{name!r} is not the name of a {self.kind}")
+        _demand_name(name, self.kind)
         every = self.all(namespace)
         if subresource:
             return Path(f"{every.url}/{name}/{subresource}", f"{self.plural}/{subresource}", namespace)
@@ -100,8 +104,7 @@ class ClusterResource:
 
     def one(self, name: str) -> Path:
         """Return the path of one of them."""
-        if len(name) > _LONGEST or not _SUBDOMAIN.fullmatch(name):
-            raise Rejected(Reason.INVALID_SPEC, f"{name!r} is not the name of a {self.kind}")
+        _demand_name(name, self.kind)
         return Path(f"{self.root}/{self.plural}/{name}", self.plural)
 
 

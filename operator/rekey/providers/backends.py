@@ -27,11 +27,11 @@ from rekey.core.spec_backend import (
 from rekey.core.spec_oauth2 import Oauth2Server
 from rekey.core.spec_provide import PROVIDED, Provide
 from rekey.errors import NoAnswer, NotLeading, Rejected
-from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened, Traits
+from rekey.ports.backend import Backend, Opened
 from rekey.ports.declarations import Declarations, Declared
 from rekey.ports.lead import Lead
 from rekey.ports.secrets import Secrets, SecretView
-from rekey.providers.limits import Guarded, Turnstiles
+from rekey.providers.limits import Guarded, Passing, Turnstiles
 
 LONGEST: Final = 30.0
 """Seconds that any call to a backend may take."""
@@ -142,42 +142,18 @@ def _left(namespace: str, lead: Lead | None) -> float:
     return seconds
 
 
-class Bounded:
+class Bounded(Passing):
     """A backend whose every call ends in time, whatever it does."""
 
     def __init__(self, backend: Backend, left: Callable[[], float]) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._left = left
 
-    @property
-    def traits(self) -> Traits:
-        """What it is like."""
-        return self._backend.traits
-
-    def make(self, intent: Intent) -> Material:
-        """Return a new value, made here."""
-        return self._backend.make(intent)
-
-    async def issue(self, intent: Intent, material: Material | None) -> Granted:
-        """Make the version; see the port."""
-        return await self._in_time(lambda: self._backend.issue(intent, material))
-
-    async def prove(self, held: Held) -> None:
-        """Use the version once; see the port."""
-        await self._in_time(lambda: self._backend.prove(held))
-
-    async def revoke(self, held: Held) -> None:
-        """See that the version is not accepted any more; see the port."""
-        await self._in_time(lambda: self._backend.revoke(held))
-
-    async def find(self, owner: str) -> tuple[Claim, ...]:
-        """Return what is there of one credential; see the port."""
-        return await self._in_time(lambda: self._backend.find(owner))
-
-    async def _in_time(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def through(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make the call, for as long as we may."""
         seconds = self._left()
         try:
             async with asyncio.timeout(seconds):
-                return await ask()
+                return await call()
         except TimeoutError:
             raise NoAnswer(f"no answer within {seconds:.1f} s") from None

@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from rekey.core.material import Material
 from rekey.core.rate import Rate
@@ -23,6 +24,7 @@ FAILURES: Final = 5
 REST: Final = 30.0
 PATIENCE: Final = 1.0
 _MINUTE: Final = 60.0
+T = TypeVar("T")
 
 
 class Flights:
@@ -151,12 +153,15 @@ class Turnstiles:
         return known[1]
 
 
-class Guarded:
-    """A backend behind a turnstile, which is its provider's and outlives it."""
+class Passing(ABC):
+    """A backend whose every call goes through `through`; whoever is made of it says what is done around a call."""
 
-    def __init__(self, backend: Backend, turnstile: Turnstile) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._turnstile = turnstile
+
+    @abstractmethod
+    async def through(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make the call."""
 
     @property
     def traits(self) -> Traits:
@@ -168,27 +173,39 @@ class Guarded:
         return self._backend.make(intent)
 
     async def issue(self, intent: Intent, material: Material | None) -> Granted:
-        """Make the version; who asks for one that is being made gets what comes of that."""
-
-        async def issued() -> Granted:
-            async with self._turnstile.turn():
-                return await self._backend.issue(intent, material)
-
-        return await self._turnstile.flights.join(intent.claim, issued)
+        """Make the version; see the port."""
+        return await self.through(lambda: self._backend.issue(intent, material))
 
     async def prove(self, held: Held) -> None:
-        """Use the version once."""
-        async with self._turnstile.turn():
-            await self._backend.prove(held)
+        """Use the version once; see the port."""
+        await self.through(lambda: self._backend.prove(held))
 
     async def revoke(self, held: Held) -> None:
-        """See that the version is not accepted any more."""
-        async with self._turnstile.turn():
-            await self._backend.revoke(held)
+        """See that the version is not accepted any more; see the port."""
+        await self.through(lambda: self._backend.revoke(held))
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
-        """Return what is there of the credential with that uid."""
-        if not self.traits.listable:
-            return ()
+        """Return what is there of one credential; see the port."""
+        return await self.through(lambda: self._backend.find(owner))
+
+
+class Guarded(Passing):
+    """A backend behind a turnstile, which is its provider's and outlives it."""
+
+    def __init__(self, backend: Backend, turnstile: Turnstile) -> None:
+        super().__init__(backend)
+        self._turnstile = turnstile
+
+    async def through(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make the call when it is its turn."""
         async with self._turnstile.turn():
-            return await self._backend.find(owner)
+            return await call()
+
+    async def issue(self, intent: Intent, material: Material | None) -> Granted:
+        """Make the version; who asks for one that is being made gets what comes of that."""
+        issued = super().issue
+        return await self._turnstile.flights.join(intent.claim, lambda: issued(intent, material))
+
+    async def find(self, owner: str) -> tuple[Claim, ...]:
+        """Return what is there of one credential; nobody is asked where it cannot be listed."""
+        return await super().find(owner) if self.traits.listable else ()

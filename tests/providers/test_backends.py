@@ -1,0 +1,183 @@
+"""From what an administrator declared to a backend: who may use it, what it needs, and for how long it is called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from rekey.core.material import Material
+from rekey.core.reasons import Reason
+from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
+from rekey.core.spec_provide import Provide, ProviderKind, ProviderRef
+from rekey.errors import NoAnswer, NotLeading, Rejected
+from rekey.ports.backend import Opened
+from rekey.ports.declarations import Declared
+from rekey.ports.secrets import Secrets, SecretView
+from rekey.providers.backends import DeclaredBackends, Parts
+from rekey.providers.limits import Turnstiles
+from tests.sim.backends import FakeBackend
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+ROLE = {"postgresql": {"role": "orders"}}
+SERVER = {"postgresql": {"host": "db.example.com", "secretName": "login"}}
+LOGIN = {"username": b"rekey", "password": b"canary"}
+
+
+@dataclass
+class Cluster:
+    """Providers by kind and place, Secrets by namespace and name, and the labels of namespaces."""
+
+    providers: dict[tuple[str, str], Declared] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], SecretView] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    async def read(self, namespace: str, ref: Any) -> Any:
+        """Return a provider, or a Secret where a name is asked for."""
+        if not isinstance(ref, ProviderRef):
+            return self.secrets.get((namespace, ref))
+        return self.providers.get(("" if ref.kind is ProviderKind.CLUSTER else namespace, ref.name))
+
+    async def labels(self, namespace: str) -> Mapping[str, str]:
+        """Return the labels of a namespace."""
+        return self.namespaces.get(namespace, {})
+
+    def put(self, namespace: str, name: str, values: dict[str, bytes], revision: str = "1") -> None:
+        """Put a Secret there."""
+        view = SecretView(name, f"uid-{name}", revision, NOON, Material(values))
+        self.secrets[namespace, name] = view
+
+
+@dataclass
+class Lead:
+    """For how long we may."""
+
+    left: float = 10.0
+
+    def remaining(self, namespace: str) -> float:
+        """Return it."""
+        del namespace
+        return self.left
+
+
+class Slow(FakeBackend):
+    """A backend that never answers."""
+
+    async def find(self, owner: str) -> Any:
+        """Hang."""
+        await asyncio.Event().wait()
+
+
+def declared(**allowed: Any) -> Cluster:
+    """Return a cluster with a provider of namespace `orders`, and one for the cluster that allows these namespaces."""
+    found = Cluster(namespaces={"orders": {"team": "shop"}, "bank": {"team": "bank"}})
+    wide = ClusterCredentialProviderSpec.model_validate({**SERVER, "allowedNamespaces": allowed})
+    found.providers["orders", "db"] = Declared("uid-1", 1, "orders", CredentialProviderSpec.model_validate(SERVER))
+    found.providers["", "db"] = Declared("uid-2", 1, "rekey-system", wide)
+    for namespace in ("orders", "rekey-system"):
+        found.put(namespace, "login", LOGIN)
+    return found
+
+
+def opened(
+    cluster: Cluster, namespace: str, kind: str = "CredentialProvider", lead: Lead | None = None, **more: Any
+) -> Opened:
+    """Open the backend as a credential of that namespace does."""
+    made: list[Parts] = []
+
+    def make(parts: Parts) -> FakeBackend:
+        made.append(parts)
+        return Slow()
+
+    backends = DeclaredBackends(
+        cluster, cast("Secrets", cluster), {"postgresql": make, "oauth2": make}, Turnstiles(lambda: 0.0), lead or Lead()
+    )
+    wanted = Provide.model_validate({"ref": {"kind": kind, "name": "db"}, **(more or ROLE)})
+    found = asyncio.run(backends.open(namespace, wanted))
+    assert made[0].login == Material(LOGIN)
+    return found
+
+
+CLUSTER = "ClusterCredentialProvider"
+TENANTS: dict[str, tuple[dict[str, Any], str, str, Reason | None]] = {
+    "its own": ({}, "orders", "CredentialProvider", None),
+    "another namespace's": ({}, "bank", "CredentialProvider", Reason.PROVIDER_NOT_FOUND),
+    "the cluster's, which allows nobody": ({}, "orders", CLUSTER, Reason.PROVIDER_NOT_ALLOWED),
+    "the cluster's, by name": ({"names": ["orders"]}, "orders", CLUSTER, None),
+    "the cluster's, by another's name": ({"names": ["orders"]}, "bank", CLUSTER, Reason.PROVIDER_NOT_ALLOWED),
+    "the cluster's, by label": ({"selector": {"matchLabels": {"team": "shop"}}}, "orders", CLUSTER, None),
+    "the cluster's, by another's label": (
+        {"selector": {"matchLabels": {"team": "shop"}}},
+        "bank",
+        CLUSTER,
+        Reason.PROVIDER_NOT_ALLOWED,
+    ),
+    "the cluster's, by a name that begins alike": (
+        {"names": ["order"]},
+        "orders",
+        CLUSTER,
+        Reason.PROVIDER_NOT_ALLOWED,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TENANTS)
+def test_who_may_use_a_provider(case: str) -> None:
+    """A namespace uses its own, and those of the cluster that allow it; nothing else is reached."""
+    allowed, namespace, kind, refused = TENANTS[case]
+    if refused is None:
+        opened(declared(**allowed), namespace, kind)
+        return
+    with pytest.raises(Rejected) as caught:
+        opened(declared(**allowed), namespace, kind)
+    assert caught.value.reason == refused
+
+
+def test_secrets_of_a_cluster_provider_are_the_operators() -> None:
+    """One of that name in the credential's namespace is not looked at."""
+    cluster = declared(names=["orders"])
+    del cluster.secrets["rekey-system", "login"]
+    with pytest.raises(Rejected, match="needs Secret login of namespace rekey-system with username and password"):
+        opened(cluster, "orders", CLUSTER)
+
+
+def test_a_secret_that_is_not_whole_is_said() -> None:
+    """The message names what is missing, and no value."""
+    cluster = declared()
+    cluster.put("orders", "login", {"username": b"canary"})
+    with pytest.raises(Rejected, match="username and password") as caught:
+        opened(cluster, "orders")
+    assert "canary" not in str(caught.value)
+
+
+def test_another_kind_than_was_declared_is_refused() -> None:
+    """A token of a database is none."""
+    with pytest.raises(Rejected, match="of another kind") as caught:
+        opened(declared(), "orders", oauth2={})
+    assert caught.value.reason == Reason.PROVIDER_NOT_READY
+
+
+def test_means_change_with_what_they_are_made_of() -> None:
+    """Another declaration, or another Secret, is another means; the same is the same."""
+    cluster = declared()
+    before = opened(cluster, "orders").means
+    assert opened(cluster, "orders").means == before
+    cluster.put("orders", "login", LOGIN, revision="2")
+    after = opened(cluster, "orders").means
+    cluster.providers["orders", "db"] = replace(cluster.providers["orders", "db"], generation=2)
+    assert len({before, after, opened(cluster, "orders").means}) == 3
+
+
+def test_no_call_outlasts_our_lead() -> None:
+    """A backend that hangs is left when the lead is over, and not asked when it is."""
+    lead = Lead(0.05)
+    backend = opened(declared(), "orders", lead=lead).backend
+    with pytest.raises(NoAnswer):
+        asyncio.run(backend.find("uid"))
+    lead.left = 0.0
+    with pytest.raises(NotLeading):
+        asyncio.run(backend.find("uid"))
