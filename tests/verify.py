@@ -77,7 +77,8 @@ def test(name: str, options: Sequence[str], *, slow: bool) -> Step:
     chosen = marks if slow else f"{marks} and not slow"
     everything = ("--continue-on-collection-errors", f"--ignore={LAYOUT}", f"--junit-xml={report}")
     command = (*PYTEST, *others, chosen, *everything)
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    examples = {"HYPOTHESIS_PROFILE": "search"} if slow else {}
+    code = subprocess.run(command, cwd=ROOT, env=examples | os.environ, check=False).returncode
     return read(report, Step(name, code not in {0, NO_TESTS}, time.monotonic() - start))
 
 

