@@ -3,9 +3,9 @@
 from typing import Final
 
 from rekey.app.crd_rule import Rule, delivered, one_of, same_of
-from rekey.core.spec_provide import PROVIDED
+from rekey.core.spec_provide import KINDS
 
-RENEWED: Final = delivered("oauth2")
+RENEWED: Final = f"({' || '.join(delivered(name) for name, kind in KINDS.items() if kind.renews)})"
 
 PROVIDE_RULES: Final = (
     Rule("spec", "has(self.generate) != has(self.provider)", "must have exactly one of `generate` and `provider`"),
@@ -14,10 +14,10 @@ PROVIDE_RULES: Final = (
         "has(self.generate) == has(oldSelf.generate)",
         "cannot change from `generate` to `provider` or back: make another RotatedCredential instead",
     ),
-    one_of("spec.provider", PROVIDED),
+    one_of("spec.provider", KINDS),
     same_of(
         "spec.provider",
-        PROVIDED,
+        KINDS,
         "cannot change its kind: consumers read another key; make another RotatedCredential instead",
     ),
     Rule(

@@ -7,13 +7,13 @@ from rekey.app.crd import Definition
 from rekey.app.crd_rule import Rule, between, one_of, same_of
 from rekey.app.crd_rules import selecting
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
-from rekey.core.spec_provide import PROVIDED
+from rekey.core.spec_provide import SERVERS
 
 _LOOPBACK: Final = "['127.0.0.1', '::1']"
 
 RULES: Final = (
-    one_of("spec", PROVIDED),
-    same_of("spec", PROVIDED, "cannot change its kind: credentials live there; declare another one"),
+    one_of("spec", SERVERS),
+    same_of("spec", SERVERS, "cannot change its kind: credentials live there; declare another one"),
     Rule(
         "spec.postgresql",
         f"self.tls != 'None' || self.host in {_LOOPBACK}",

@@ -8,7 +8,7 @@ from typing import Final
 
 from rekey.app.crd_rule import Rule, delivered, made
 from rekey.core.spec_generate import KEYS
-from rekey.core.spec_provide import PROVIDED
+from rekey.core.spec_provide import KINDS
 
 # Whose keys these are: Kubernetes, Rekey, Argo CD, Flux, Helm, kapp and Carvel, Rancher Fleet.
 FOREIGN: Final = (
@@ -25,7 +25,7 @@ MALFORMED: Final = (
 _UNFIT: Final = "!key.matches('^[-._a-zA-Z0-9]{1,244}$') || key.startsWith('..') || key == '.'"
 _DATA: Final = "self.target.template.data"
 _HAS_DATA: Final = "(has(self.target.template) && has(self.target.template.data))"
-DELIVERED: Final = KEYS | PROVIDED
+DELIVERED: Final = KEYS | {name: kind.keys for name, kind in KINDS.items()}
 _MERGES: Final = "(!has(self.target.template) || self.target.template.mergePolicy == 'Merge')"
 
 

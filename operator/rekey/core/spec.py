@@ -26,7 +26,7 @@ from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey
 from rekey.core.spec_generate import plain_keys as generated_keys
 from rekey.core.spec_health import ConsumerHealth, Health
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
-from rekey.core.spec_provide import Provide, provided_keys
+from rekey.core.spec_provide import Provide
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
 from rekey.core.spec_usage import Prometheus, UsageGate
@@ -137,7 +137,7 @@ class RotatedCredentialSpec(Part):
     def plain_keys(self) -> tuple[str, ...]:
         """The plain keys under which the value stands in the bundle."""
         source = self.source
-        return generated_keys(source) if isinstance(source, Generate) else provided_keys(source)
+        return generated_keys(source) if isinstance(source, Generate) else source.keys
 
     @property
     def health(self) -> Health:

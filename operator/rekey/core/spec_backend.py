@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final, Protocol
 
 from pydantic import Field
 
@@ -28,8 +28,26 @@ class Tls(StrEnum):
     NONE = "None"
 
 
+class Server(Protocol):
+    """Where a backend is and how we log in there; `LOGIN` are the keys of the Secret by which we do."""
+
+    LOGIN: ClassVar[tuple[str, ...]]
+
+    @property
+    def secret_name(self) -> str | None:
+        """That Secret; None where none is needed."""
+        ...
+
+    @property
+    def ca_secret_name(self) -> str | None:
+        """The Secret of whom the server's certificate must be issued by; None: whom the image trusts."""
+        ...
+
+
 class PostgresqlServer(Part):
     """A PostgreSQL server."""
+
+    LOGIN: ClassVar = ("username", "password")
 
     host: str = Field(min_length=1, max_length=253, pattern=_HOST, description="Name or address of the server.")
     port: int = Field(default=5432, ge=1, le=65535, description="Its port.")
@@ -80,5 +98,6 @@ __all__ = [
     "ClusterCredentialProviderSpec",
     "CredentialProviderSpec",
     "PostgresqlServer",
+    "Server",
     "Tls",
 ]

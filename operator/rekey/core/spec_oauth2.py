@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -41,6 +41,8 @@ class ExpiryUnit(StrEnum):
 
 class Oauth2Server(Part):
     """An OAuth2 authorization server, and us as one of its clients."""
+
+    LOGIN: ClassVar = ("client_id", "client_secret")
 
     token_url: str = Field(max_length=1024, pattern=_URL, description="The token endpoint (RFC 6749).")
     revocation_url: str | None = Field(

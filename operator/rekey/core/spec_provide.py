@@ -5,6 +5,7 @@
 2. Exactly one kind is set, and which one never changes (admission sees to both).
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -67,9 +68,19 @@ class Provide(Part):
     )
 
     @property
+    def kind(self) -> str:
+        """Which kind, by its name in a manifest."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
     def renews(self) -> bool:
         """Whether a version ends by itself soon, and the next one comes without a rollout."""
-        return self.oauth2 is not None
+        return KINDS[self.kind].renews
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The plain keys of the bundle under which the value stands."""
+        return KINDS[self.kind].keys
 
     @property
     def chained(self) -> bool:
@@ -77,13 +88,23 @@ class Provide(Part):
         return self.oauth2 is not None and self.oauth2.grant_secret_name is not None
 
 
-PROVIDED: Final[dict[str, tuple[str, ...]]] = {
-    "postgresql": ("username", "password"),
-    "oauth2": ("access_token", "token_type"),
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of credential is like.
+
+    `server`: the field of a provider's spec that says where it lives; `keys`: those of the bundle under which its value
+    is delivered; `renews`: a version ends by itself soon, and the next one comes without a rollout.
+    """
+
+    server: str
+    keys: tuple[str, ...]
+    renews: bool = False
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "postgresql": Kind("postgresql", ("username", "password")),
+    "oauth2": Kind("oauth2", ("access_token", "token_type"), renews=True),
 }
-"""The keys of the bundle under which each kind delivers its value, by the kind's name in a manifest."""
-
-
-def provided_keys(provide: Provide) -> tuple[str, ...]:
-    """Return the plain keys under which the value that is asked for stands."""
-    return PROVIDED[next(kind for kind in PROVIDED if getattr(provide, kind) is not None)]
+"""Every kind, by its name in a manifest."""
+SERVERS: Final = tuple(dict.fromkeys(kind.server for kind in KINDS.values()))
+"""Every kind of backend, by the name of its field in a provider's spec."""

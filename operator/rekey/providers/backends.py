@@ -18,14 +18,8 @@ from rekey.core import selecting
 from rekey.core.material import Material
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
-from rekey.core.spec_backend import (
-    AllowedNamespaces,
-    ClusterCredentialProviderSpec,
-    CredentialProviderSpec,
-    PostgresqlServer,
-)
-from rekey.core.spec_oauth2 import Oauth2Server
-from rekey.core.spec_provide import PROVIDED, Provide
+from rekey.core.spec_backend import AllowedNamespaces, ClusterCredentialProviderSpec, CredentialProviderSpec, Server
+from rekey.core.spec_provide import KINDS, Provide
 from rekey.errors import NoAnswer, NotLeading, Rejected
 from rekey.ports.backend import Backend, Opened
 from rekey.ports.declarations import Declarations, Declared
@@ -39,19 +33,12 @@ _AUTHORITY: Final = "ca.crt"
 T = TypeVar("T")
 
 
-KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "postgresql": ("username", "password"),
-    "oauth2": ("client_id", "client_secret"),
-}
-"""What the Secret has by which we log in, by kind."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a backend is made of.
 
-    `login`: what we log in with; `authority`: by whom the server is known (None: whom the image trusts); `seconds`: how
-    long the next call may take; `hears`: is told what the backend says of its limits.
+    `login`: what we log in with (empty: nothing is needed); `authority`: by whom the server is known (None: whom the
+    image trusts); `seconds`: how long the next call may take; `hears`: is told what the backend says of its limits.
     """
 
     namespace: str
@@ -93,18 +80,17 @@ class DeclaredBackends:
         if not await self._is_for(declared, namespace):
             text = f"{name} is not for namespace {namespace}: an administrator adds it to spec.allowedNamespaces"
             raise Rejected(Reason.PROVIDER_NOT_ALLOWED, text)
-        kind = next(one for one in PROVIDED if getattr(wanted, one) is not None)
-        server: PostgresqlServer | Oauth2Server | None = getattr(declared.spec, kind)
+        kind = wanted.kind
+        server: Server | None = getattr(declared.spec, KINDS[kind].server)
         if server is None:
             raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is of another kind than spec.provider asks for, {kind}")
-        views = [await self._read(name, declared.home, server.secret_name, *KEYS[kind])]
-        if server.ca_secret_name is not None:
-            views.append(await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY))
+        login = await self._read(name, declared.home, server.secret_name, *server.LOGIN)
+        authority = await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY)
         turnstile, left = self._turnstiles.of(declared.uid, declared.spec.limits), partial(_left, namespace, self._lead)
-        authority = views[1].material if views[1:] else None
-        parts = Parts(namespace, declared.spec, wanted, views[0].material, authority, left, turnstile.hear)
+        found = (login.material if login else Material({}), authority.material if authority else None)
+        parts = Parts(namespace, declared.spec, wanted, *found, left, turnstile.hear)
         backend = Bounded(self._makers[kind](parts), left)
-        return Opened(Guarded(backend, turnstile), _means(declared, views))
+        return Opened(Guarded(backend, turnstile), _means(declared, [view for view in (login, authority) if view]))
 
     async def _is_for(self, declared: Declared, namespace: str) -> bool:
         if not isinstance(declared.spec, ClusterCredentialProviderSpec):
@@ -116,7 +102,9 @@ class DeclaredBackends:
             allowed.selector, await self._declarations.labels(namespace)
         )
 
-    async def _read(self, name: str, home: str, secret: str, *keys: str) -> SecretView:
+    async def _read(self, name: str, home: str, secret: str | None, *keys: str) -> SecretView | None:
+        if secret is None:
+            return None
         found = await self._secrets.read(home, secret)
         there = found.material.keys() if found is not None else ()
         if found is None or not set(keys) <= set(there):
