@@ -5,13 +5,14 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
 import orjson
 
-from rekey.kube.api import CREATE, CREDENTIALS, GET, LIST, MERGE, REQUESTS, SECRETS, Path
+from rekey.errors import Retryable
+from rekey.kube.api import CREATE, CREDENTIALS, GET, MERGE, REQUESTS, SECRETS, Path
 from rekey.kube.client import Client
 
 IN_FLIGHT = 64
@@ -188,9 +189,10 @@ async def watching(
     is_open = asyncio.Event()
 
     async def follow() -> None:
-        # The API server ends watches of a kind whose CRD is new as it likes.
+        # The API server ends watches of a kind whose CRD is new as it likes, and is busy with what is measured.
         while True:
-            await _follow(client, path, {"labelSelector": selector}, progress, is_open)
+            with suppress(Retryable):
+                await _follow(client, path, {"labelSelector": selector}, progress, is_open)
 
     task = asyncio.create_task(follow())
     task.add_done_callback(progress.ended)
@@ -204,11 +206,13 @@ async def watching(
 async def _follow(
     client: Client, path: Path, which: Mapping[str, str], progress: Progress, is_open: asyncio.Event
 ) -> None:
-    """List, then watch until the API server ends it."""
-    first = await client.request(LIST, path, query=which)
-    for obj in first["items"]:
-        progress.look(obj)
-    query = {**which, "watch": "1", "resourceVersion": first["metadata"]["resourceVersion"]}
+    """List, page by page, then watch until the API server ends it."""
+    version = ""
+    async for page in client.pages(path, which):
+        version = page["metadata"]["resourceVersion"]
+        for obj in page["items"]:
+            progress.look(obj)
+    query = {**which, "watch": "1", "resourceVersion": version}
     forever = aiohttp.ClientTimeout(total=None)
     async with (
         client.open_session() as session,

@@ -14,4 +14,4 @@ def rekey(*args: str, kubeconfig: Path | None = None) -> subprocess.CompletedPro
     if kubeconfig is not None:
         env["KUBECONFIG"] = str(kubeconfig)
     argv = [sys.executable, "-m", "rekey", *args]
-    return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
