@@ -25,6 +25,7 @@ REVEALERS = {
     # An authority goes where the library reads it; a client and its tokens go to the server, and come from there.
     "operator/rekey/providers/http/connection.py",
     *(f"operator/rekey/providers/oauth2/{name}.py" for name in ("asking", "backend", "chain")),
+    *("operator/rekey/core/data_key.py", "operator/rekey/core/envelope.py", "operator/rekey/providers/keyring/ring.py"),
     "operator/rekey/providers/generated/certificates.py",
     # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
     *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),

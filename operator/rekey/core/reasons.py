@@ -53,6 +53,7 @@ class Reason(StrEnum):
     PROVIDER_NOT_READY = "ProviderNotReady"
     NEEDS_REAUTH = "NeedsReauth"
     MISSING_RIGHTS = "MissingRights"
+    STATE_UNREADABLE = "StateUnreadable"
     DELETING = "Deleting"
     MOVED = "Moved"
     NO_CONSUMERS = "NoConsumers"

@@ -1,0 +1,239 @@
+"""A ring of key-encryption keys: what may be done with each key, and what a rotation of the ring does next.
+
+    Enabled ──(another is made)──▶ DecryptOnly ──(nothing is left under it)──▶ Disabled ──(retention)──▶ gone
+
+1. One key is Enabled: it wraps. A DecryptOnly key unwraps what it wrapped before. A Disabled key does nothing; while it
+   is there a person can still put it back.
+2. A key is disabled only on evidence: a look at all that is stored, begun when no write under it could be under way any
+   more, that found nothing under it, and a sample of what it found opened.
+3. `decide` chooses, `advance` is the only change of a ring. Neither knows a key's bytes.
+4. A rotation is asked for by a text that is new (as `spec.rotation.trigger`): asked twice, it happens once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, assert_never
+
+SETTLE: Final = timedelta(minutes=2)
+"""How long a write may be under way, its data key wrapped and not yet stored; a leader's term is far shorter."""
+
+AGAIN: Final = timedelta(minutes=5)
+"""After how long one looks again at what could not be re-wrapped."""
+
+_REMEMBERED: Final = 50
+
+
+class State(StrEnum):
+    """What may be done with a key."""
+
+    ENABLED = "Enabled"
+    DECRYPT_ONLY = "DecryptOnly"
+    DISABLED = "Disabled"
+
+
+class Did(StrEnum):
+    """What was done to a ring."""
+
+    CREATED = "Created"
+    ROTATED = "Rotated"
+    DISABLED = "Disabled"
+    DELETED = "Deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, without its bytes. `since`: when it came into its state."""
+
+    id: str
+    state: State
+    created: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was done to a key, at whose word; `records`: how many sealed values there were, where counted."""
+
+    at: datetime
+    by: str
+    did: Did
+    key: str
+    records: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The keys of one scope, the trigger of the last rotation, and what was done; `revision`: as it was read."""
+
+    keys: tuple[Key, ...]
+    trigger: str = ""
+    history: tuple[Entry, ...] = ()
+    revision: tuple[str, str] = field(default=("", ""), compare=False)
+
+    @property
+    def primary(self) -> Key:
+        """The one key that wraps."""
+        return self.in_state(State.ENABLED)[0]
+
+    def in_state(self, state: State) -> tuple[Key, ...]:
+        """Return the keys of which that may be done."""
+        return tuple(key for key in self.keys if key.state is state)
+
+    def find(self, key_id: str) -> Key | None:
+        """Return the key of that id."""
+        return next((key for key in self.keys if key.id == key_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """That the ring be rotated, and by whom; the same trigger again asks for nothing."""
+
+    trigger: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A look at all that is stored: how many records each key wraps, and what became of the sample."""
+
+    started: datetime
+    under: Mapping[str, int] = field(default_factory=dict)
+    opened: int = 0
+    trouble: tuple[str, ...] = ()
+    """Of the sample, and of what could not be read at all: what is wrong, in words for a person."""
+
+    @property
+    def records(self) -> int:
+        """How many there were."""
+        return sum(self.under.values())
+
+    def clears(self, key: Key) -> bool:
+        """Tell whether it is evidence that nobody needs the key any more."""
+        looked = self.opened > 0 or self.records == 0
+        return self.started >= key.since + SETTLE and not self.under.get(key.id) and looked and not self.trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Make a new key for all new writes; the one before only decrypts from then on."""
+
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrap:
+    """Have every data key that an old key wraps wrapped by the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Look at all that is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """Take keys out of use; so many records were there, none of them theirs."""
+
+    keys: tuple[str, ...]
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Have keys gone for good."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing is to be done before then (None: before somebody asks), and why."""
+
+    until: datetime | None
+    why: str
+
+
+Change = Begin | Disable | Delete
+Step = Change | Rewrap | Inspect | Rest
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What was done in this turn: it is not written down, so after a crash it is done again."""
+
+    rewrapped: bool = False
+    found: Inspection | None = None
+
+
+def created(key_id: str, by: str, now: datetime) -> Ring:
+    """Return a ring with its first key."""
+    return Ring((Key(key_id, State.ENABLED, now, now),), history=(Entry(now, by, Did.CREATED, key_id),))
+
+
+def decide(ring: Ring, wish: Wish | None, done: Progress, now: datetime, retention: timedelta) -> Step:
+    """Return what is to be done next; what was begun is finished before anything is begun."""
+    disabled = ring.in_state(State.DISABLED)
+    over = tuple(key.id for key in disabled if key.since + retention <= now)
+    if over:
+        return Delete(over)
+    if ring.in_state(State.DECRYPT_ONLY):
+        return _finish(ring, done, now)
+    if wish is not None and wish.trigger != ring.trigger:
+        return Begin(wish)
+    until = min((key.since + retention for key in disabled), default=None)
+    return Rest(until, "no rotation is asked for" if until is None else "a disabled key is kept for its retention")
+
+
+def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
+    old = ring.in_state(State.DECRYPT_ONLY)
+    settled = max(key.since for key in old) + SETTLE
+    found = done.found
+    if not done.rewrapped:
+        return Rewrap()
+    if found is None:
+        return Inspect() if now >= settled else Rest(settled, "writes under the old key may still be under way")
+    cleared = tuple(key.id for key in old if found.clears(key))
+    if cleared:
+        return Disable(cleared, found.records)
+    left = sum(found.under.get(key.id, 0) for key in old)
+    why = f"{left} of {found.records} records are not re-wrapped, {len(found.trouble)} unreadable"
+    return Rest(now + AGAIN, "; ".join((why, *found.trouble[:1])))
+
+
+def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:
+    """Return the ring after a change; `new`: the id of the key that the change makes, if it makes one.
+
+    What follows of a rotation is at the word of whoever asked for it.
+
+    Raises:
+        ValueError: a key is not in the state from which that way leads; nothing else is ever done to it.
+    """
+    by = next((entry.by for entry in reversed(ring.history) if entry.did is Did.ROTATED), "")
+    match change:
+        case Begin(wish):
+            fresh = Key(new, State.ENABLED, now, now)
+            keys = (*_moved(ring, [ring.primary.id], State.ENABLED, State.DECRYPT_ONLY, now), fresh)
+            told = [Entry(now, wish.by, Did.ROTATED, new)]
+            ring = replace(ring, trigger=wish.trigger)
+        case Disable(ids, records):
+            keys = _moved(ring, ids, State.DECRYPT_ONLY, State.DISABLED, now)
+            told = [Entry(now, by, Did.DISABLED, key, records) for key in ids]
+        case Delete(ids):
+            moved = _moved(ring, ids, State.DISABLED, State.DISABLED, now)
+            keys = tuple(key for key in moved if key.id not in ids)
+            told = [Entry(now, by, Did.DELETED, key) for key in ids]
+        case _:
+            assert_never(change)
+    return replace(ring, keys=keys, history=(*ring.history, *told)[-_REMEMBERED:])
+
+
+def _moved(ring: Ring, ids: tuple[str, ...] | list[str], old: State, new: State, now: datetime) -> tuple[Key, ...]:
+    for key_id in ids:
+        key = ring.find(key_id)
+        if key is None or key.state is not old:
+            raise ValueError(f"key {key_id} is {key.state if key else 'not there'}, not {old}")
+    return tuple(replace(key, state=new, since=now) if key.id in ids else key for key in ring.keys)

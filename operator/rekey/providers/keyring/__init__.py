@@ -1,0 +1,1 @@
+"""The key ring that Rekey keeps itself, in a Secret of its own namespace."""

@@ -1,0 +1,167 @@
+"""Data keys wrapped by a key ring in a Secret (ports `KeyEncryption` and `Keyrings`).
+
+1. Every operation reads the ring once, and nothing of it is kept: a key that another replica took out of use a moment
+   ago wraps nothing, and no key stays in memory longer than an operation takes.
+2. The first operation that wraps makes the ring, create-only: of several replicas one makes it, the others use it.
+3. A wrapped key is bound to its scope and the id of its key. It has a vector of its own, drawn for each wrap.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from secrets import token_bytes, token_hex
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from rekey.core import keyring
+from rekey.core.data_key import LENGTH, DataKey
+from rekey.core.envelope import IV, Wrapped
+from rekey.core.keyring import Key, Ring, State
+from rekey.core.material import Material
+from rekey.core.reasons import Reason
+from rekey.errors import Rejected, Retryable, Taken
+from rekey.ports.cluster import Clock
+from rekey.ports.secrets import NewSecret, SecretChange, Secrets, SecretView
+from rekey.providers.keyring.stored import LABELS, notes, ring_of, strange
+
+DEFAULT_NAME: Final = "rekey-keyring"
+MAKER: Final = "rekey"
+"""Who made a ring: the first value that had to be sealed asked for it, and no person."""
+
+_SCOPE: Final = re.compile(r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A ring as it was read, with its keys' bytes."""
+
+    ring: Ring
+    material: Material
+    where: str
+
+
+class Keyring:
+    """The rings of all scopes, each in a Secret of the operator's namespace."""
+
+    def __init__(self, secrets: Secrets, clock: Clock, namespace: str, name: str = DEFAULT_NAME) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._namespace = namespace
+        self._name = name
+
+    async def wrap(self, scope: str, key: DataKey) -> Wrapped:
+        """Return the data key, encrypted by the enabled key; the first one makes the ring."""
+        return _wrap(scope, await self._ensured(scope), key)
+
+    async def unwrap(self, scope: str, wrapped: Wrapped) -> DataKey:
+        """Return the data key; whoever asked overwrites it after use."""
+        return _unwrap(scope, await self._existing(scope), wrapped)
+
+    async def rewrap(self, scope: str, wrapped: Wrapped) -> Wrapped:
+        """Return the same data key, encrypted by the enabled key; one that already is stays as it is."""
+        read = await self._existing(scope)
+        with _unwrap(scope, read, wrapped) as key:
+            return wrapped if wrapped.key_id == read.ring.primary.id else _wrap(scope, read, key)
+
+    async def read(self, scope: str) -> Ring | None:
+        """Return the ring by an uncached read; None: nothing was ever sealed in that scope."""
+        found = await self._read(scope)
+        return found.ring if found is not None else None
+
+    async def write(self, scope: str, before: Ring, after: Ring) -> Ring:
+        """Replace the ring as it was read: keys that are new are made, those that are left out are gone for good."""
+        old, new = ({key.id for key in ring.keys} for ring in (before, after))
+        uid, resource_version = before.revision
+        change = SecretChange(
+            uid=uid,
+            resource_version=resource_version,
+            material=_made(new - old),
+            drop=frozenset(old - new),
+            annotations=notes(scope, after),
+        )
+        return self._parsed(scope, await self._secrets.change(self._namespace, self._secret(scope), change)).ring
+
+    async def _read(self, scope: str) -> _Read | None:
+        found = await self._secrets.read(self._namespace, self._secret(scope))
+        return self._parsed(scope, found) if found is not None else None
+
+    async def _existing(self, scope: str) -> _Read:
+        found = await self._read(scope)
+        if found is None:
+            what = "so what it wrapped cannot be opened: restore it from a backup, or authorize the credential anew"
+            raise Rejected(Reason.STATE_UNREADABLE, f"{self._where(scope)} is not there, {what} (docs/keys.md)")
+        return found
+
+    async def _ensured(self, scope: str) -> _Read:
+        found = await self._read(scope)
+        if found is not None:
+            return found
+        ring = keyring.created(token_hex(8), MAKER, self._clock.now())
+        new = NewSecret(
+            name=self._secret(scope),
+            material=_made({ring.primary.id}),
+            owner=None,
+            immutable=False,
+            labels=LABELS,
+            annotations=notes(scope, ring),
+        )
+        try:
+            return self._parsed(scope, await self._secrets.create(self._namespace, new))
+        except Taken as taken:  # by another replica, a moment ago; or it went again
+            found = await self._read(scope)
+            if found is None:
+                raise Retryable(f"{self._where(scope)} comes and goes") from taken
+            return found
+
+    def _parsed(self, scope: str, view: SecretView) -> _Read:
+        where = self._where(scope)
+        if any(len(key) != LENGTH for key in view.material.reveal().values()):
+            raise strange(where)
+        return _Read(ring_of(scope, view, where), view.material, where)
+
+    def _secret(self, scope: str) -> str:
+        if not _SCOPE.fullmatch(scope):
+            raise ValueError("a scope is a DNS label, or empty")
+        return f"{self._name}-{scope}" if scope else self._name
+
+    def _where(self, scope: str) -> str:
+        return f"Secret {self._namespace}/{self._secret(scope)}"
+
+
+def _made(ids: set[str]) -> Material:
+    return Material({key_id: token_bytes(LENGTH) for key_id in ids})
+
+
+def _wrap(scope: str, read: _Read, key: DataKey) -> Wrapped:
+    primary, iv = read.ring.primary, token_bytes(IV)
+    return Wrapped(primary.id, iv + _gcm(read, primary).encrypt(iv, key.reveal(), _bound(scope, primary.id)))
+
+
+def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
+    key = read.ring.find(wrapped.key_id)
+    if key is None:
+        what = f"has no key {wrapped.key_id}: it was deleted with its retention over, or the Secret was made anew"
+        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where} {what}; restore it or authorize the credential anew")
+    if key.state is State.DISABLED:
+        what = f"its key {key.id} was disabled: make it DecryptOnly again and rotate the ring once more (docs/keys.md)"
+        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what}")
+    iv, ciphertext = wrapped.value[:IV], wrapped.value[IV:]
+    plain = bytearray(LENGTH)
+    try:
+        _gcm(read, key).decrypt_into(iv, ciphertext, _bound(scope, key.id), plain)
+    except (InvalidTag, ValueError) as error:  # the latter where the lengths are others
+        what = f"a data key that names its key {key.id} was not wrapped by it, or was changed since"
+        advice = "put the Secret that holds it back as it was, or authorize the credential anew"
+        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what}; {advice}") from error
+    return DataKey(plain)
+
+
+def _gcm(read: _Read, key: Key) -> AESGCM:
+    return AESGCM(read.material.reveal()[key.id])
+
+
+def _bound(scope: str, key_id: str) -> bytes:
+    return f"rekey keyring\0{scope}\0{key_id}".encode()
