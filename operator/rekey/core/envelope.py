@@ -31,7 +31,7 @@ FORMAT: Final = "rk1"
 IV: Final = 12
 TAG: Final = 16
 KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PART: Final = r"([A-Za-z0-9_-]+)"
+_PART: Final = r"((?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4})"
 _SEALED: Final = re.compile(rf"{FORMAT}\.({KEY_ID.pattern})\.{_PART}\.{_PART}\.{_PART}")
 
 

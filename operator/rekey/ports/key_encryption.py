@@ -37,7 +37,7 @@ class KeyEncryption(Protocol):
         ...
 
     async def rewrap(self, scope: str, wrapped: Wrapped) -> Wrapped:
-        """Return the same data key, encrypted by the key that is for new writes; one that already is stays as it is.
+        """Return the same data key, encrypted by the one key that is for new writes.
 
         Raises:
             Retryable: the keeper of the keys is away, slow or busy; nothing was wrapped.

@@ -61,10 +61,10 @@ class Keyring:
         return _unwrap(scope, await self._existing(scope), wrapped)
 
     async def rewrap(self, scope: str, wrapped: Wrapped) -> Wrapped:
-        """Return the same data key, encrypted by the enabled key; one that already is stays as it is."""
+        """Return the same data key, encrypted by the enabled key."""
         read = await self._existing(scope)
         with _unwrap(scope, read, wrapped) as key:
-            return wrapped if wrapped.key_id == read.ring.primary.id else _wrap(scope, read, key)
+            return _wrap(scope, read, key)
 
     async def read(self, scope: str) -> Ring | None:
         """Return the ring by an uncached read; None: nothing was ever sealed in that scope."""

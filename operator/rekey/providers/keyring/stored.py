@@ -67,4 +67,7 @@ def _entry(said: Mapping[str, Any]) -> Entry:
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return found
