@@ -73,7 +73,7 @@ MOVED = {
     "to another credential": replace(PLACE, uid="0f1e2d3c-0000-4000-8000-000000000002"),
     "to another version": replace(PLACE, version=8),
     "to another purpose": replace(PLACE, purpose="handle"),
-    "with a part of one name in the other": Place(PLACE.uid + "7", 7, "refresh token"),
+    "with a sign of one part in the next": Place(PLACE.uid[:-1], int(PLACE.uid[-1] + "7"), "refresh token"),
 }
 
 CHANGED: dict[str, Callable[[Locked], Locked]] = {

@@ -26,13 +26,17 @@ WISH = Wish("2026-11", "ann")
 Interference = Callable[["Shelf", Place], None]
 
 
+def untouched(shelf: Shelf, place: Place) -> None:
+    """Nobody does anything."""
+
+
 class Shelf:
     """Sealed values by place, each write on what was read; `before_store`: what somebody else does first."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.texts: dict[Place, tuple[str, int]] = {}
-        self.before_store: Interference = lambda *_: None
+        self.before_store: Interference = untouched
         self.under_way = self.most = 0
 
     def put(self, place: Place, text: str) -> None:
@@ -121,9 +125,11 @@ class Office:
     async def settle(self, wish: Wish | None = WISH) -> Rest:
         """Take turn after turn, as time passes, until a key is deleted or nothing is to be done."""
         rest = await self.rotation.turn(wish)
-        while rest.until is not None:
+        for _ in range(10):
+            if rest.until is None:
+                return rest
             rest = await self.turn_after(rest, wish)
-        return rest
+        raise AssertionError(f"it does not come to its end: {rest.why}")
 
     async def opened(self) -> bool:
         """Tell whether each value is what was put in."""

@@ -9,9 +9,9 @@ import pytest
 from rekey.core.envelope import Place
 from rekey.core.keyring import AGAIN, SETTLE, Did, Rest, Wish
 from rekey.core.material import Material
-from rekey.engine.rewrapping import AT_ONCE, SAMPLE
+from rekey.engine.rewrapping import SAMPLE
 from rekey.errors import Retryable
-from tests.engine.sealed import RETENTION, WISH, Office, Shelf, place_of, state_of
+from tests.engine.sealed import RETENTION, WISH, Office, Shelf, place_of, state_of, untouched
 from tests.sim.world import Plug, Unplugged
 
 NEW_TOKEN = Material({"refresh_token": b"one that the service gave meanwhile"})
@@ -111,7 +111,7 @@ def test_a_write_that_was_under_way() -> None:
 
 def removed(shelf: Shelf, place: Place) -> None:
     """The credential is deleted."""
-    shelf.before_store = lambda *_: None
+    shelf.before_store = untouched
     del shelf.texts[place]
 
 
@@ -124,7 +124,7 @@ def test_a_record_that_is_written_meanwhile_is_not_overwritten() -> None:
         fresh = await office.sealing.seal(NEW_TOKEN, place_of(0))
 
         def written(shelf: Shelf, place: Place) -> None:
-            shelf.before_store = lambda *_: None
+            shelf.before_store = untouched
             shelf.put(place_of(0), fresh)
 
         office.shelf.before_store = written
@@ -165,7 +165,7 @@ def test_a_record_that_comes_back_after_the_re_wrapping_keeps_its_key() -> None:
         assert rest.why == "1 of 3 records are not re-wrapped, 0 unreadable"
         assert await office.states() == ["DecryptOnly", "Enabled"]
         assert rest.until == office.time + AGAIN
-        office.shelf.before_store = lambda *_: None
+        office.shelf.before_store = untouched
         await office.settle()
         assert await office.opened()
 
@@ -259,7 +259,7 @@ def test_only_a_few_records_are_under_way_at_once() -> None:
         office = Office()
         await office.fill(100)
         await office.rotation.turn(WISH)
-        assert office.shelf.most == AT_ONCE
+        assert office.shelf.most == 16
 
     asyncio.run(scene())
 
