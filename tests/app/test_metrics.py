@@ -100,6 +100,7 @@ def gathered(limit: int) -> str:
         metrics.registry.register(Gauges(cache, queue, Clock(), Failing(), limit))
         metrics.requested("get", "secrets", 200)
         metrics.requested("get", "secrets", 0)
+        metrics.asked_for_keys("unwrap", "Retryable")
         return metrics.text().decode()
 
     return asyncio.run(play())
@@ -114,6 +115,7 @@ WANTED = [
     'rekey_queue_depth{lane="change"} 1.0',
     'rekey_queue_depth{lane="deadline"} 0.0',
     'rekey_api_requests_total{code="none",resource="secrets",verb="get"} 1.0',
+    'rekey_key_encryption_calls_total{operation="unwrap",result="Retryable"} 1.0',
     "rekey_retrying 4.0",
     "rekey_stuck 3.0",
     'rekey_overlap_end_timestamp_seconds{credential="late",namespace="shop"} 1.7952552e+09',

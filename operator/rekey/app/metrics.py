@@ -59,6 +59,10 @@ class Metrics:
         self._events_dropped = Counter(
             "rekey_events_dropped", "Kubernetes Events that were not sent.", ["reason"], registry=registry
         )
+        self._keys = Counter(
+            "rekey_key_encryption_calls", "Data keys that were wrapped, unwrapped or re-wrapped, by result.",
+            ["operation", "result"], registry=registry,
+        )  # fmt: skip
         self._deaf = Counter("rekey_watch_failures", "Times that watching had to begin anew.", registry=registry)
 
     def saved(self, before: Status, after: Status) -> None:
@@ -98,6 +102,10 @@ class Metrics:
     def event_dropped(self, reason: str) -> None:
         """Count an Event that was not sent."""
         self._events_dropped.labels(reason).inc()
+
+    def asked_for_keys(self, operation: str, result: str) -> None:
+        """Count a call of whoever keeps the keys of data keys; the result is `ok` or the name of the error's class."""
+        self._keys.labels(operation, result).inc()
 
     def deafened(self) -> None:
         """Count a failure of watching."""
