@@ -11,10 +11,10 @@ from typing import cast
 from rekey.core.envelope import Place, Sealed, parse
 from rekey.core.keyring import Key, Rest, Ring, Wish
 from rekey.core.material import Material
-from rekey.engine.rewrapping import Record
 from rekey.engine.ring_rotation import RingRotation
 from rekey.engine.sealing import Sealing
 from rekey.errors import Conflict, NotFound
+from rekey.ports.sealed import Record
 from rekey.providers.keyring.ring import Keyring
 from tests.sim.ports import NAMESPACE, Secrets
 from tests.sim.promises import Promises
@@ -46,11 +46,13 @@ class Shelf:
     def _put(self, place: Place, text: str) -> None:
         self.texts[place] = (text, self.texts.get(place, ("", 0))[1] + 1)
 
-    async def all(self) -> AsyncIterator[Record]:
+    async def places(self) -> AsyncIterator[Place]:
         for place in list(self.texts):
-            if place in self.texts:
-                text, revision = self.world.call("shelf.read", lambda place=place: self.texts[place])
-                yield Record(place, text, str(revision))
+            yield place
+
+    async def read(self, place: Place) -> Record | None:
+        found = self.world.call("shelf.read", lambda: self.texts.get(place))
+        return Record(place, found[0], str(found[1])) if found is not None else None
 
     async def store(self, record: Record, text: str) -> None:
         self.under_way += 1

@@ -110,9 +110,9 @@ def test_a_write_that_was_under_way() -> None:
 
 
 def removed(shelf: Shelf, place: Place) -> None:
-    """The credential is deleted."""
+    """Two credentials are deleted: that of a record that is in hand, and one that was not looked at yet."""
     shelf.before_store = untouched
-    del shelf.texts[place]
+    del shelf.texts[place], shelf.texts[place_of(19)]
 
 
 def test_a_record_that_is_written_meanwhile_is_not_overwritten() -> None:
@@ -142,11 +142,11 @@ def test_a_record_that_goes_meanwhile_holds_up_nothing() -> None:
 
     async def scene() -> None:
         office = Office()
-        await office.fill(3)
+        await office.fill(20)
         office.shelf.before_store = removed
         await office.settle()
         assert await office.states() == ["Enabled"]
-        assert len(office.shelf.texts) == 2
+        assert office.shelf.under() == {(await office.ring()).primary.id: 18}
 
     asyncio.run(scene())
 

@@ -8,46 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final
 from zlib import crc32
 
-from rekey.core.envelope import Place, parse
+from rekey.core.envelope import parse
 from rekey.core.keyring import Inspection
 from rekey.engine.sealing import Sealing
 from rekey.errors import Conflict, NotFound, Rejected
 from rekey.ports.cluster import Clock
+from rekey.ports.sealed import Record, Records
 
 AT_ONCE: Final = 16
 SAMPLE: Final = 100
 """One of so many records is opened in an inspection; the first one always."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A sealed value as it was read; `revision`: of that reading, for whoever stores it back."""
-
-    place: Place
-    text: str
-    revision: str
-
-
-class Records(Protocol):
-    """Whoever stores the sealed values of a scope."""
-
-    def all(self) -> AsyncIterator[Record]:
-        """Give every record that was there when the call began, and still is, as it is stored."""
-        ...
-
-    async def store(self, record: Record, text: str) -> None:
-        """Replace the text of a record as it was read.
-
-        Raises:
-            Conflict: somebody wrote in between; nothing was changed.
-            NotFound: it is gone.
-        """
-        ...
 
 
 async def rewrap(sealing: Sealing, records: Records, old: frozenset[str]) -> int:
@@ -90,15 +64,17 @@ async def inspect(sealing: Sealing, records: Records, primary: str, clock: Clock
 
 async def _each(records: Records, do: Callable[[Record], Awaitable[None]]) -> None:
     """Do it to all, a few at a time; the first error ends it."""
-    waiting, turn = records.all(), asyncio.Lock()
+    waiting, turn = records.places(), asyncio.Lock()
 
     async def worker() -> None:
         while True:
             async with turn:
-                record = await anext(waiting, None)
-            if record is None:
+                place = await anext(waiting, None)
+            if place is None:
                 return
-            await do(record)
+            record = await records.read(place)
+            if record is not None:
+                await do(record)
 
     try:
         async with asyncio.TaskGroup() as group:

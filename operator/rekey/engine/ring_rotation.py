@@ -12,10 +12,11 @@ from typing import assert_never
 
 from rekey.core import keyring
 from rekey.core.keyring import Progress, Rest, Ring, State, Wish, advance, decide
-from rekey.engine.rewrapping import Records, inspect, rewrap
+from rekey.engine.rewrapping import inspect, rewrap
 from rekey.engine.sealing import Sealing
 from rekey.ports.cluster import Clock
 from rekey.ports.key_encryption import Keyrings
+from rekey.ports.sealed import Records
 
 NOTHING = Rest(None, "nothing was ever sealed")
 
