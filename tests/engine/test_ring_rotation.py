@@ -222,16 +222,10 @@ def test_records_of_a_ring_that_was_lost_hold_up_nothing() -> None:
     asyncio.run(scene())
 
 
-class Away(Shelf):
-    """A shelf that cannot be reached for a while."""
-
-    left = 3
-
-    async def store(self, record: object, text: str) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Retryable("the API server is away")
-        await super().store(record, text)  # type: ignore[arg-type]
+def away(shelf: Shelf, place: Place) -> None:
+    """From the twentieth record on nothing can be stored."""
+    if place == place_of(20):
+        raise Retryable("the API server is away")
 
 
 def test_storage_that_is_away_ends_the_turn() -> None:
@@ -239,12 +233,13 @@ def test_storage_that_is_away_ends_the_turn() -> None:
 
     async def scene() -> None:
         office = Office()
-        office.shelf.__class__ = Away
         await office.fill(40)
+        office.shelf.before_store = away
         with pytest.raises(Retryable, match=r"^the API server is away$"):
             await office.rotation.turn(WISH)
         assert await office.states() == ["DecryptOnly", "Enabled"]
         assert len(office.shelf.under()) == 2
+        office.shelf.before_store = untouched
         await office.settle()
         assert await office.states() == ["Enabled"]
         assert await office.opened()

@@ -81,4 +81,4 @@ async def _each(records: Records, do: Callable[[Record], Awaitable[None]]) -> No
             for _ in range(AT_ONCE):
                 group.create_task(worker())
     except BaseExceptionGroup as several:
-        raise several.exceptions[0] from several
+        raise several.exceptions[0] from None  # it is the same error, without its wrapping
