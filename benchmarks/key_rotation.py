@@ -25,12 +25,13 @@ from rekey.engine.sealing import Sealing
 from rekey.kube.client import Client
 from rekey.kube.secrets import KubeSecrets
 from rekey.ports.sealed import Record
-from rekey.ports.secrets import NewSecret, SecretChange, SecretView
+from rekey.ports.secrets import NewSecret, SecretChange
 from rekey.providers.keyring.ring import Keyring
 
 _SPACE = "sealed"
-_KEY = "state"
+_NOTE = "rekey.dev/sealed"
 _RESULT = Path(__file__).parent / "results" / "latest-key-rotation.json"
+_TOKEN = Material({"token": b"what consumers see"})
 _STATE = Material({"refresh_token": b"a refresh token has some hundred bytes; " * 5})
 
 
@@ -60,17 +61,19 @@ class Shelf:
     async def read(self, place: Place) -> Record | None:
         """Return what stands at one."""
         view = await self.secrets.read(_SPACE, place.uid)
-        return Record(place, _text(view), f"{view.uid} {view.resource_version}") if view is not None else None
+        return (
+            Record(place, view.annotations[_NOTE], f"{view.uid} {view.resource_version}") if view is not None else None
+        )
 
     async def store(self, record: Record, text: str) -> None:
         """Replace one as it was read."""
         uid, version = record.revision.split()
-        change = SecretChange(uid=uid, resource_version=version, material=Material({_KEY: text.encode()}))
+        change = SecretChange(uid=uid, resource_version=version, annotations={_NOTE: text})
         await self.secrets.change(_SPACE, record.place.uid, change)
 
     async def put(self, number: int, text: str) -> None:
         """Store a new one."""
-        new = NewSecret(place(number).uid, Material({_KEY: text.encode()}), owner=None, immutable=False)
+        new = NewSecret(place(number).uid, _TOKEN, owner=None, immutable=True, annotations={_NOTE: text})
         await self.secrets.create(_SPACE, new)
 
     async def sealed(self) -> dict[Place, Sealed]:
@@ -80,7 +83,7 @@ class Shelf:
         async def one(number: int) -> None:
             record = await self.read(place(number))
             if record is not None:
-                found[record.place] = parse(record.text, record.place)
+                found[record.place] = parse(record.text)
 
         await load.each(range(self.count), one)
         return found
@@ -103,10 +106,6 @@ class Figures:
 def place(number: int) -> Place:
     """Return where a value belongs."""
     return Place(f"value-{number}", 1, "refresh token")
-
-
-def _text(view: SecretView) -> str:
-    return view.material.reveal()[_KEY].decode()
 
 
 async def measure(client: Client, count: int) -> Figures:

@@ -34,7 +34,7 @@ MONTH = timedelta(days=30)
 SECOND = timedelta(seconds=1)
 WISH = Wish("2026-11", "ann")
 IDLE = Progress()
-WRAPPED = Progress(rewrapped=True)
+WRAPPED = Progress(rewrapped=())
 
 
 def ring(trigger: str = "", **keys: State) -> Ring:
@@ -52,7 +52,7 @@ CLEAN = Inspection(SETTLED, {"b": 10}, opened=1)
 
 def seen(found: Inspection) -> Progress:
     """Return a turn in which all was re-wrapped and that was found."""
-    return Progress(rewrapped=True, found=found)
+    return Progress(rewrapped=(), found=found)
 
 
 STEPS: dict[str, tuple[Ring, Wish | None, Progress, datetime, type[Step] | Step]] = {
@@ -109,10 +109,15 @@ RESTS: dict[str, tuple[Ring, Progress, Rest]] = {
     "a rotation that settles": (TURNING, WRAPPED, Rest(SETTLED, "writes under the old key may still be under way")),
     "a key that is kept": (TURNED, IDLE, Rest(NOON + MONTH, "a disabled key is kept for its retention")),
     "nothing to do": (NEW, IDLE, Rest(None, "no rotation is asked for")),
+    "records that may not be written": (
+        TURNING,
+        Progress(rewrapped=("the x: not allowed",), found=Inspection(NOON, {"a": 1, "b": 9}, opened=1)),
+        Rest(NOON + AGAIN, "1 of 10 records are under the old key, 0 unreadable; the x: not allowed"),
+    ),
     "records that are left": (
         TURNING,
         seen(Inspection(NOON, {"a": 2, "b": 8}, opened=1, trouble=("the x is changed", "the y"))),
-        Rest(NOON + AGAIN, "2 of 10 records are not re-wrapped, 2 unreadable; the x is changed"),
+        Rest(NOON + AGAIN, "2 of 10 records are under the old key, 2 unreadable; the x is changed"),
     ),
 }
 

@@ -68,7 +68,7 @@ class Shelf:
 
     def sealed(self) -> dict[Place, Sealed]:
         """Return all values as they stand there."""
-        return {place: parse(text, place) for place, (text, _) in self.texts.items()}
+        return {place: parse(text) for place, (text, _) in self.texts.items()}
 
     def under(self) -> dict[str, int]:
         """Return how many values each key wraps."""

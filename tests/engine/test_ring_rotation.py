@@ -10,7 +10,7 @@ from rekey.core.envelope import Place
 from rekey.core.keyring import AGAIN, SETTLE, Did, Rest, Wish
 from rekey.core.material import Material
 from rekey.engine.rewrapping import SAMPLE
-from rekey.errors import Retryable
+from rekey.errors import Forbidden, Retryable
 from tests.engine.sealed import RETENTION, WISH, Office, Shelf, place_of, state_of, untouched
 from tests.sim.world import Plug, Unplugged
 
@@ -162,7 +162,7 @@ def test_a_record_that_comes_back_after_the_re_wrapping_keeps_its_key() -> None:
         office.shelf.before_store = lambda shelf, _: shelf.put(place_of(0), text)
         office.shelf.put(place_of(0), text)
         rest = await office.turn_after(rest)
-        assert rest.why == "1 of 3 records are not re-wrapped, 0 unreadable"
+        assert rest.why == "1 of 3 records are under the old key, 0 unreadable"
         assert await office.states() == ["DecryptOnly", "Enabled"]
         assert rest.until == office.time + AGAIN
         office.shelf.before_store = untouched
@@ -179,10 +179,16 @@ def spoiled(text: str, part: int) -> str:
     return ".".join(parts)
 
 
+UNDER_THE_OLD = (
+    "{} of {} records are under the old key, {} unreadable; refresh token of version 1 of credential uid-0: "
+)
 DAMAGED: dict[str, tuple[Callable[[str], str], str]] = {
-    "its wrap": (lambda text: spoiled(text, 2), "1 of 3 records are not re-wrapped, 0 unreadable"),
-    "its ciphertext": (lambda text: spoiled(text, 4), "0 of 3 records are not re-wrapped, 1 unreadable; the refresh"),
-    "its format": (lambda text: text[4:], "0 of 2 records are not re-wrapped, 1 unreadable; the refresh token of"),
+    "its wrap": (
+        lambda text: spoiled(text, 2),
+        UNDER_THE_OLD.format(1, 3, 0) + "Secret orders/rekey-keyring: a data key",
+    ),
+    "its ciphertext": (lambda text: spoiled(text, 4), UNDER_THE_OLD.format(0, 3, 1) + "what is sealed does not open"),
+    "its format": (lambda text: text[4:], UNDER_THE_OLD.format(0, 2, 1) + "it is not sealed as rk1"),
 }
 
 
@@ -218,6 +224,30 @@ def test_records_of_a_ring_that_was_lost_hold_up_nothing() -> None:
         await office.settle()
         assert await office.states() == ["Enabled"]
         assert {place: office.shelf.texts[place] for place in lost} == lost
+
+    asyncio.run(scene())
+
+
+def forbidden(shelf: Shelf, place: Place) -> None:
+    """One namespace does not let us write."""
+    if place == place_of(0):
+        raise Forbidden("update", "secrets", "till")
+
+
+def test_a_record_that_may_not_be_written_holds_up_no_other() -> None:
+    """All others are re-wrapped; the old key stays in use, and what is missing is said."""
+
+    async def scene() -> None:
+        office = Office()
+        await office.fill(40)
+        old = (await office.ring()).primary.id
+        office.shelf.before_store = forbidden
+        rest = await office.turn_after(await office.rotation.turn(WISH))
+        assert rest.why == UNDER_THE_OLD.format(1, 40, 0) + "not allowed to update secrets in namespace till"
+        assert office.shelf.under()[old] == 1
+        office.shelf.before_store = untouched
+        await office.settle()
+        assert await office.states() == ["Enabled"]
 
     asyncio.run(scene())
 

@@ -56,7 +56,7 @@ Ask = Callable[[Sealing, str], Awaitable[object]]
 OPERATIONS: dict[str, tuple[str, Ask]] = {
     "sealing": ("wrap", lambda sealing, _: sealing.seal(state_of(PLACE), PLACE)),
     "opening": ("unwrap", lambda sealing, text: sealing.open(text, PLACE)),
-    "re-wrapping": ("rewrap", lambda sealing, text: sealing.rewrap(text, PLACE)),
+    "re-wrapping": ("rewrap", lambda sealing, text: sealing.rewrap(text)),
 }
 FAILURES: dict[str, Exception] = {
     "away": Retryable("the key service is away"),
@@ -141,7 +141,7 @@ def test_no_two_writes_share_a_key_or_a_vector() -> None:
     async def scene() -> None:
         witness, sealing, _ = counted()
         texts = [await sealing.seal(state_of(PLACE), PLACE) for _ in range(1000)]
-        locked = [parse(text, PLACE).locked for text in texts]
+        locked = [parse(text).locked for text in texts]
         assert (
             len(set(witness.seen)) == len({one.iv for one in locked}) == len({one.ciphertext for one in locked}) == 1000
         )

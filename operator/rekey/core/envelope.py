@@ -6,7 +6,7 @@
 2. The ciphertext is bound to its place: moved to another credential, version or purpose it does not open.
 3. The wrapped key is not bound to the ciphertext, so that another key can wrap it while the ciphertext stays as it is.
    (That is why this is no JWE: there the header with the wrap's own vector and tag is authenticated as well.)
-4. Nothing here quotes what it refuses: it may be the secret itself, put there by mistake.
+4. Nothing here quotes what it refuses: it may be the secret itself, put there by mistake. Who asks says where it stood.
 5. The library for it is imported when the first value is sealed: most operators never do.
 """
 
@@ -76,8 +76,8 @@ class Sealed:
         return ".".join((FORMAT, self.wrapped.key_id, *map(_written, binary)))
 
 
-def parse(text: str, place: Place) -> Sealed:
-    """Return what is stored at a place.
+def parse(text: str) -> Sealed:
+    """Return what is stored.
 
     Raises:
         Rejected: it is no sealed value, or one of a format that came later.
@@ -91,7 +91,7 @@ def parse(text: str, place: Place) -> Sealed:
         if len(iv) == IV and len(ciphertext) >= TAG and sealed.text() == text:
             return sealed
     what = "it was changed, cut off, or written by a newer Rekey: run that one"
-    raise Rejected(Reason.STATE_UNREADABLE, f"the {place} is not sealed as {FORMAT}: {what}, {_OTHERWISE}")
+    raise Rejected(Reason.STATE_UNREADABLE, f"it is not sealed as {FORMAT}: {what}, {_OTHERWISE}")
 
 
 def lock(state: Material, place: Place) -> tuple[DataKey, Locked]:
@@ -113,7 +113,7 @@ def unlock(key: DataKey, locked: Locked, place: Place) -> Material:
         plain = json.loads(_gcm(key).decrypt(locked.iv, locked.ciphertext, _bound(place)))
     except InvalidTag as error:
         what = "it was changed, or moved here from elsewhere: put the Secret back as it was"
-        raise Rejected(Reason.STATE_UNREADABLE, f"the {place} does not open: {what}, {_OTHERWISE}") from error
+        raise Rejected(Reason.STATE_UNREADABLE, f"what is sealed does not open: {what}, {_OTHERWISE}") from error
     return Material({name: b64decode(value) for name, value in plain.items()})
 
 

@@ -104,7 +104,7 @@ class Inspection:
     under: Mapping[str, int] = field(default_factory=dict)
     opened: int = 0
     trouble: tuple[str, ...] = ()
-    """Of the sample, and of what could not be read at all: what is wrong, in words for a person."""
+    """What could not be read, or of the sample not be opened, and why."""
 
     @property
     def records(self) -> int:
@@ -163,9 +163,12 @@ Step = Change | Rewrap | Inspect | Rest
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What was done in this turn: it is not written down, so after a crash it is done again."""
+    """What was done in this turn: it is not written down, so after a crash it is done again.
 
-    rewrapped: bool = False
+    `rewrapped`: what could not be re-wrapped, and why; None: that was not tried yet.
+    """
+
+    rewrapped: tuple[str, ...] | None = None
     found: Inspection | None = None
 
 
@@ -192,7 +195,7 @@ def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
     old = ring.in_state(State.DECRYPT_ONLY)
     settled = max(key.since for key in old) + SETTLE
     found = done.found
-    if not done.rewrapped:
+    if done.rewrapped is None:
         return Rewrap()
     if found is None:
         return Inspect() if now >= settled else Rest(settled, "writes under the old key may still be under way")
@@ -200,8 +203,8 @@ def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
     if cleared:
         return Disable(cleared, found.records)
     left = sum(found.under.get(key.id, 0) for key in old)
-    why = f"{left} of {found.records} records are not re-wrapped, {len(found.trouble)} unreadable"
-    return Rest(now + AGAIN, "; ".join((why, *found.trouble[:1])))
+    why = f"{left} of {found.records} records are under the old key, {len(found.trouble)} unreadable"
+    return Rest(now + AGAIN, "; ".join((why, *(*found.trouble, *done.rewrapped)[:1])))
 
 
 def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:

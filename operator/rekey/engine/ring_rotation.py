@@ -48,8 +48,7 @@ class RingRotation:
                 case Rest():
                     return step
                 case keyring.Rewrap():
-                    await rewrap(self.sealing, self.records, _old(ring))
-                    done = replace(done, rewrapped=True)
+                    done = replace(done, rewrapped=await rewrap(self.sealing, self.records, _old(ring)))
                 case keyring.Inspect():
                     done = replace(done, found=await inspect(self.sealing, self.records, ring.primary.id, self.clock))
                 case keyring.Begin() | keyring.Disable() | keyring.Delete():

@@ -46,18 +46,18 @@ class Sealing:
             Retryable: who keeps the keys is away.
             Rejected: it was changed or moved, its format is unknown, or its key is out of use; a person must act.
         """
-        sealed = parse(text, place)
+        sealed = parse(text)
         with await self._counted("unwrap", self._keys.unwrap(self._scope, sealed.wrapped)) as key:
             return unlock(key, sealed.locked, place)
 
-    async def rewrap(self, text: str, place: Place) -> str:
+    async def rewrap(self, text: str) -> str:
         """Return the same with its data key wrapped by the key for new writes; what is encrypted stays as it is.
 
         Raises:
             Retryable: who keeps the keys is away.
             Rejected: as of `open`, but for what is encrypted: that is not looked at.
         """
-        sealed = parse(text, place)
+        sealed = parse(text)
         wrapped = await self._counted("rewrap", self._keys.rewrap(self._scope, sealed.wrapped))
         return Sealed(wrapped, sealed.locked).text()
 

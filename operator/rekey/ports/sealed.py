@@ -1,4 +1,7 @@
-"""Where sealed values are stored: all of one scope, to have their data keys wrapped anew."""
+"""Where sealed values are stored: all of one scope, to have their data keys wrapped anew.
+
+The data of a version's Secret cannot be replaced, for it is immutable; its annotations can. So a sealed value is a line.
+"""
 
 from __future__ import annotations
 
