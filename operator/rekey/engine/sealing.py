@@ -30,6 +30,8 @@ class Sealing:
     async def seal(self, state: Material, place: Place) -> str:
         """Return the state as text that opens at that place only; each time it is another text.
 
+        It must be stored within `keyring.SETTLE`, or sealed anew: later its key may be out of use.
+
         Raises:
             Retryable: who keeps the keys is away; nothing was sealed.
             Rejected: what it keeps cannot be used.

@@ -1,6 +1,6 @@
 """Where sealed values are stored: all of one scope, to have their data keys wrapped anew.
 
-The data of a version's Secret cannot be replaced, for it is immutable; its annotations can. So a sealed value is a line.
+The data of a version's Secret cannot be replaced, for it is immutable; its annotations can: a sealed value is a line.
 """
 
 from __future__ import annotations
