@@ -20,6 +20,7 @@ from benchmarks.stand import HOME, Stand, fresh
 from rekey.core.envelope import Place, Sealed, parse
 from rekey.core.keyring import Wish
 from rekey.core.material import Material
+from rekey.engine.counting import Counted
 from rekey.engine.ring_rotation import RingRotation
 from rekey.engine.sealing import Sealing
 from rekey.kube.client import Client
@@ -53,8 +54,9 @@ class Shelf:
     secrets: KubeSecrets
     count: int
 
-    async def places(self) -> AsyncIterator[Place]:
+    async def places(self, *, ours: bool) -> AsyncIterator[Place]:
         """Give the places of all."""
+        del ours
         for number in range(self.count):
             yield place(number)
 
@@ -112,7 +114,7 @@ async def measure(client: Client, count: int) -> Figures:
     """Seal, rotate, wait, look, and compare."""
     figures, calls, clock, secrets = Figures(count), Counter[str](), Clock(), KubeSecrets(client)
     ring, shelf = Keyring(secrets, clock, HOME), Shelf(secrets, count)
-    sealing = Sealing(ring, "", lambda operation, result: calls.update([f"{operation} {result}"]))
+    sealing = Sealing(Counted(ring, lambda operation, result: calls.update([f"{operation} {result}"])))
     rotation = RingRotation("", ring, sealing, shelf, clock, timedelta(days=30))
 
     async def seal(number: int) -> None:

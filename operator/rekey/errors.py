@@ -61,6 +61,10 @@ class BackendAway(RekeyError):
         """Seconds the other side asked for, where it did."""
 
 
+class KeysAway(BackendAway):
+    """Say so, and try again later: nothing can be sealed or opened now, so nothing that needs it is begun."""
+
+
 class NotAccepted(RekeyError):
     """Discard the version and make another: the other side was shown it and refused it."""
 

@@ -69,9 +69,18 @@ def test_it_is_overwritten_when_its_use_ends() -> None:
 def test_it_is_overwritten_when_its_use_fails() -> None:
     """An error in the `with` spares nothing."""
     key = DataKey.fresh()
+    used = key.reveal()
     with pytest.raises(KeyError), key:
         raise KeyError
-    assert key.reveal() == bytes(LENGTH)
+    assert used == bytes(LENGTH)
+
+
+def test_it_is_of_no_use_after_that() -> None:
+    """It refuses, so that nothing is ever encrypted by a key of zeros."""
+    with DataKey.fresh() as key:
+        assert key.reveal()
+    with pytest.raises(ValueError, match="used once"):
+        key.reveal()
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33])

@@ -23,9 +23,16 @@ PLACE = Place("0f1e2d3c-0000-4000-8000-000000000001", 7, "refresh token")
 WRAPPED = Wrapped("0123456789abcdef", bytes(range(60)))
 
 
+def locked_up(state: Material, place: Place) -> tuple[DataKey, Locked]:
+    """Return the state encrypted, and a key that opens it."""
+    key = DataKey.fresh()
+    kept = DataKey(bytearray(key.reveal()))
+    return kept, lock(key, state, place)
+
+
 def sealed() -> tuple[bytes, Sealed]:
     """Return the key of a sealed value, and the value."""
-    key, locked = lock(STATE, PLACE)
+    key, locked = locked_up(STATE, PLACE)
     return bytes(key.reveal()), Sealed(WRAPPED, locked)
 
 
@@ -43,7 +50,7 @@ places = st.builds(Place, st.text(max_size=40), st.integers(0, 10**6), st.text(m
 @given(materials, places)
 def test_what_was_locked_unlocks(values: dict[str, bytes], place: Place) -> None:
     """Whatever the state and the place, the key gives it back, after a way through text too."""
-    key, locked = lock(Material(values), place)
+    key, locked = locked_up(Material(values), place)
     read = envelope.parse(Sealed(WRAPPED, locked).text())
     assert read == Sealed(WRAPPED, locked)
     assert unlock(key, read.locked, place) == Material(values)
@@ -52,16 +59,26 @@ def test_what_was_locked_unlocks(values: dict[str, bytes], place: Place) -> None
 @given(materials, places)
 def test_two_writes_share_nothing(values: dict[str, bytes], place: Place) -> None:
     """The same state at the same place has another key, another vector and another ciphertext each time."""
-    (one, first), (two, second) = (lock(Material(values), place) for _ in range(2))
+    (one, first), (two, second) = (locked_up(Material(values), place) for _ in range(2))
     assert one.reveal() != two.reveal()
     assert first.iv != second.iv
     assert first.ciphertext != second.ciphertext
 
 
+def test_a_data_key_locks_once() -> None:
+    """It is overwritten by the first use, and refuses another."""
+    key = DataKey.fresh()
+    used = key.reveal()
+    lock(key, STATE, PLACE)
+    assert used == bytes(len(used))
+    with pytest.raises(ValueError, match="used once"):
+        lock(key, STATE, PLACE)
+
+
 @given(places, places)
 def test_it_opens_at_its_place_only(here: Place, there: Place) -> None:
     """A place is another one if any part of it is, however its parts are cut."""
-    key, locked = lock(STATE, here)
+    key, locked = locked_up(STATE, here)
     if here == there:
         assert unlock(key, locked, there) == STATE
         return
@@ -85,7 +102,7 @@ CHANGED: dict[str, Callable[[Locked], Locked]] = {
     "a byte less": lambda locked: replace(locked, ciphertext=locked.ciphertext[1:]),
     "a byte more": lambda locked: replace(locked, ciphertext=locked.ciphertext + b"\0"),
     "nothing but a tag": lambda locked: replace(locked, ciphertext=locked.ciphertext[-16:]),
-    "the ciphertext of another write": lambda _: lock(STATE, PLACE)[1],
+    "the ciphertext of another write": lambda _: locked_up(STATE, PLACE)[1],
 }
 
 
@@ -179,5 +196,5 @@ def test_every_changed_sign_is_seen() -> None:
 
 def test_a_sealed_value_is_small() -> None:
     """What surrounds a state takes less than 250 signs: it fits beside others in an annotation or a Secret."""
-    empty = Sealed(WRAPPED, lock(Material({}), PLACE)[1])
+    empty = Sealed(WRAPPED, locked_up(Material({}), PLACE)[1])
     assert len(empty.text()) < 250

@@ -63,12 +63,26 @@ TOKEN: dict[str, Any] = {"provider": {"ref": {"name": "store"}, "oauth2": {}}}
 """A token of the world's backend, which is good for half an hour."""
 
 
+CONSENT = b"canary-of-a-consent"
+GRANTED: dict[str, Any] = {"provider": {"ref": {"name": "store"}, "oauth2": {"grantSecretName": "consent"}}}
+"""A token that is got with what the one before it kept."""
+
+
+def consented(world: World, token: bytes = CONSENT) -> None:
+    """A person consents."""
+    world.put("consent", {"refresh_token": token})
+    world.backend.refreshing = (token,)
+
+
 def _token(**changes: Any) -> Callable[[World], None]:
     return lambda world: world.apply("api", TOKEN | changes)
 
 
 BACKENDS: dict[str, Scenario] = {
     "a token that is renewed again and again": Scenario((_made_there(listable=False), _token())),
+    "a token by consent, whose refresh token is another one each time": Scenario(
+        (both(_made_there(listable=False), consented, lambda world: world.apply("api", GRANTED)),)
+    ),
     "a token that a person asks to renew, twice at once": Scenario(
         (both(_made_there(listable=False), _token()), both(ask("now", "Manual"), ask("too", "Manual")))
     ),

@@ -11,6 +11,7 @@ from typing import cast
 from rekey.core.envelope import Place, Sealed, parse
 from rekey.core.keyring import Key, Rest, Ring, Wish
 from rekey.core.material import Material
+from rekey.engine.counting import Counted
 from rekey.engine.ring_rotation import RingRotation
 from rekey.engine.sealing import Sealing
 from rekey.errors import Conflict, NotFound
@@ -46,7 +47,8 @@ class Shelf:
     def _put(self, place: Place, text: str) -> None:
         self.texts[place] = (text, self.texts.get(place, ("", 0))[1] + 1)
 
-    async def places(self) -> AsyncIterator[Place]:
+    async def places(self, *, ours: bool) -> AsyncIterator[Place]:
+        del ours
         for place in list(self.texts):
             yield place
 
@@ -86,7 +88,7 @@ class Office:
         self.time = START
         self.keys = Keyring(Secrets(self.world), self, NAMESPACE)
         self.counted: Counter[tuple[str, str]] = Counter()
-        self.sealing = Sealing(self.keys, "", self.count)
+        self.sealing = Sealing(Counted(self.keys, self.count))
         self.rotation = RingRotation("", self.keys, self.sealing, self.shelf, self, RETENTION)
 
     def now(self) -> datetime:

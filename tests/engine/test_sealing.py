@@ -13,6 +13,7 @@ from rekey.core.data_key import LENGTH, DataKey
 from rekey.core.envelope import Place, Wrapped, parse
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
+from rekey.engine.counting import Counted
 from rekey.engine.sealing import Sealing
 from rekey.errors import NoAnswer, Rejected, Retryable
 from tests.e2e import leaks
@@ -69,7 +70,7 @@ def counted() -> tuple[Witness, Sealing, Counter[tuple[str, str]]]:
     """Return a keeper of keys, what seals with it, and what was counted."""
     count: Counter[tuple[str, str]] = Counter()
     witness = Witness()
-    return witness, Sealing(witness, "", lambda *call: count.update([call])), count
+    return witness, Sealing(Counted(witness, lambda *call: count.update([call]))), count
 
 
 @pytest.mark.parametrize("what", OPERATIONS)
@@ -159,6 +160,36 @@ def test_what_is_sealed_shows_nothing() -> None:
     asyncio.run(scene())
 
 
+def test_an_envelope_is_prepared_before_there_is_anything_to_seal() -> None:
+    """One call; after it nobody is asked, also if whoever keeps the keys is away by then. It is good for one value."""
+
+    async def scene() -> None:
+        witness, sealing, count = counted()
+        with await sealing.prepare() as envelope:
+            witness.fails = FAILURES["away"]
+            text = envelope.seal(state_of(PLACE), PLACE)
+            with pytest.raises(ValueError, match="used once"):
+                envelope.seal(state_of(PLACE), PLACE)
+        assert count == {("wrap", "ok"): 1}
+        witness.fails = None
+        assert await sealing.open(text, PLACE) == state_of(PLACE)
+
+    asyncio.run(scene())
+
+
+def test_an_envelope_that_is_not_used_leaves_no_key_behind() -> None:
+    """The server that was to tell something told nothing."""
+
+    async def scene() -> None:
+        witness, sealing, _ = counted()
+        with pytest.raises(KeyError):
+            with await sealing.prepare():
+                raise KeyError
+        assert [bytes(buffer) for buffer in witness.buffers] == [bytes(LENGTH)]
+
+    asyncio.run(scene())
+
+
 async def _wrong_format(office: Office, text: str, place: Place) -> Material:
     return await office.sealing.open("rk0" + text[3:], place)
 
@@ -173,7 +204,7 @@ async def _wrong_wrap(office: Office, text: str, place: Place) -> Material:
 
 
 async def _wrong_scope(office: Office, text: str, place: Place) -> Material:
-    other = Sealing(office.keys, "till", office.count)
+    other = Sealing(office.keys, "till")
     await other.seal(state_of(place), place)
     return await other.open(text, place)
 

@@ -18,11 +18,13 @@ from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
 from rekey.kube.requests import KubeRequests
+from rekey.kube.secrets import KubeSecrets
 from rekey.ports.cluster import Ports
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
 from rekey.providers.http.prometheus import PrometheusMeter
+from rekey.providers.keyring.ring import Keyring
 from tests.sim.stage import Stage
 
 DEPLOYMENTS = WORKLOADS["Deployment"]
@@ -148,6 +150,7 @@ async def opened(access: Access) -> AsyncIterator[KubeStage]:
         prober=HttpProber(getter),
         meter=PrometheusMeter(getter),
         backends=partial(declared, home=name, clock=SystemClock(), allowed=Allowed()),
+        keys=lambda client: Keyring(KubeSecrets(client), SystemClock(), name),
     )
     async with here as (client, ports):
         await client.request(CREATE, Path("/api/v1/namespaces", "namespaces"), body={"metadata": {"name": name}})

@@ -124,6 +124,7 @@ class Replica:
             prober=self._stepped(sim.Prober(world)),
             backends=Backends(world),
             meter=self._stepped(sim.Meter(world)),
+            keys=self._stepped(world.keys),
         )
         around = Surroundings(
             sim.NoClaims(world), sim.NoPacing(), sim.Asked(world), sim.Credentials(world), sim.Heard(world)

@@ -34,6 +34,9 @@ class Store(FakeBackend):
     unknown: frozenset[int] = frozenset()
     login: int = 1
     life: timedelta = timedelta(minutes=30)
+    refreshing: tuple[bytes, ...] = ()
+    """The refresh tokens that it takes: the last one, and the one it was got with, whose answer may be lost."""
+    refreshed: list[bytes] = field(default_factory=list)
 
     def numbers(self, name: str) -> set[int]:
         """Return the versions of a credential that it accepts."""
@@ -63,9 +66,23 @@ class Store(FakeBackend):
         assert state is State.RESERVED, f"S3: version {intent.claim.number} is made, and is {state} on record"
         if intent.wanted.renews:
             intent = replace(intent, expires=self.world.now() + self.life)
+        kept = self._refresh(intent) if intent.wanted.chained else {}
         granted = super()._issue(intent, material)
+        granted = replace(granted, material=Material({**granted.material.reveal(), **kept}))
         self.world.promises.values[f"version {intent.claim.number} there"] = granted.material.reveal()["password"]
         return granted
+
+    def _refresh(self, intent: Intent) -> dict[str, bytes]:
+        """Take a refresh token, and give the next one."""
+        kept = intent.before.reveal() if intent.before is not None else {}
+        grant = intent.grant.reveal() if intent.grant is not None else {}
+        began, first = kept.get("issuer.grant"), grant["refresh_token"]
+        shown = kept["issuer.refresh_token"] if began == first else first
+        if shown not in self.refreshing:
+            raise Rejected(Reason.NEEDS_REAUTH, "the refresh token is used up")
+        self.refreshed.append(f"canary-{self.world.next_id()}-of-a-refresh-token".encode())
+        self.refreshing = (shown, self.refreshed[-1])
+        return {"issuer.refresh_token": self.refreshed[-1], "issuer.grant": first}
 
     def _prove(self, held: Held) -> None:
         if held.claim.number in self.unknown:

@@ -1,4 +1,4 @@
-"""A key ring on the Secrets of a stage, and a line to them that can be cut."""
+"""Who keeps keys: a key ring on the Secrets of a stage, with a line to them that can be cut; the world's own."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from rekey.ports.secrets import NewSecret, SecretChange, Secrets, SecretView
 from rekey.providers.keyring.ring import Keyring
 from tests.sim.conformance_of_key_encryption import Keeper
 from tests.sim.stage import Stage
+from tests.sim.world import World
 
 
 @dataclass
@@ -60,3 +61,19 @@ class RingKeeper(Keeper):
 
     def cut_off(self, *, away: bool) -> None:
         self.line.away = away
+
+
+class WorldKeeper(Keeper):
+    """The keys of a world."""
+
+    def __init__(self, world: World) -> None:
+        self.keys = self.world_keys = world.keys
+
+    async def rotate(self, scope: str) -> None:
+        self.world_keys.rotate(scope)
+
+    async def retire(self, scope: str) -> None:
+        self.world_keys.retire(scope)
+
+    def cut_off(self, *, away: bool) -> None:
+        self.world_keys.away = away

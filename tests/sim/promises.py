@@ -133,6 +133,9 @@ class Promises:
         if view.labels.get("rekey.dev/role") != "version":
             return
         assert view.immutable, f"{view.name} must be immutable"
+        stored = [*view.material.reveal().values(), *(text.encode() for text in view.annotations.values())]
+        clear = [token for token in self.world.backend.refreshed if any(token in one for one in stored)]
+        assert not clear, f"S7: a refresh token stands in Secret {view.name} for everybody to read"
         self.minted[view.name] += 1
         values = {key: value for key, value in view.material.reveal().items() if key not in PUBLIC}
         self.values |= {f"{view.name}.{key}": value for key, value in values.items()}

@@ -27,6 +27,7 @@ from rekey.ports.secrets import SecretView
 from rekey.providers.generated import Generated
 from tests.sim.backend import Backends, Store
 from tests.sim.cluster import Pod, Shown, Workload
+from tests.sim.keys import Keys
 from tests.sim.ports import (
     NAMESPACE,
     Announcer,
@@ -105,6 +106,7 @@ class World:
         self.service: Service = lambda _: 200
         self.proved: set[bytes] = set()
         self.backend = Store(world=self, clock=self.now)
+        self.keys = Keys(self)
         self.metrics: Metrics = lambda _: Reading(())
         self.readings: list[tuple[str, Reading]] = []
         self.requests: dict[str, Request] = {}
@@ -116,7 +118,7 @@ class World:
         ports = Ports(
             clock=self, credentials=Credentials(self), secrets=Secrets(self), workloads=Workloads(self),
             pods=Pods(self), announcer=Announcer(self), prober=Prober(self), backends=Backends(self),
-            meter=Meter(self),
+            meter=Meter(self), keys=self.keys,
         )  # fmt: skip
         around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self))
         return Engine(ports, Generated(), around, self.now(), self.timing)

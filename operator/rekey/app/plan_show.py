@@ -30,11 +30,13 @@ from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
 from rekey.kube.rights import is_served
+from rekey.kube.secrets import KubeSecrets
 from rekey.ports.cluster import Clock, Credentials
 from rekey.ports.meter import Query
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
+from rekey.providers.keyring.ring import Keyring
 
 _PIPED = 400
 """Columns where nobody says how many there are: no line is broken."""
@@ -118,6 +120,7 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         prober=HttpProber(Getter(Allowed())),
         meter=Unasked(),
         backends=partial(declared, home=access.namespace, clock=clock, allowed=Allowed()),
+        keys=lambda client: Keyring(KubeSecrets(client), clock, access.namespace),
     ) as (client, ports):
         credential = await ports.credentials.read(key)
         if credential is None and not await is_served(client):

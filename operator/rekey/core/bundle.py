@@ -54,6 +54,11 @@ def shown(material: Material) -> Material:
     return Material({key: value for key, value in material.reveal().items() if not key.startswith(ISSUER)})
 
 
+def kept(material: Material) -> Material:
+    """Return what of a version is for the next one only."""
+    return Material({key: value for key, value in material.reveal().items() if key.startswith(ISSUER)})
+
+
 def _fill(text: str, known: Mapping[str, bytes]) -> bytes:
     """Replace each placeholder; one that has no value now (no version before) becomes nothing."""
     return _PLACEHOLDER.sub(lambda match: known.get(match.group(1).decode(), b""), text.encode())

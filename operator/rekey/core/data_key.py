@@ -2,6 +2,7 @@
 
 1. `reveal()` is the one exit; its callers are a fixed list in tests/test_layout.py, as a Material's.
 2. What can be overwritten is: these 32 bytes. Copies that libraries make for a moment are freed by them.
+3. It is good for one use: when that has ended, it does not turn into a key of zeros, it refuses.
 """
 
 from secrets import token_bytes
@@ -28,13 +29,23 @@ class DataKey:
         return cls(bytearray(token_bytes(LENGTH)))
 
     def reveal(self) -> bytearray:
-        """Return the bytes themselves, not a copy, to lock or unlock something with them."""
+        """Return the bytes themselves, not a copy, to lock or unlock something with them.
+
+        Raises:
+            ValueError: they are overwritten already.
+        """
+        if not any(self.__bytes):
+            raise ValueError("a data key is used once, and this one was")
         return self.__bytes
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.overwrite()
+
+    def overwrite(self) -> None:
+        """End its use."""
         self.__bytes[:] = bytes(LENGTH)
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
     rk1.<key id>.<wrapped data key>.<initialisation vector>.<ciphertext and tag>      (the last three in base64url)
 
-1. AES-256-GCM. Data key and vector are drawn in `lock`, for that one write: no caller can use one of them twice.
+1. AES-256-GCM. The vector is drawn in `lock`; the data key is fresh for that one write, and used up by it.
 2. The ciphertext is bound to its place: moved to another credential, version or purpose it does not open.
 3. The wrapped key is not bound to the ciphertext, so that another key can wrap it while the ciphertext stays as it is.
    (That is why this is no JWE: there the header with the wrap's own vector and tag is authenticated as well.)
@@ -94,11 +94,12 @@ def parse(text: str) -> Sealed:
     raise Rejected(Reason.STATE_UNREADABLE, f"it is not sealed as {FORMAT}: {what}, {_OTHERWISE}")
 
 
-def lock(state: Material, place: Place) -> tuple[DataKey, Locked]:
-    """Return the state encrypted, and the fresh key of it: to be wrapped, and overwritten at once."""
-    key, iv = DataKey.fresh(), token_bytes(IV)
+def lock(key: DataKey, state: Material, place: Place) -> Locked:
+    """Return the state encrypted by a fresh key, which is overwritten: nothing else is ever encrypted by it."""
+    iv = token_bytes(IV)
     plain = json.dumps({name: b64encode(value).decode() for name, value in state.reveal().items()}).encode()
-    return key, Locked(iv, _gcm(key).encrypt(iv, plain, _bound(place)))
+    with key:
+        return Locked(iv, _gcm(key).encrypt(iv, plain, _bound(place)))
 
 
 def unlock(key: DataKey, locked: Locked, place: Place) -> Material:

@@ -66,13 +66,25 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """That the ring be rotated, and by whom; the same trigger again asks for nothing. None: its time has come."""
+
+    trigger: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
-    """The keys of one scope, the trigger of the last rotation, and what was done; `revision`: as it was read."""
+    """The keys of one scope, the last trigger of a person's, and what was done.
+
+    `revision`: as it was read; `asked`: what a person asks for.
+    """
 
     keys: tuple[Key, ...]
     trigger: str = ""
     history: tuple[Entry, ...] = ()
     revision: tuple[str, str] = field(default=("", ""), compare=False)
+    asked: Wish | None = field(default=None, compare=False)
 
     @property
     def primary(self) -> Key:
@@ -86,14 +98,6 @@ class Ring:
     def find(self, key_id: str) -> Key | None:
         """Return the key of that id."""
         return next((key for key in self.keys if key.id == key_id), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """That the ring be rotated, and by whom; the same trigger again asks for nothing."""
-
-    trigger: str
-    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +155,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing is to be done before then (None: before somebody asks), and why."""
+    """Nothing is to be done before then (None: before somebody asks), and why; `stalled`: a person should look."""
 
     until: datetime | None
     why: str
+    stalled: bool = field(default=False, compare=False)
 
 
 Change = Begin | Disable | Delete
@@ -185,10 +190,17 @@ def decide(ring: Ring, wish: Wish | None, done: Progress, now: datetime, retenti
         return Delete(over)
     if ring.in_state(State.DECRYPT_ONLY):
         return _finish(ring, done, now)
-    if wish is not None and wish.trigger != ring.trigger:
+    if wish is not None and (wish.trigger is None or wish.trigger != ring.trigger):
         return Begin(wish)
     until = min((key.since + retention for key in disabled), default=None)
     return Rest(until, "no rotation is asked for" if until is None else "a disabled key is kept for its retention")
+
+
+def wished(ring: Ring, now: datetime, interval: timedelta, by: str) -> Wish | None:
+    """Return that it be rotated: at the word of a person, or because its key is so old (an interval of 0: never)."""
+    if ring.asked is not None and ring.asked.trigger != ring.trigger:
+        return ring.asked
+    return Wish(None, by) if interval and ring.primary.created + interval <= now else None
 
 
 def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
@@ -204,7 +216,7 @@ def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
         return Disable(cleared, found.records)
     left = sum(found.under.get(key.id, 0) for key in old)
     why = f"{left} of {found.records} records are under the old key, {len(found.trouble)} unreadable"
-    return Rest(now + AGAIN, "; ".join((why, *(*found.trouble, *done.rewrapped)[:1])))
+    return Rest(now + AGAIN, "; ".join((why, *(*found.trouble, *done.rewrapped)[:1])), stalled=True)
 
 
 def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:
@@ -221,7 +233,7 @@ def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:
             fresh = Key(new, State.ENABLED, now, now)
             keys = (*_moved(ring, [ring.primary.id], State.ENABLED, State.DECRYPT_ONLY, now), fresh)
             told = [Entry(now, wish.by, Did.ROTATED, new)]
-            ring = replace(ring, trigger=wish.trigger)
+            ring = replace(ring, trigger=ring.trigger if wish.trigger is None else wish.trigger)
         case Disable(ids, records):
             keys = _moved(ring, ids, State.DECRYPT_ONLY, State.DISABLED, now)
             told = [Entry(now, by, Did.DISABLED, key, records) for key in ids]

@@ -17,7 +17,7 @@ from rekey.core.effects import Act, Announce, Decision, Discard, Hold, Issue, Lo
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
-from rekey.errors import BackendAway
+from rekey.errors import BackendAway, KeysAway
 
 PATIENCE: Final = 4
 """How often a backend may leave something unanswered before that is said loudly."""
@@ -61,8 +61,12 @@ def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:
     active = ledger.active(facts.status)
     expires = active.expiration_time if active is not None and facts.spec.renews else None
     until = renewal.try_again_at(facts.now, expires, tries, f"{facts.credential.uid}:{number}", away.retry_after)
-    text = f"version {number} waits for its backend: {away}; asked again {ceil(until):%F %T}Z"
-    return Hold(until, Reason.BACKEND_UNREACHABLE, text, stalled=tries > PATIENCE)
+    keys = isinstance(away, KeysAway)
+    whom, reason = (
+        ("the key that seals", Reason.KEY_UNAVAILABLE) if keys else ("its backend", Reason.BACKEND_UNREACHABLE)
+    )
+    text = f"version {number} waits for {whom}: {away}; asked again {ceil(until):%F %T}Z"
+    return Hold(until, reason, text, stalled=tries > PATIENCE)
 
 
 def _is_announced(facts: Facts, number: int) -> bool:

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     PROVIDER_NOT_READY = "ProviderNotReady"
     NEEDS_REAUTH = "NeedsReauth"
     MISSING_RIGHTS = "MissingRights"
+    KEY_UNAVAILABLE = "KeyUnavailable"
     STATE_UNREADABLE = "StateUnreadable"
     DELETING = "Deleting"
     MOVED = "Moved"

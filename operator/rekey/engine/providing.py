@@ -9,11 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from rekey.core import expiry, ledger, proof, start
+from rekey.core import bundle, expiry, ledger, proof, start
 from rekey.core.effects import Obtain, Reserve
 from rekey.core.facts import Facts
 from rekey.core.material import Material
@@ -22,9 +21,10 @@ from rekey.core.probing import Verdict
 from rekey.core.reasons import Reason
 from rekey.core.record import floor
 from rekey.core.spec_provide import Provide
-from rekey.core.status import State, Version
+from rekey.core.status import Version
 from rekey.core.status_probe import Finding, Refusal
-from rekey.engine import issuing, naming, showing
+from rekey.engine import issuing, keeping, naming
+from rekey.engine.sealing import Envelope
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
 from rekey.ports.cluster import Ports
@@ -71,6 +71,7 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
         now=before,
         expires=floor(before + lifetime) if lifetime is not None else None,
         grant=grant.material if grant is not None else None,
+        before=await keeping.before(ports, facts, grant) if view is None and wanted.chained else None,
         unanswered=version.tries is not None,
     )
     make = _make_there if opened.backend.traits.makes_value else _make_here
@@ -98,27 +99,24 @@ async def _make_there(ports: Ports, facts: Facts, backend: Backend, intent: Inte
         for left in await _answer(backend.find(intent.claim.owner)):
             if left.number == intent.claim.number:
                 await _answer(backend.revoke(Held(left, intent.wanted)))
-        intent = replace(intent, before=await _before(ports, facts))
-        granted = await _answer(backend.issue(intent, None))
-        view = await _store(ports, facts, intent.claim.number, granted)
+        granted, view = await _got(ports, facts, backend, intent)
     else:
         granted = naming.noted(view)
     return _outcome(ports, facts, view, granted), view.material
 
 
-async def _before(ports: Ports, facts: Facts) -> Material | None:
-    """Return the newest version that is still there: what is kept for the next one stands in it."""
-    for version in reversed(facts.status.versions):
-        if version.state in ledger.LIVE - {State.RESERVED}:
-            value = await showing.value(ports, facts, version)
-            if value is not None:
-                return value
-    return None
+async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent) -> tuple[Granted, SecretView]:
+    """Have the backend make a value and store it; a key for what it tells is at hand before it is asked."""
+    async with keeping.envelope(ports, facts) as envelope:
+        granted = await _answer(backend.issue(intent, None))
+        return granted, await _store(ports, facts, intent.claim.number, granted, envelope)
 
 
-async def _store(ports: Ports, facts: Facts, number: int, granted: Granted) -> SecretView:
-    notes, digest = naming.backend_notes(granted), start.wanted_digest(facts.spec)
-    new = issuing.version_secret(facts, number, granted.material, digest, notes)
+async def _store(
+    ports: Ports, facts: Facts, number: int, granted: Granted, envelope: Envelope | None = None
+) -> SecretView:
+    notes = naming.backend_notes(granted) | keeping.sealed(facts, number, granted.material, envelope)
+    new = issuing.version_secret(facts, number, bundle.shown(granted.material), start.wanted_digest(facts.spec), notes)
     namespace = facts.credential.key.namespace
     for more in reversed(range(TRIES)):
         # What it was got with may be used up: it is not given away for an API server that is away for a moment.

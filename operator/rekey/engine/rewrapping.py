@@ -29,7 +29,7 @@ Do = Callable[[Record], Awaitable[None]]
 
 
 async def rewrap(sealing: Sealing, records: Records, old: frozenset[str]) -> tuple[str, ...]:
-    """Have every data key that one of the old keys wraps wrapped by the new one; return what could not, and why.
+    """Have every data key of ours that an old key wraps wrapped by the new one; return what could not, and why.
 
     Raises:
         Retryable: who keeps the keys, or who stores the records, is away.
@@ -40,7 +40,7 @@ async def rewrap(sealing: Sealing, records: Records, old: frozenset[str]) -> tup
             with suppress(Conflict, NotFound):
                 await records.store(record, await sealing.rewrap(record.text))
 
-    return await _each(records, one)
+    return await _each(records, one, ours=True)
 
 
 async def inspect(sealing: Sealing, records: Records, primary: str, clock: Clock) -> Inspection:
@@ -60,13 +60,13 @@ async def inspect(sealing: Sealing, records: Records, primary: str, clock: Clock
             await sealing.open(record.text, record.place)
             opened += 1
 
-    trouble = await _each(records, one)
+    trouble = await _each(records, one, ours=False)
     return Inspection(started, dict(under), opened, trouble)
 
 
-async def _each(records: Records, do: Do) -> tuple[str, ...]:
+async def _each(records: Records, do: Do, *, ours: bool) -> tuple[str, ...]:
     """Do it to all, a few at a time; return what went wrong with single ones. What concerns all of them ends it."""
-    waiting, turn, trouble = records.places(), asyncio.Lock(), list[str]()
+    waiting, turn, trouble = records.places(ours=ours), asyncio.Lock(), list[str]()
 
     async def next_place() -> Place | None:
         async with turn:

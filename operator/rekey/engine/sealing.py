@@ -1,45 +1,78 @@
-"""Sealing what consumers must not see, and opening it: each one call of whoever keeps the keys, and counted.
+"""Sealing what consumers must not see, and opening it: each one call of whoever keeps the keys.
 
 1. Whatever goes wrong is raised: there is no plain text to fall back to.
-2. A data key is used once and overwritten, also where wrapping it fails.
+2. A data key is wrapped before there is anything to encrypt by it: what a server tells once is not lost for want of a
+   key, for then it is not asked at all. What comes after that, `Envelope.seal`, asks nobody.
+3. A data key is used once and overwritten, also where wrapping it fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Self, final
 
-from rekey.core.envelope import Place, Sealed, lock, parse, unlock
+from rekey.core.data_key import DataKey
+from rekey.core.envelope import Place, Sealed, Wrapped, lock, parse, unlock
 from rekey.core.material import Material
-from rekey.errors import RekeyError
 from rekey.ports.key_encryption import KeyEncryption
 
-T = TypeVar("T")
-Observe = Callable[[str, str], None]
-"""Is told of every call: which operation, and `ok` or the name of the error's class."""
+
+@final
+class Envelope:
+    """A fresh data key, wrapped already: good for one value, until its `with` ends."""
+
+    __slots__ = ("_key", "_wrapped")
+
+    def __init__(self, key: DataKey, wrapped: Wrapped) -> None:
+        """Take the key over: the caller uses it no more."""
+        self._key = key
+        self._wrapped = wrapped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._key.overwrite()
+
+    def seal(self, state: Material, place: Place) -> str:
+        """Return the state as text that opens at that place only.
+
+        It must be stored within `keyring.SETTLE` of the wrap, or sealed anew: later its key may be out of use.
+
+        Raises:
+            ValueError: something was sealed with it before.
+        """
+        return Sealed(self._wrapped, lock(self._key, state, place)).text()
 
 
 class Sealing:
     """Seals and opens the values of one scope."""
 
-    def __init__(self, keys: KeyEncryption, scope: str, observe: Observe) -> None:
+    def __init__(self, keys: KeyEncryption, scope: str = "") -> None:
         self._keys = keys
         self._scope = scope
-        self._observe = observe
+
+    async def prepare(self) -> Envelope:
+        """Return what one value can be sealed with, to use and end in a `with`.
+
+        Raises:
+            Retryable: who keeps the keys is away; nothing can be sealed.
+            Rejected: what it keeps cannot be used.
+        """
+        key = DataKey.fresh()
+        try:
+            return Envelope(key, await self._keys.wrap(self._scope, key))
+        except BaseException:
+            key.overwrite()
+            raise
 
     async def seal(self, state: Material, place: Place) -> str:
         """Return the state as text that opens at that place only; each time it is another text.
 
-        It must be stored within `keyring.SETTLE`, or sealed anew: later its key may be out of use.
-
         Raises:
-            Retryable: who keeps the keys is away; nothing was sealed.
-            Rejected: what it keeps cannot be used.
+            Retryable, Rejected: as of `prepare`.
         """
-        key, locked = lock(state, place)
-        with key:
-            wrapped = await self._counted("wrap", self._keys.wrap(self._scope, key))
-        return Sealed(wrapped, locked).text()
+        with await self.prepare() as envelope:
+            return envelope.seal(state, place)
 
     async def open(self, text: str, place: Place) -> Material:
         """Return the state that was sealed for that place.
@@ -49,7 +82,7 @@ class Sealing:
             Rejected: it was changed or moved, its format is unknown, or its key is out of use; a person must act.
         """
         sealed = parse(text)
-        with await self._counted("unwrap", self._keys.unwrap(self._scope, sealed.wrapped)) as key:
+        with await self._keys.unwrap(self._scope, sealed.wrapped) as key:
             return unlock(key, sealed.locked, place)
 
     async def rewrap(self, text: str) -> str:
@@ -60,14 +93,4 @@ class Sealing:
             Rejected: as of `open`, but for what is encrypted: that is not looked at.
         """
         sealed = parse(text)
-        wrapped = await self._counted("rewrap", self._keys.rewrap(self._scope, sealed.wrapped))
-        return Sealed(wrapped, sealed.locked).text()
-
-    async def _counted(self, operation: str, call: Awaitable[T]) -> T:
-        try:
-            answer = await call
-        except RekeyError as error:
-            self._observe(operation, type(error).__name__)
-            raise
-        self._observe(operation, "ok")
-        return answer
+        return Sealed(await self._keys.rewrap(self._scope, sealed.wrapped), sealed.locked).text()

@@ -31,11 +31,17 @@ NOTHING = Material({})
 
 async def value(ports: Ports, facts: Facts, version: Version) -> Material | None:
     """Return the stored value of a version; None if its Secret is gone or not ours."""
+    view = await stored(ports, facts, version)
+    return view.material if view is not None else None
+
+
+async def stored(ports: Ports, facts: Facts, version: Version) -> SecretView | None:
+    """Return the Secret of a version; None if it is gone or not ours."""
     view = await ports.secrets.read(facts.credential.key.namespace, version.secret_name)
     if view is None:
         return None
     owned = view.owner == facts.credential.uid and version.handle in {None, view.uid}
-    return view.material if owned or is_disowned(version, view) else None
+    return view if owned or is_disowned(version, view) else None
 
 
 def is_disowned(version: Version, view: SecretView) -> bool:

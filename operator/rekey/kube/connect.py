@@ -14,6 +14,7 @@ from rekey.kube.secrets import KubeSecrets
 from rekey.kube.workloads import KubeWorkloads
 from rekey.ports.backend import Backends
 from rekey.ports.cluster import Clock, Ports
+from rekey.ports.key_encryption import KeyEncryption
 from rekey.ports.lead import Lead
 from rekey.ports.meter import Meter
 from rekey.ports.prober import Prober
@@ -31,6 +32,7 @@ async def connected(  # noqa: PLR0913  what the parts take
     prober: Prober,
     meter: Meter,
     backends: Callable[[Client], Backends],
+    keys: Callable[[Client], KeyEncryption],
     lead: Lead | None = None,
 ) -> AsyncIterator[tuple[Client, Ports]]:
     """Give the client and the ports; Events that wait at the end are still sent, for a few seconds.
@@ -52,5 +54,6 @@ async def connected(  # noqa: PLR0913  what the parts take
             prober=prober,
             meter=meter,
             backends=backends(client),
+            keys=keys(client),
         )
         yield client, ports

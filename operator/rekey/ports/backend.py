@@ -45,7 +45,7 @@ class Intent:
     """A version that was written down and is to be made.
 
     `expires`: when it is to end by itself (None: never). `grant`: what the Secret holds in which a person gave consent;
-    None where none is named, or it is gone. `before`: the last version with what is kept for its successor under
+    None where none is named, or it is gone. `before`: what the last version keeps for its successor, under
     `issuer.`; None where there is none. `unanswered`: it was tried before, and what came of that is not known (an
     answer was lost, or whoever asked crashed).
     """
@@ -63,7 +63,8 @@ class Intent:
 class Granted:
     """A version that exists at the backend.
 
-    `material`: all that is stored of it; what stands under `issuer.` is kept for the next version and never shown.
+    `material`: all that is stored of it; what stands under `issuer.` is kept for the next version, sealed, and only
+    where the credential is `chained`: whoever asked has a key at hand then.
     `backend_id`: the backend's own id, no secret; None where the number says it. `expires`: when it ends by itself.
     `missing`: what was asked for and not granted, in the words of the manifest.
     """

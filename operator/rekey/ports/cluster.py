@@ -12,6 +12,7 @@ from rekey.core.reasons import Notice
 from rekey.core.spec import Consumer
 from rekey.core.status import Status
 from rekey.ports.backend import Backends
+from rekey.ports.key_encryption import KeyEncryption
 from rekey.ports.meter import Meter
 from rekey.ports.prober import Prober
 from rekey.ports.secrets import Secrets
@@ -116,3 +117,4 @@ class Ports:
     prober: Prober
     backends: Backends
     meter: Meter
+    keys: KeyEncryption

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from rekey.core.envelope import Place
+
+ANNOTATION: Final = "rekey.dev/sealed"
+"""Where a version's Secret has what is sealed of it."""
+
+PURPOSE: Final = "what is kept for the next version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,11 @@ class Record:
 class Records(Protocol):
     """Whoever stores the sealed values of a scope."""
 
-    def places(self) -> AsyncIterator[Place]:
-        """Give every place at which a value stood when the call began; what came since need not be among them."""
+    def places(self, *, ours: bool) -> AsyncIterator[Place]:
+        """Give every place at which a value stood when the call began; what came since need not be among them.
+
+        `ours`: only those where we lead, and may store.
+        """
         ...
 
     async def read(self, place: Place) -> Record | None:

@@ -3,7 +3,9 @@
 1. Every operation reads the ring once, and nothing of it is kept: a key that another replica took out of use a moment
    ago wraps nothing, and no key stays in memory longer than an operation takes.
 2. The first operation that wraps makes the ring, create-only: of several replicas one makes it, the others use it.
+   Only who leads in its namespace may; others wait for it.
 3. A wrapped key is bound to its scope and the id of its key. It has a vector of its own, drawn for each wrap.
+4. The library for it is imported with the first key: most operators have none.
 """
 
 from __future__ import annotations
@@ -11,10 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from secrets import token_bytes, token_hex
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Final
 
 from rekey.core import keyring
 from rekey.core.data_key import LENGTH, DataKey
@@ -22,10 +21,13 @@ from rekey.core.envelope import IV, Wrapped
 from rekey.core.keyring import Key, Ring, State
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.errors import Rejected, Retryable, Taken
+from rekey.errors import NotLeading, Rejected, Retryable, Taken
 from rekey.ports.cluster import Clock
 from rekey.ports.secrets import NewSecret, SecretChange, Secrets, SecretView
 from rekey.providers.keyring.stored import LABELS, notes, ring_of, strange
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 DEFAULT_NAME: Final = "rekey-keyring"
 MAKER: Final = "rekey"
@@ -71,6 +73,10 @@ class Keyring:
         found = await self._read(scope)
         return found.ring if found is not None else None
 
+    async def ensure(self, scope: str) -> Ring:
+        """Return the ring, and make it if there is none."""
+        return (await self._ensured(scope)).ring
+
     async def write(self, scope: str, before: Ring, after: Ring) -> Ring:
         """Replace the ring as it was read: keys that are new are made, those that are left out are gone for good."""
         old, new = ({key.id for key in ring.keys} for ring in (before, after))
@@ -110,6 +116,8 @@ class Keyring:
         )
         try:
             return self._parsed(scope, await self._secrets.create(self._namespace, new))
+        except NotLeading as lost:
+            raise Retryable(f"{self._where(scope)} is not there yet: who leads in that namespace makes it") from lost
         except Taken as taken:  # by another replica, a moment ago; or it went again
             found = await self._read(scope)
             if found is None:
@@ -141,6 +149,8 @@ def _wrap(scope: str, read: _Read, key: DataKey) -> Wrapped:
 
 
 def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415  see 4. above
+
     key = read.ring.find(wrapped.key_id)
     if key is None:
         what = f"has no key {wrapped.key_id}: it was deleted with its retention over, or the Secret was made anew"
@@ -160,6 +170,8 @@ def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
 
 
 def _gcm(read: _Read, key: Key) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  see 4. above
+
     return AESGCM(read.material.reveal()[key.id])
 
 

@@ -1,7 +1,8 @@
 """A key ring as a Secret: the bytes of each key under its id, and in an annotation what may be done with it.
 
 1. The annotation is no secret: a person sees in `kubectl describe` which keys there are and what was done to them.
-2. Both are read together and must fit: a Secret of that name that says something else is not used, and not touched.
+2. By two more annotations a person has the ring rotated: a text that is new, and who he is. They are only read.
+3. Keys and annotation are read together and must fit: a Secret of that name that says something else is not used, and not touched.
 """
 
 import json
@@ -10,12 +11,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from rekey.core.keyring import Did, Entry, Key, Ring, State
+from rekey.core.keyring import Did, Entry, Key, Ring, State, Wish
 from rekey.core.reasons import Reason
 from rekey.errors import Rejected
 from rekey.ports.secrets import SecretView
 
 ANNOTATION: Final = "rekey.dev/keyring"
+ROTATE: Final = "rekey.dev/rotate"
+ROTATE_BY: Final = "rekey.dev/rotate-by"
 LABELS: Final = {"app.kubernetes.io/managed-by": "rekey", "rekey.dev/role": "keyring"}
 
 
@@ -40,7 +43,11 @@ def ring_of(scope: str, view: SecretView, where: str) -> Ring:
         said = json.loads(view.annotations[ANNOTATION])
         keys = tuple(_key(one) for one in said["keys"])
         ring = Ring(
-            keys, said["trigger"], tuple(_entry(one) for one in said["history"]), (view.uid, view.resource_version)
+            keys,
+            said["trigger"],
+            tuple(_entry(one) for one in said["history"]),
+            (view.uid, view.resource_version),
+            _asked(view.annotations),
         )
         whole = said["scope"] == scope and len(ring.in_state(State.ENABLED)) == 1
         fits = sorted(key.id for key in keys) == list(view.material.keys())
@@ -49,6 +56,11 @@ def ring_of(scope: str, view: SecretView, where: str) -> Ring:
     if not (whole and fits):
         raise strange(where)
     return ring
+
+
+def _asked(annotations: Mapping[str, str]) -> Wish | None:
+    trigger = annotations.get(ROTATE)
+    return Wish(trigger, annotations.get(ROTATE_BY) or "who did not say so") if trigger else None
 
 
 def strange(where: str) -> Rejected:
