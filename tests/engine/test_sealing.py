@@ -182,9 +182,8 @@ def test_an_envelope_that_is_not_used_leaves_no_key_behind() -> None:
 
     async def scene() -> None:
         witness, sealing, _ = counted()
-        with pytest.raises(KeyError):
-            with await sealing.prepare():
-                raise KeyError
+        with pytest.raises(KeyError), await sealing.prepare():
+            raise KeyError
         assert [bytes(buffer) for buffer in witness.buffers] == [bytes(LENGTH)]
 
     asyncio.run(scene())

@@ -137,6 +137,12 @@ class Settings(BaseModel):
     shards: int = Field(
         default=1, ge=1, le=64, description="Into how many shards the label rekey.dev/shard divides the namespaces."
     )
+    key_rotation_interval: Duration = Field(
+        default=timedelta(0), description="After how long the key ring gets a new key; 0s: when a person asks for it."
+    )
+    key_retention: Duration = Field(
+        default=timedelta(days=30), description="How long a disabled key of the ring can still be put back."
+    )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="json, text, or auto: text on a terminal, else json."

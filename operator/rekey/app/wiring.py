@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rekey.app import probes
+from rekey.app import keys, probes
 from rekey.app.asking import Asking
 from rekey.app.backends import declared
 from rekey.app.book import Book
@@ -95,6 +95,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             prober=HttpProber(getter),
             meter=PrometheusMeter(getter),
             backends=partial(declared, home=access.namespace, clock=clock, allowed=allowed, lead=lead),
+            keys=partial(keys.kept, settings, clock, metrics),
             lead=lead,
         ) as (client, bare):
             client.dated = clock.hear
@@ -110,7 +111,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             metrics.registry.register(progress)
             parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
             fencing = _fencing(settings, client, engine, metrics)
-            yield _put_together(settings, parts, () if fencing is None else (fencing.run,))
+            upkeep = keys.upkeep(settings, client, clock, metrics, lead)
+            yield _put_together(settings, parts, (upkeep.run, *(() if fencing is None else (fencing.run,))))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
 

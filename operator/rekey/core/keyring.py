@@ -2,8 +2,7 @@
 
     Enabled ──(another is made)──▶ DecryptOnly ──(nothing is left under it)──▶ Disabled ──(retention)──▶ gone
 
-1. One key is Enabled: it wraps. A DecryptOnly key unwraps what it wrapped before. A Disabled key does nothing; while it
-   is there a person can still put it back.
+1. One key is Enabled: it wraps. A DecryptOnly key only unwraps. A Disabled one does nothing; it can still be put back.
 2. A key is disabled only on evidence: a look at all that is stored, begun when no write under it could be under way any
    more, that found nothing under it, and a sample of what it found opened.
 3. `decide` chooses, `advance` is the only change of a ring. Neither knows a key's bytes.
@@ -75,10 +74,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """The keys of one scope, the last trigger of a person's, and what was done.
-
-    `revision`: as it was read; `asked`: what a person asks for.
-    """
+    """The keys of one scope, a person's last trigger, and what was done; `asked`: what a person asks for."""
 
     keys: tuple[Key, ...]
     trigger: str = ""

@@ -132,6 +132,11 @@ class Notice(StrEnum):
     RELEASED = "Released"
     DESTROYED = "Destroyed"
     ORPHANED = "Orphaned"
+    RING_CREATED = "KeyRingCreated"
+    RING_ROTATED = "KeyRingRotated"
+    KEY_DISABLED = "KeyDisabled"
+    KEY_DELETED = "KeyDeleted"
+    RING_STALLED = "KeyRingStalled"
 
 
 NOTICES: Final[dict[Notice, Kind]] = {
@@ -196,4 +201,9 @@ NOTICES: Final[dict[Notice, Kind]] = {
     Notice.ORPHANED: _warning(
         "Delete", "The credential was let go after five minutes of trying; the note names the rest."
     ),
+    Notice.RING_CREATED: _normal("Seal", "The key ring was made (an Event of its Secret, as the next four)."),
+    Notice.RING_ROTATED: _normal("Rotate", "The key ring has a new key; the one before only decrypts from now on."),
+    Notice.KEY_DISABLED: _normal("Disable", "Nothing is left under an old key of the ring: it decrypts no more."),
+    Notice.KEY_DELETED: _normal("Delete", "A disabled key of the ring is gone for good: its retention is over."),
+    Notice.RING_STALLED: _warning("Rotate", "An old key of the ring stays in use; the note says what is in the way."),
 }

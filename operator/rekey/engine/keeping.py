@@ -16,7 +16,6 @@ from rekey.core import bundle, ledger
 from rekey.core.envelope import Place
 from rekey.core.facts import Facts
 from rekey.core.material import Material
-from rekey.core.reasons import Reason
 from rekey.core.status import State
 from rekey.engine import showing
 from rekey.engine.sealing import Envelope, Sealing

@@ -131,27 +131,33 @@ class KubeAnnouncer:
         self._dropped("Refused")
 
     def _event(self, credential: Credential, news: News) -> dict[str, Any]:
-        kind = NOTICES[news.notice]
-        return {
-            "apiVersion": EVENTS.api_version,
-            "kind": EVENTS.kind,
-            "metadata": {"name": news.name},
-            "eventTime": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": CONTROLLER,
-            "reportingInstance": self._instance,
-            "type": "Warning" if kind.warning else "Normal",
-            "reason": str(news.notice),
-            "action": kind.action,
-            "note": cut(news.note),
-            "regarding": {
-                "apiVersion": CREDENTIALS.api_version,
-                "kind": CREDENTIALS.kind,
-                "namespace": credential.key.namespace,
-                "name": credential.key.name,
-                "uid": credential.uid,
-                "resourceVersion": credential.resource_version,
-            },
+        about = {
+            "apiVersion": CREDENTIALS.api_version,
+            "kind": CREDENTIALS.kind,
+            "namespace": credential.key.namespace,
+            "name": credential.key.name,
+            "uid": credential.uid,
+            "resourceVersion": credential.resource_version,
         }
+        return event(about, news, self._clock.now(), self._instance)
+
+
+def event(about: dict[str, str], news: News, now: datetime, instance: str) -> dict[str, Any]:
+    """Return an Event about an object."""
+    kind = NOTICES[news.notice]
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {"name": news.name},
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": CONTROLLER,
+        "reportingInstance": instance,
+        "type": "Warning" if kind.warning else "Normal",
+        "reason": str(news.notice),
+        "action": kind.action,
+        "note": cut(news.note),
+        "regarding": about,
+    }
 
 
 def cut(note: str) -> str:

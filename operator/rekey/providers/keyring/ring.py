@@ -88,10 +88,10 @@ class Keyring:
             drop=frozenset(old - new),
             annotations=notes(scope, after),
         )
-        return self._parsed(scope, await self._secrets.change(self._namespace, self._secret(scope), change)).ring
+        return self._parsed(scope, await self._secrets.change(self._namespace, self.name(scope), change)).ring
 
     async def _read(self, scope: str) -> _Read | None:
-        found = await self._secrets.read(self._namespace, self._secret(scope))
+        found = await self._secrets.read(self._namespace, self.name(scope))
         return self._parsed(scope, found) if found is not None else None
 
     async def _existing(self, scope: str) -> _Read:
@@ -107,7 +107,7 @@ class Keyring:
             return found
         ring = keyring.created(token_hex(8), MAKER, self._clock.now())
         new = NewSecret(
-            name=self._secret(scope),
+            name=self.name(scope),
             material=_made({ring.primary.id}),
             owner=None,
             immutable=False,
@@ -130,13 +130,14 @@ class Keyring:
             raise strange(where)
         return _Read(ring_of(scope, view, where), view.material, where)
 
-    def _secret(self, scope: str) -> str:
+    def name(self, scope: str) -> str:
+        """Return the name of the ring's Secret."""
         if not _SCOPE.fullmatch(scope):
             raise ValueError("a scope is a DNS label, or empty")
         return f"{self._name}-{scope}" if scope else self._name
 
     def _where(self, scope: str) -> str:
-        return f"Secret {self._namespace}/{self._secret(scope)}"
+        return f"Secret {self._namespace}/{self.name(scope)}"
 
 
 def _made(ids: set[str]) -> Material:

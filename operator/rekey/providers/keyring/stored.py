@@ -2,7 +2,7 @@
 
 1. The annotation is no secret: a person sees in `kubectl describe` which keys there are and what was done to them.
 2. By two more annotations a person has the ring rotated: a text that is new, and who he is. They are only read.
-3. Keys and annotation are read together and must fit: a Secret of that name that says something else is not used, and not touched.
+3. Keys and annotation are read together and must fit: a Secret that says something else is not used, and not touched.
 """
 
 import json
