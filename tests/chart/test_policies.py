@@ -20,6 +20,8 @@ NOT_OURS = "not Rekey's"
 NO_RIGHT = "cannot"
 FENCED = "fenced: "
 ADMITTED = ""
+THERE = "already exists"
+"""What is said of an object that policies let pass."""
 
 LABELS = {"app.kubernetes.io/managed-by": "rekey"}
 OWNER = {
@@ -48,11 +50,12 @@ class Try:
         return (*self.verb, *patch, "--dry-run=server")
 
 
-def create(says: str, kind: str = "Opaque", **metadata: Any) -> Try:
+def create(says: str, kind: str = "Opaque", namespace: str = "shop", **metadata: Any) -> Try:
     """Try to make a Secret."""
     notes = {"kubernetes.io/service-account.name": "default"}
     meta = {"name": "tried", "annotations": notes, **metadata}
-    return Try(("create", "-f", "-"), says, {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": meta})
+    body = {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": meta}
+    return Try(("create", "-n", namespace, "-f", "-"), says, body)
 
 
 def patch(what: str, says: str, **body: Any) -> Try:
@@ -66,6 +69,7 @@ def template(**body: Any) -> Manifest:
 
 
 PART = {**LABELS, "rekey.dev/role": "verifier", "rekey.dev/part": "0"}
+RING = {**LABELS, "rekey.dev/role": "keyring"}
 VALUE = {"token": "c3RvbGVu"}
 NOTE = {"metadata": {"annotations": {"version.rekey.dev/ours": "9"}}}
 SECRETS = {
@@ -83,6 +87,16 @@ SECRETS = {
         NOT_OURS, "kubernetes.io/service-account-token", labels=PART
     ),
     "to make a part of something else": create(NOT_OURS, labels={**PART, "rekey.dev/role": "bundle"}),
+    "to make the key ring": create(THERE, name="rekey-keyring", namespace=SYSTEM, labels=RING),
+    "to make a key ring of another name": create(NOT_OURS, name="other-keyring", namespace=SYSTEM, labels=RING),
+    "to make a key ring in another namespace": create(NOT_OURS, name="rekey-keyring", labels=RING),
+    "to make a key ring for a Deployment": create(
+        NOT_OURS, name="rekey-keyring", namespace=SYSTEM, labels=RING, ownerReferences=[OTHER]
+    ),
+    "to rotate the key ring": Try(
+        ("patch", "secret", "rekey-keyring", "-n", SYSTEM, "--type=merge"), ADMITTED, {"data": VALUE}
+    ),
+    "to delete the key ring": Try(("delete", "secret", "rekey-keyring", "-n", SYSTEM), NOT_OURS),
     "to read a stranger's": Try(("get", "secret", "theirs"), ADMITTED),
     "to list them": Try(("get", "secrets"), NO_RIGHT),
     "to change a stranger's": patch("secret/theirs", NOT_OURS, data=VALUE),
@@ -175,6 +189,8 @@ def shop(release: Deployed) -> Iterator[Deployed]:
     # The garbage collector deletes what an owner that is not there left behind.
     owned = {"labels": LABELS, "ownerReferences": [OTHER | {"uid": app["metadata"]["uid"]}]}
     stage.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "taken", **owned}})
+    ring = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rekey-keyring", "labels": RING}}
+    cluster.kubectl("-n", SYSTEM, "apply", "-f", "-", stdin=json.dumps(ring))
     release.leader.start()
     stage.until_states("ours", {1: "Active"})
     release.leader.stop()
@@ -182,6 +198,7 @@ def shop(release: Deployed) -> Iterator[Deployed]:
     yield release
     cluster.kubectl("-n", "shop", "delete", "secret", "theirs", "taken", "released")
     cluster.kubectl("-n", "shop", "delete", "deploy,sts,ds", "--all")
+    cluster.kubectl("-n", SYSTEM, "delete", "secret", "rekey-keyring")
 
 
 def refusal(replica: Replica, one: Try) -> str:

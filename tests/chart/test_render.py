@@ -193,7 +193,10 @@ def test_the_rights_in_some_namespaces(helm: Helm) -> None:
     everywhere = {(right, ()) for right in rights.needed(()) if right.group == "rekey.dev"}
     listed = {(right, ()) for right in rights.needed(("shop", "bank")) if right.group != "rekey.dev"}
     seen = {(Right("", "namespaces", "get"), ("shop", "bank"))}
-    assert granted(objects) == everywhere | listed | seen | _own()
+    home = "rekey-system"
+    ring = {(Right("", "secrets", verb, home), ("rekey-keyring",)) for verb in ("get", "patch")}
+    ring |= {(Right("", "secrets", "create", home), ()), (Right("events.k8s.io", "events", "create", home), ())}
+    assert granted(objects) == everywhere | listed | seen | ring | _own()
     assert of_kind(objects, "ValidatingAdmissionPolicy", "rekey-namespaces")
 
 

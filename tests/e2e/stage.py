@@ -207,6 +207,7 @@ def opened(
         operator.stop()
         cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
         own = [f"{kind}/rekey-{namespace}" for kind in ("serviceaccount", "rolebinding", "lease")]
+        own.append(f"secret/rekey-{namespace}-keyring")
         cluster.kubectl("-n", "default", "delete", *own, "--wait=false", "--ignore-not-found")
 
 

@@ -113,13 +113,16 @@ def _routes() -> list[Any]:
         found = models.AccessToken.objects.filter(expires__gt=timezone.now(), application__name="machine")
         return JsonResponse({"things": [f"token {token.pk}" for token in found.order_by("pk")]})
 
+    def refreshed(_: Any) -> Any:
+        return JsonResponse({"tokens": list(models.RefreshToken.objects.values_list("token", flat=True))})
+
     whoami = protected_resource(scopes=["read"])(lambda _: JsonResponse({}))
     return [
         path("token", views.TokenView.as_view()),
         path("revoke", views.RevokeTokenView.as_view()),
         path("introspect", views.IntrospectTokenView.as_view()),
         path("whoami", whoami),
-        *(path(f"test/{view.__name__}", view) for view in (grant, withdraw, late, answer, expire, tokens)),
+        *(path(f"test/{view.__name__}", view) for view in (grant, withdraw, late, answer, expire, tokens, refreshed)),
     ]
 
 
