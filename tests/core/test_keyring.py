@@ -26,6 +26,7 @@ from rekey.core.keyring import (
     advance,
     created,
     decide,
+    wished,
 )
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -152,6 +153,42 @@ def test_the_life_of_a_ring() -> None:
     assert ended.trigger == WISH.trigger
     assert turned.find("a") == Key("a", State.DISABLED, NOON, later[1])
     assert turned.find("b") == Key("b", State.ENABLED, later[0], later[0])
+
+
+ASKED = Wish("now", "ann")
+AGE = timedelta(days=90)
+LATER = NEW.primary.created + AGE
+WISHES: dict[str, tuple[Ring, datetime, timedelta, Wish | None]] = {
+    "nobody asks, and no age is set": (NEW, LATER + MONTH, timedelta(), None),
+    "its key is not old yet": (NEW, LATER - SECOND, AGE, None),
+    "its key is old": (NEW, LATER, AGE, Wish(None, "a setting")),
+    "a person asks": (replace(NEW, asked=ASKED), NOON, timedelta(), ASKED),
+    "a person asks for what was done": (replace(NEW, asked=ASKED, trigger="now"), NOON, AGE, None),
+    "a person asked, and its key is old": (
+        replace(NEW, asked=ASKED, trigger="now"),
+        LATER,
+        AGE,
+        Wish(None, "a setting"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WISHES)
+def test_who_wants_it_rotated(case: str) -> None:
+    """A person by a new text, or a setting by the age of its key; either wish is one that `decide` begins."""
+    found, now, age, wanted = WISHES[case]
+    wish = wished(found, now, age, "a setting")
+    assert wish == wanted
+    assert isinstance(decide(found, wish, IDLE, now, MONTH), Begin if wanted else Rest)
+
+
+def test_a_rotation_by_age_forgets_no_persons_trigger() -> None:
+    """What a person asked for is not begun again because a setting had it done since."""
+    one = advance(replace(NEW, asked=ASKED), Begin(ASKED), NOON, "b")
+    one = advance(one, Disable(("a",), 0), NOON, "")
+    one = advance(one, Begin(Wish(None, "a setting")), NOON + AGE, "c")
+    assert one.history[-1].by == "a setting"
+    assert wished(replace(one, asked=ASKED), NOON + AGE, AGE, "a setting") is None
 
 
 ILLEGAL: dict[str, tuple[Ring, Change]] = {

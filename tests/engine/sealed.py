@@ -39,6 +39,7 @@ class Shelf:
         self.texts: dict[Place, tuple[str, int]] = {}
         self.before_store: Interference = untouched
         self.under_way = self.most = 0
+        self.ours = True
 
     def put(self, place: Place, text: str) -> None:
         """Store a value, new or anew."""
@@ -48,8 +49,7 @@ class Shelf:
         self.texts[place] = (text, self.texts.get(place, ("", 0))[1] + 1)
 
     async def places(self, *, ours: bool) -> AsyncIterator[Place]:
-        del ours
-        for place in list(self.texts):
+        for place in list(self.texts) if self.ours or not ours else ():
             yield place
 
     async def read(self, place: Place) -> Record | None:

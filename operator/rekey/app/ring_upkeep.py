@@ -11,14 +11,13 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from rekey.core.keyring import Did, Entry, Rest, Ring, State, wished
 from rekey.core.reasons import Notice
 from rekey.engine.rewrapping import rewrap
 from rekey.engine.ring_rotation import RingRotation
 from rekey.errors import Conflict, NotLeading, RekeyError
-from rekey.kube.ring_events import RingEvents
 from rekey.ports.cluster import News
 from rekey.ports.lead import Lead
 from rekey.providers.keyring.ring import Keyring
@@ -35,13 +34,21 @@ _NOTICES: Final = {
 log = logging.getLogger(__name__)
 
 
+class Says(Protocol):
+    """Who tells people."""
+
+    async def say(self, ring: Ring, news: News) -> None:
+        """Send an Event about the ring, once by its name."""
+        ...
+
+
 @dataclass(slots=True)
 class Upkeep:
     """Whoever looks after the ring; `home`: its namespace, `interval`: after how long a key is old (0: never)."""
 
     keyring: Keyring
     rotation: RingRotation
-    events: RingEvents
+    events: Says
     lead: Lead
     home: str
     interval: timedelta

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
-SETTLE: Final = timedelta(minutes=2)
-"""How long a write may be under way, its data key wrapped and not yet stored; a leader's term is far shorter."""
+SETTLE: Final = timedelta(minutes=3)
+"""How long a write may be under way, its data key wrapped and not yet stored: a call of a backend, and three tries."""
 
 AGAIN: Final = timedelta(minutes=5)
 """After how long one looks again at what could not be re-wrapped."""
