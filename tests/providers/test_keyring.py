@@ -13,7 +13,7 @@ from rekey.core.envelope import Wrapped
 from rekey.core.keyring import Begin, Delete, Wish, advance
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.errors import Conflict, Rejected
+from rekey.errors import Conflict, NotLeading, Rejected, Retryable
 from rekey.ports.secrets import NewSecret, SecretView
 from rekey.providers.keyring import ring as under_test
 from rekey.providers.keyring.ring import Keyring
@@ -140,6 +140,28 @@ def test_of_two_replicas_one_makes_the_ring() -> None:
             wrapped = await Keyring(late, kept.world, NAMESPACE).wrap("", key)
         assert kept.view.material.keys() == (wrapped.key_id,)
         assert await kept.unwrap(wrapped) == VALUE
+
+    play(scene)
+
+
+class Elsewhere(Line):
+    """Secrets of a namespace in which another process leads."""
+
+    async def create(self, namespace: str, new: NewSecret) -> SecretView:
+        raise NotLeading("another process acts there now")
+
+
+def test_the_ring_is_made_by_who_leads_in_its_namespace() -> None:
+    """Others wait for it, and use it when it is there."""
+
+    async def scene(kept: Kept) -> None:
+        other = Keyring(Elsewhere(kept.world.engine.ports.secrets), kept.world, NAMESPACE)
+        with data_key() as key, pytest.raises(Retryable, match="who leads in that namespace makes it"):
+            await other.wrap("", key)
+        assert "rekey-keyring" not in kept.world.secrets
+        assert (await kept.ring.ensure("")).primary == (await kept.ring.ensure("")).primary
+        with data_key() as key:
+            assert await kept.unwrap(await other.wrap("", key)) == VALUE
 
     play(scene)
 
