@@ -77,6 +77,10 @@ def test_no_refresh_token_can_be_read(granted: Stage, django: Django) -> None:
     assert (said["history"][-1]["did"], said["history"][-1]["by"]) == ("Rotated", "ann")
     stage.until(lambda: "KeyRingRotated" in {one["reason"] for one in ring.events()}, "an Event about the ring")
 
+    counted = stage.operator.metrics()
+    for operation in ("wrap", "unwrap", "rewrap"):
+        assert f'rekey_key_encryption_calls_total{{operation="{operation}",result="ok"}}' in counted
+
     stage.operator.kill()
     stage.operator.start()
     renewed(stage, 3)
