@@ -194,8 +194,8 @@ def test_the_rights_in_some_namespaces(helm: Helm) -> None:
     listed = {(right, ()) for right in rights.needed(("shop", "bank")) if right.group != "rekey.dev"}
     seen = {(Right("", "namespaces", "get"), ("shop", "bank"))}
     home = "rekey-system"
-    ring = {(Right("", "secrets", verb, home), ("rekey-keyring",)) for verb in ("get", "patch")}
-    ring |= {(Right("", "secrets", "create", home), ()), (Right("events.k8s.io", "events", "create", home), ())}
+    new = {(Right("", "secrets", "create", home), ()), (Right("events.k8s.io", "events", "create", home), ())}
+    ring = {(Right("", "secrets", verb, home), ("rekey-keyring",)) for verb in ("get", "patch")} | new
     assert granted(objects) == everywhere | listed | seen | ring | _own()
     assert of_kind(objects, "ValidatingAdmissionPolicy", "rekey-namespaces")
 

@@ -75,6 +75,13 @@ def fill() -> None:
         )
 
 
+def _refreshed(_: Any) -> Any:
+    from django.http import JsonResponse  # noqa: PLC0415  after it was configured
+    from oauth2_provider.models import RefreshToken  # noqa: PLC0415  likewise
+
+    return JsonResponse({"tokens": list(RefreshToken.objects.values_list("token", flat=True))})
+
+
 def _routes() -> list[Any]:
     from django.http import JsonResponse  # noqa: PLC0415  after it was configured
     from django.urls import path  # noqa: PLC0415  likewise
@@ -113,16 +120,14 @@ def _routes() -> list[Any]:
         found = models.AccessToken.objects.filter(expires__gt=timezone.now(), application__name="machine")
         return JsonResponse({"things": [f"token {token.pk}" for token in found.order_by("pk")]})
 
-    def refreshed(_: Any) -> Any:
-        return JsonResponse({"tokens": list(models.RefreshToken.objects.values_list("token", flat=True))})
-
     whoami = protected_resource(scopes=["read"])(lambda _: JsonResponse({}))
     return [
         path("token", views.TokenView.as_view()),
         path("revoke", views.RevokeTokenView.as_view()),
         path("introspect", views.IntrospectTokenView.as_view()),
         path("whoami", whoami),
-        *(path(f"test/{view.__name__}", view) for view in (grant, withdraw, late, answer, expire, tokens, refreshed)),
+        *(path(f"test/{view.__name__}", view) for view in (grant, withdraw, late, answer, expire, tokens)),
+        path("test/refreshed", _refreshed),
     ]
 
 
