@@ -59,7 +59,7 @@ def renewed(stage: Stage, number: int) -> None:
 
 
 def test_no_refresh_token_can_be_read(granted: Stage, django: Django) -> None:
-    """Across renewals, a rotation of the ring and a kill of the operator: wraps change, ciphertexts stay as they are."""
+    """Across renewals, a rotation of the ring and a kill of the operator: wraps change, ciphertexts stay."""
     stage, ring = granted, Ring(granted)
     stage.apply(token("person", grantSecretName="consent"))
     stage.until(lambda: stage.states("person").get(1) == "Active", "a token")
