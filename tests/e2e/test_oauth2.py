@@ -33,23 +33,24 @@ def token(name: str, **wanted: Any) -> Manifest:
     return made
 
 
+def declared(django: Django) -> list[Manifest]:
+    """Return what declares the server for two of its clients."""
+    where = {"tokenUrl": "token", "revocationUrl": "revoke", "introspectionUrl": "introspect"}
+    urls = {field: f"{django.url}/{path}" for field, path in where.items()}
+    head = {"apiVersion": "rekey.dev/v1alpha1", "kind": "CredentialProvider"}
+    found = []
+    for client in ("machine", "person"):
+        spec = {"oauth2": {**urls, "secretName": f"client-{client}"}}
+        found += [secret(f"client-{client}", client_id=client, client_secret=SECRET)]
+        found += [{**head, "metadata": {"name": client}, "spec": spec}]
+    return found
+
+
 @pytest.fixture
 def granted(opening: Opening, django: Django) -> Iterator[Stage]:
     """Give a stage with the server declared for two of its clients, and a person's consent for the second."""
-    where = {"tokenUrl": "token", "revocationUrl": "revoke", "introspectionUrl": "introspect"}
-    urls = {field: f"{django.url}/{path}" for field, path in where.items()}
     with opening(settings=SETTINGS) as stage:
-        for client in ("machine", "person"):
-            stage.apply(
-                secret(f"client-{client}", client_id=client, client_secret=SECRET),
-                {
-                    "apiVersion": "rekey.dev/v1alpha1",
-                    "kind": "CredentialProvider",
-                    "metadata": {"name": client},
-                    "spec": {"oauth2": {**urls, "secretName": f"client-{client}"}},
-                },
-            )
-        stage.apply(consent(django))
+        stage.apply(*declared(django), consent(django))
         yield stage
 
 
