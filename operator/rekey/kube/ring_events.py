@@ -1,11 +1,9 @@
-"""Events about the Secret of a key ring: few, sent when they are said, each once by its name."""
+"""Events about the Secret of a key ring: few, sent at once, each once by its name."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from rekey.core.keyring import Ring
-from rekey.errors import RekeyError
+from rekey.errors import RekeyError, Taken
 from rekey.kube.api import CREATE, EVENTS, SECRETS
 from rekey.kube.client import Client
 from rekey.kube.events import event
@@ -35,6 +33,10 @@ class RingEvents:
             "uid": ring.revision[0],
         }
         body = event(about, news, self._clock.now(), self._instance)
-        with suppress(RekeyError):
+        try:
             await self._client.request(CREATE, EVENTS.all(self._namespace), body=body)
+        except Taken:
+            pass  # another leader said it
+        except RekeyError:
+            return  # while it is news it is said again
         self._said.add(news.name)

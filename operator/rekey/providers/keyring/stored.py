@@ -19,6 +19,7 @@ from rekey.ports.secrets import SecretView
 ANNOTATION: Final = "rekey.dev/keyring"
 ROTATE: Final = "rekey.dev/rotate"
 ROTATE_BY: Final = "rekey.dev/rotate-by"
+_LONGEST: Final = 128
 LABELS: Final = {"app.kubernetes.io/managed-by": "rekey", "rekey.dev/role": "keyring"}
 
 
@@ -59,8 +60,8 @@ def ring_of(scope: str, view: SecretView, where: str) -> Ring:
 
 
 def _asked(annotations: Mapping[str, str]) -> Wish | None:
-    trigger = annotations.get(ROTATE)
-    return Wish(trigger, annotations.get(ROTATE_BY) or "who did not say so") if trigger else None
+    trigger, who = (annotations.get(note, "")[:_LONGEST] for note in (ROTATE, ROTATE_BY))
+    return Wish(trigger, who or "who did not say so") if trigger else None
 
 
 def strange(where: str) -> Rejected:
