@@ -1,6 +1,7 @@
 """How fast the data keys of many sealed values are wrapped anew: `python -m benchmarks.key_rotation`.
 
-Each value stands in a Secret of its own at a real API server, as a version's does; so does the ring.
+Each value stands beside a version in a Secret of its own at a real API server, and is found by the ledger of a
+credential, as the operator finds it; no operator runs.
 """
 
 import argparse
@@ -9,28 +10,30 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks import load
 from benchmarks.mass_rotation import say
 from benchmarks.stand import HOME, Stand, fresh
+from rekey.app.leading import Alone
 from rekey.core.envelope import Place, Sealed, parse
 from rekey.core.keyring import Wish
 from rekey.core.material import Material
 from rekey.engine.counting import Counted
 from rekey.engine.ring_rotation import RingRotation
 from rekey.engine.sealing import Sealing
+from rekey.kube.api import CREATE, CREDENTIALS, MERGE
 from rekey.kube.client import Client
+from rekey.kube.sealed import KubeRecords
 from rekey.kube.secrets import KubeSecrets
-from rekey.ports.sealed import Record
-from rekey.ports.secrets import NewSecret, SecretChange
+from rekey.ports.sealed import ANNOTATION, PURPOSE
+from rekey.ports.secrets import NewSecret, Owner
 from rekey.providers.keyring.ring import Keyring
 
 _SPACE = "sealed"
-_NOTE = "rekey.dev/sealed"
+_SPEC = {"provider": {"ref": {"name": "idp"}, "oauth2": {"grantSecretName": "consent"}}}
 _RESULT = Path(__file__).parent / "results" / "latest-key-rotation.json"
 _TOKEN = Material({"token": b"what consumers see"})
 _STATE = Material({"refresh_token": b"a refresh token has some hundred bytes; " * 5})
@@ -49,45 +52,47 @@ class Clock:
 
 @dataclass
 class Shelf:
-    """Sealed values in Secrets."""
+    """Credentials with a version each, whose Secret has something sealed."""
 
-    secrets: KubeSecrets
+    client: Client
     count: int
+    uids: dict[int, str] = field(default_factory=dict)
 
-    async def places(self, *, ours: bool) -> AsyncIterator[Place]:
-        """Give the places of all."""
-        del ours
-        for number in range(self.count):
-            yield place(number)
+    def __post_init__(self) -> None:
+        """Find what is sealed as the operator does."""
+        self.secrets = KubeSecrets(self.client)
+        self.records = KubeRecords(self.client, (_SPACE,), Alone(datetime.now(UTC)))
 
-    async def read(self, place: Place) -> Record | None:
-        """Return what stands at one."""
-        view = await self.secrets.read(_SPACE, place.uid)
-        return (
-            Record(place, view.annotations[_NOTE], f"{view.uid} {view.resource_version}") if view is not None else None
-        )
+    async def declare(self, number: int) -> None:
+        """Make a credential that says that it has a version."""
+        name, head = _name(number), {"apiVersion": CREDENTIALS.api_version, "kind": CREDENTIALS.kind}
+        body = {**head, "metadata": {"name": name}, "spec": _SPEC}
+        made = await self.client.request(CREATE, CREDENTIALS.all(_SPACE), body=body)
+        self.uids[number] = made["metadata"]["uid"]
+        status = {"versions": [{"number": 1, "state": "Active", "secretName": f"{name}-v1"}]}
+        await self.client.request(MERGE, CREDENTIALS.one(_SPACE, name, "status"), body={"status": status})
 
-    async def store(self, record: Record, text: str) -> None:
-        """Replace one as it was read."""
-        uid, version = record.revision.split()
-        change = SecretChange(uid=uid, resource_version=version, annotations={_NOTE: text})
-        await self.secrets.change(_SPACE, record.place.uid, change)
+    def place(self, number: int) -> Place:
+        """Return where a value belongs."""
+        return Place(self.uids[number], 1, PURPOSE)
 
     async def put(self, number: int, text: str) -> None:
         """Store a new one."""
-        new = NewSecret(place(number).uid, _TOKEN, owner=None, immutable=True, annotations={_NOTE: text})
+        owner = Owner(_name(number), self.uids[number])
+        new = NewSecret(f"{owner.name}-v1", _TOKEN, owner, immutable=True, annotations={ANNOTATION: text})
         await self.secrets.create(_SPACE, new)
 
     async def sealed(self) -> dict[Place, Sealed]:
         """Return all as they stand there."""
         found: dict[Place, Sealed] = {}
+        places = [place async for place in self.records.places(ours=False)]
 
         async def one(number: int) -> None:
-            record = await self.read(place(number))
+            record = await self.records.read(places[number])
             if record is not None:
                 found[record.place] = parse(record.text)
 
-        await load.each(range(self.count), one)
+        await load.each(range(len(places)), one)
         return found
 
 
@@ -105,22 +110,23 @@ class Figures:
     keys: tuple[str, ...] = ()
 
 
-def place(number: int) -> Place:
-    """Return where a value belongs."""
-    return Place(f"value-{number}", 1, "refresh token")
+def _name(number: int) -> str:
+    return f"value-{number}"
 
 
 async def measure(client: Client, count: int) -> Figures:
     """Seal, rotate, wait, look, and compare."""
-    figures, calls, clock, secrets = Figures(count), Counter[str](), Clock(), KubeSecrets(client)
-    ring, shelf = Keyring(secrets, clock, HOME), Shelf(secrets, count)
+    figures, calls, clock, shelf = Figures(count), Counter[str](), Clock(), Shelf(client, count)
+    ring = Keyring(shelf.secrets, clock, HOME)
     sealing = Sealing(Counted(ring, lambda operation, result: calls.update([f"{operation} {result}"])))
-    rotation = RingRotation("", ring, sealing, shelf, clock, timedelta(days=30))
+    rotation = RingRotation("", ring, sealing, shelf.records, clock, timedelta(days=30))
 
     async def seal(number: int) -> None:
-        await shelf.put(number, await sealing.seal(_STATE, place(number)))
+        await shelf.put(number, await sealing.seal(_STATE, shelf.place(number)))
 
-    say(f"sealing {count} values")
+    say(f"{count} credentials")
+    await load.each(range(count), shelf.declare)
+    say("a value of each is sealed")
     figures.sealed_rate = count / await load.each(range(count), seal)
     before = await shelf.sealed()
     say("the ring is rotated: every data key is wrapped anew")
