@@ -25,6 +25,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "for two namespaces": {"namespaces": ["shop", "bank"]},
     "in four shards": {"shards": 4},
+    "with tokens of ServiceAccounts": {"rbac": {"serviceAccountTokens": {"shop": ["sync"], "bank": ["a", "b.c"]}}},
     "with nothing that can be left out": {
         "crds": {"install": False},
         "rbac": {"create": False},
@@ -96,6 +97,7 @@ def test_an_unknown_value_is_refused(helm: Helm, path: tuple[str, ...]) -> None:
         "shards of a list": ({"namespaces": ["shop"], "shards": 2}, "leave `namespaces` empty"),
         "a list of hosts": ({"settings": {"probeAllowed": ["a.example.com"]}}, "/settings/probeAllowed"),
         "no worker": ({"settings": {"workers": 0}}, "/settings/workers"),
+        "tokens of no account": ({"rbac": {"serviceAccountTokens": {"shop": []}}}, "serviceAccountTokens/shop"),
         "a namespace that is no name": ({"namespaces": ["Shop"]}, "/namespaces/0"),
         "no account of its own, and none named": ({"serviceAccount": {"create": False}}, "serviceAccount.name: name"),
     }.values(),
@@ -200,9 +202,20 @@ def test_the_rights_in_some_namespaces(helm: Helm) -> None:
     assert of_kind(objects, "ValidatingAdmissionPolicy", "rekey-namespaces")
 
 
+def test_the_rights_to_make_tokens(helm: Helm) -> None:
+    """Only of the ServiceAccounts that are named, each in its namespace; and to prove tokens."""
+    values = VALUES["with tokens of ServiceAccounts"]
+    more = granted(helm.objects(values)) - granted(helm.objects())
+    assert more == {
+        (Right("authentication.k8s.io", "tokenreviews", "create"), ()),
+        (Right("", "serviceaccounts/token", "create", "shop"), ("sync",)),
+        (Right("", "serviceaccounts/token", "create", "bank"), ("a", "b.c")),
+    }
+
+
 def test_every_role_is_bound_to_our_account_only(helm: Helm) -> None:
     """Whoever else is in the cluster gets nothing by the chart."""
-    objects = helm.objects({"namespaces": ["shop"]})
+    objects = helm.objects({"namespaces": ["shop"], "rbac": {"serviceAccountTokens": {"bank": ["sync"]}}})
     bindings = of_kind(objects, "RoleBinding") + of_kind(objects, "ClusterRoleBinding")
     account = {"kind": "ServiceAccount", "name": "rekey", "namespace": "rekey-system"}
     assert [binding["subjects"] for binding in bindings] == [[account]] * len(bindings)

@@ -96,6 +96,13 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "consumers": [{"kind": "Deployment", "name": "sync", "refresh": "None"}],
         "target": {"template": {"data": {"header": "Authorization: ${token_type} ${access_token}"}}},
     },
+    "account's token": {
+        "provider": {
+            "ref": {"name": "here"},
+            "serviceAccountToken": {"serviceAccountName": "sync", "audiences": ["https://v"], "expiration": "10m"},
+        },
+        "target": {"template": {"data": {"header": "Authorization: Bearer ${token}"}}},
+    },
     "probe": {
         **_TOKEN,
         "validation": {

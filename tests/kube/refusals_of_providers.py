@@ -21,6 +21,14 @@ TOKENS: Final = {
         "renewed token", "validation", {"failureThreshold": 1}, "must not be set for a token"
     ),
     "a scope of two words": R("renewed token", "provider/oauth2/scopes/0", "a b", "should match"),
+    "an account's token for a minute": R(
+        "account's token", "provider/serviceAccountToken/expiration", "1m", "must be from 10m to 24h"
+    ),
+    "an account's token that is rotated": R("account's token", "rotation", _INTERVAL, "must have no `interval`"),
+    "a token of no account": R("account's token", "provider/serviceAccountToken/serviceAccountName", GONE, "Required"),
+    "a token for somebody in two words": R(
+        "account's token", "provider/serviceAccountToken/audiences/0", "a b", "should match"
+    ),
     "a role that is never rotated": R(
         "role of the cluster's", "rotation", {}, "must have exactly one of `interval` and `schedule`"
     ),

@@ -39,6 +39,7 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         "limits": {"concurrency": 8, "perMinute": 60},
         "allowedNamespaces": {"selector": {"matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]}},
     },
+    "this cluster": {"kubernetes": {"serviceAccounts": ["sync", "deployer"]}},
 }
 _SELECTOR: Final = "allowedNamespaces/selector"
 _ITEM: Final = f"{_SELECTOR}/matchExpressions/0"
@@ -57,6 +58,9 @@ REFUSED: Final[dict[str, Refusal]] = {
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),
     "a life of a second": R("server", "oauth2/tokenLifetime", "1s", "must be from 1m to 8760h"),
     "a life of two years": R("server", "oauth2/longestLifetime", "17520h", "must be from 1m to 8760h"),
+    "no account": R("this cluster", "kubernetes/serviceAccounts", [], "should have at least 1"),
+    "an account twice": R("this cluster", "kubernetes/serviceAccounts/1", "sync", "Duplicate value"),
+    "an account that is no name": R("this cluster", "kubernetes/serviceAccounts/0", "a b", "should match"),
     "no request at all": R("server", "limits/perMinute", 0, "greater than or equal to 1"),
     "everybody": R("database", _SELECTOR, {}, "must not be empty"),
     "a label that is none": R("database", f"{_SELECTOR}/matchLabels", {"a b": "c"}, "must have valid keys of labels"),

@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 from rekey.core.spec import Password
+from rekey.kube.account_tokens import AccountTokens
 from rekey.kube.client import Client
 from rekey.kube.declarations import KubeDeclarations
 from rekey.kube.secrets import KubeSecrets
@@ -20,7 +21,11 @@ from rekey.providers.limits import Turnstiles
 
 def declared(client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None) -> DeclaredBackends:
     """Return the backends that are declared in a cluster; `home` is the operator's namespace."""
-    makers: dict[str, Maker] = {"postgresql": _postgresql, "oauth2": partial(_oauth2, clock, allowed)}
+    makers: dict[str, Maker] = {
+        "postgresql": _postgresql,
+        "oauth2": partial(_oauth2, clock, allowed),
+        "serviceAccountToken": partial(_service_account, client),
+    }
     declarations = KubeDeclarations(client, home)
     return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead)
 
@@ -43,3 +48,10 @@ def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
         raise TypeError("no OAuth2 server is declared, or no token asked for")
     roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
     return Oauth2Backend(Login(server, parts.login, parts.authority), roads, asks, parts.hears)
+
+
+def _service_account(client: Client, parts: Parts) -> Backend:
+    server = parts.spec.kubernetes
+    if server is None:
+        raise TypeError("no ServiceAccounts are declared")
+    return AccountTokens(client, server, parts.namespace)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, delivered, one_of, same_of
+from rekey.app.crd_rule import Rule, between, delivered, one_of, same_of
 from rekey.core.spec_provide import KINDS
 
 RENEWED: Final = f"({' || '.join(delivered(name) for name, kind in KINDS.items() if kind.renews)})"
@@ -55,6 +55,7 @@ PROVIDE_RULES: Final = (
         "self == oldSelf",
         "is immutable: versions are members of it; make another RotatedCredential instead",
     ),
+    between("spec.provider.serviceAccountToken.expiration", "10m", "24h"),
     Rule(
         "spec",
         "!has(self.provider) || self.target.adopt == 'Never'",

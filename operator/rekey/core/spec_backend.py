@@ -17,6 +17,7 @@ from rekey.core.shape import ATOMIC, ObjectName, Part
 from rekey.core.spec_consumers import LabelSelector
 from rekey.core.spec_limits import Limits
 from rekey.core.spec_oauth2 import Oauth2Server
+from rekey.core.spec_service_account import KubernetesServer
 
 _HOST: Final = r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+)$"
 
@@ -73,6 +74,7 @@ class CredentialProviderSpec(Part):
 
     postgresql: PostgresqlServer | None = Field(default=None, description="A PostgreSQL server, version 14 or later.")
     oauth2: Oauth2Server | None = Field(default=None, description="An OAuth2 authorization server.")
+    kubernetes: KubernetesServer | None = Field(default=None, description="The API server that Rekey works with.")
     limits: Limits = Field(default_factory=Limits, description="How hard each process of the operator may use it.")
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from rekey.core.shape import ObjectName, Part
 from rekey.core.spec_oauth2 import Oauth2Token
+from rekey.core.spec_service_account import ServiceAccountToken
 
 
 class ProviderKind(StrEnum):
@@ -66,11 +67,17 @@ class Provide(Part):
         description="An OAuth2 access token, delivered as `access_token` and `token_type`. It is renewed before it "
         "ends, and nothing is restarted for that.",
     )
+    service_account_token: ServiceAccountToken | None = Field(
+        default=None,
+        description="A token of a ServiceAccount of this namespace, delivered as `token`. It is renewed before it ends, "
+        "and nothing is restarted for that.",
+    )
 
     @property
     def kind(self) -> str:
         """Which kind, by its name in a manifest."""
-        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+        fields = type(self).model_fields.items()
+        return next(str(one.alias) for name, one in fields if one.alias in KINDS and getattr(self, name) is not None)
 
     @property
     def renews(self) -> bool:
@@ -104,6 +111,7 @@ class Kind:
 KINDS: Final[dict[str, Kind]] = {
     "postgresql": Kind("postgresql", ("username", "password")),
     "oauth2": Kind("oauth2", ("access_token", "token_type"), renews=True),
+    "serviceAccountToken": Kind("kubernetes", ("token",), renews=True),
 }
 """Every kind, by its name in a manifest."""
 SERVERS: Final = tuple(dict.fromkeys(kind.server for kind in KINDS.values()))

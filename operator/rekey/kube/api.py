@@ -117,6 +117,7 @@ REQUESTS: Final = Resource("rekey.dev", "v1alpha1", "rotationrequests", "Rotatio
 PROVIDERS: Final = Resource("rekey.dev", "v1alpha1", "credentialproviders", "CredentialProvider")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 PODS: Final = Resource("", "v1", "pods", "Pod")
+SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 WORKLOADS: Final = {
