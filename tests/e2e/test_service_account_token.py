@@ -50,8 +50,11 @@ def granted(stage: Stage) -> Iterator[None]:
         items += [
             {"apiVersion": f"{RBAC}/v1", "kind": f"{prefix}Role", "metadata": metadata, "rules": [rule]},
             {
-                **{"apiVersion": f"{RBAC}/v1", "kind": f"{prefix}RoleBinding", "metadata": metadata},
-                **{"roleRef": role, "subjects": [subject]},
+                "apiVersion": f"{RBAC}/v1",
+                "kind": f"{prefix}RoleBinding",
+                "metadata": metadata,
+                "roleRef": role,
+                "subjects": [subject],
             },
         ]
     stage.cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))

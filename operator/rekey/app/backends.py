@@ -25,6 +25,7 @@ def declared(client: Client, home: str, clock: Clock, allowed: Allowed, lead: Le
         "postgresql": _postgresql,
         "oauth2": partial(_oauth2, clock, allowed),
         "serviceAccountToken": partial(_service_account, client),
+        "awsAccessKey": partial(_aws, clock, allowed),
     }
     declarations = KubeDeclarations(client, home)
     return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead)
@@ -55,3 +56,14 @@ def _service_account(client: Client, parts: Parts) -> Backend:
     if server is None:
         raise TypeError("no ServiceAccounts are declared")
     return AccountTokens(client, server, parts.namespace)
+
+
+def _aws(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
+    from rekey.providers.aws.asking import Account, Keys  # noqa: PLC0415  36 MiB that only these credentials need
+    from rekey.providers.aws.backend import AwsAccessKeys  # noqa: PLC0415  as above
+
+    server, asks = parts.spec.aws, parts.wanted.aws_access_key
+    if server is None or asks is None:
+        raise TypeError("no AWS account is declared, or no access key asked for")
+    account = Account(server, parts.authority, allowed, parts.namespace, parts.seconds)
+    return AwsAccessKeys(account, Keys(parts.login), asks.user_name, clock.now)

@@ -55,6 +55,11 @@ PROVIDE_RULES: Final = (
         "self == oldSelf",
         "is immutable: versions are members of it; make another RotatedCredential instead",
     ),
+    Rule(
+        "spec.provider.awsAccessKey.userName",
+        "self == oldSelf",
+        "is immutable: versions are keys of that user; make another RotatedCredential instead",
+    ),
     between("spec.provider.serviceAccountToken.expiration", "10m", "24h"),
     Rule(
         "spec",

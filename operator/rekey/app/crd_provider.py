@@ -43,6 +43,7 @@ PROVIDER: Final = Definition(
     columns=(
         ("PostgreSQL", "string", ".spec.postgresql.host", "Where that is."),
         ("OAuth2", "string", ".spec.oauth2.tokenUrl", "Where its token endpoint is."),
+        ("AWS", "string", ".spec.aws.region", "Region whose endpoints are asked."),
         ("Age", "date", ".metadata.creationTimestamp", "Since when the resource exists."),
     ),
 )

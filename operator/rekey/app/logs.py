@@ -28,7 +28,7 @@ FIELDS: Final = (
     *("until", "seconds", "attempt", "count", "port", "server", "right", "verb", "resource", "code", "error"),
     *("signal", "workers", "namespaces", "release", "lease", "holder", "term"),
 )
-LIBRARIES: Final = ("kopf", "aiohttp", "urllib3", "asyncio", "kubernetes")
+LIBRARIES: Final = ("kopf", "aiohttp", "urllib3", "asyncio", "kubernetes", "boto3", "botocore")
 _OURS: Final = str(Path(rekey.__file__).parent)
 _VALUE: Final = re.compile(r"[A-Za-z0-9+=]{20,}")
 _LONGEST: Final = 300

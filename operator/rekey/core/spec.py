@@ -71,7 +71,8 @@ class RotatedCredentialSpec(Part):
     )
     rotation: Rotation = Field(
         default_factory=Rotation,
-        description="When a new version is made. Must be set but for what is renewed by itself (`provider.oauth2`, `provider.serviceAccountToken`).",
+        description="When a new version is made. Must be set but for what is renewed by itself (`provider.oauth2`, "
+        "`provider.serviceAccountToken`).",
     )
     overlap: Overlap = Field(
         default_factory=Overlap, description="How long the version before the current one stays accepted."

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import Field
 
 from rekey.core.shape import ObjectName, Part
+from rekey.core.spec_aws import AwsAccessKey
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.core.spec_service_account import ServiceAccountToken
 
@@ -69,8 +70,13 @@ class Provide(Part):
     )
     service_account_token: ServiceAccountToken | None = Field(
         default=None,
-        description="A token of a ServiceAccount of this namespace, delivered as `token`. It is renewed before it ends, "
-        "and nothing is restarted for that.",
+        description="A token of a ServiceAccount of this namespace, delivered as `token`. It is renewed before it "
+        "ends, and nothing is restarted for that.",
+    )
+    aws_access_key: AwsAccessKey | None = Field(
+        default=None,
+        description="An access key of an IAM user for each version, delivered as `aws_access_key_id` and "
+        "`aws_secret_access_key`.",
     )
 
     @property
@@ -112,6 +118,7 @@ KINDS: Final[dict[str, Kind]] = {
     "postgresql": Kind("postgresql", ("username", "password")),
     "oauth2": Kind("oauth2", ("access_token", "token_type"), renews=True),
     "serviceAccountToken": Kind("kubernetes", ("token",), renews=True),
+    "awsAccessKey": Kind("aws", ("aws_access_key_id", "aws_secret_access_key")),
 }
 """Every kind, by its name in a manifest."""
 SERVERS: Final = tuple(dict.fromkeys(kind.server for kind in KINDS.values()))

@@ -48,5 +48,6 @@ class ServiceAccountToken(Part):
     )
     expiration: Duration = Field(
         default=timedelta(hours=1),
-        description="How long it is to be good, from 10m to 24h; the API server may give less. It cannot be taken back.",
+        description="How long it is to be good, from 10m to 24h; the API server may give less. It cannot be taken "
+        "back.",
     )

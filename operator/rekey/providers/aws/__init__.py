@@ -1,0 +1,1 @@
+"""AWS: access keys of IAM users."""
