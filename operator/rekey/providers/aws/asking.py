@@ -41,6 +41,11 @@ CONNECT: Final = 3.0
 _READ: Final = 10.0
 _THREADS: Final = ThreadPoolExecutor(8, thread_name_prefix="aws")
 _LOADER: Final = create_loader()  # keeps what it has read of the library's descriptions of services
+_UNTOLD: Final = {
+    "profile": (None, None, None, None),
+    **dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None)),
+}
+"""In the library's terms: where these come from (a file of settings, variables), and what they are if from nowhere."""
 _NEVER_SENT: Final = (theirs.ConnectionError, theirs.SSLError)
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z.]{0,63}")
 
@@ -148,11 +153,8 @@ class Account:
             return NoAnswer(f"{where}: no answer that can be read ({type(error).__name__})")
 
     def _client(self, keys: Keys, service: str, authorities: str) -> Any:  # noqa: ANN401  the library ships no types
-        core = Core()
+        core = Core(session_vars=_UNTOLD)
         core.register_component("data_loader", _LOADER)
-        for name in ("config_file", "credentials_file"):
-            core.set_config_variable(name, os.devnull)
-        core.set_config_variable("profile", None)
         config = Config(
             connect_timeout=CONNECT,
             read_timeout=_READ,
