@@ -96,6 +96,11 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "consumers": [{"kind": "Deployment", "name": "sync", "refresh": "None"}],
         "target": {"template": {"data": {"header": "Authorization: ${token_type} ${access_token}"}}},
     },
+    "access key": {
+        "provider": {"ref": {"name": "aws"}, "awsAccessKey": {"userName": "orders.app@shop"}},
+        "rotation": {"interval": "720h"},
+        "target": {"template": {"data": {"AWS_ACCESS_KEY_ID": "${aws_access_key_id}"}}},
+    },
     "account's token": {
         "provider": {
             "ref": {"name": "here"},

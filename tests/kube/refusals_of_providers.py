@@ -46,6 +46,12 @@ PROVIDERS: Final = {
     "a role in upper case": R("role", _ROLE, "Orders", "should match"),
     "a role whose versions have no room for a number": R("role", _ROLE, "a" * 53, "may not be more than 52"),
     "no connection at all": R("role", "provider/postgresql/connectionLimit", 0, "greater than or equal to 1"),
+    "a user with a path": R("access key", "provider/awsAccessKey/userName", "apps/orders", "should match"),
+    "no user": R("access key", "provider/awsAccessKey/userName", GONE, "Required"),
+    "an access key that is never rotated": R("access key", "rotation", {}, "must have exactly one of `interval`"),
+    "a key that an access key delivers": R(
+        "access key", "target/template/data/aws_access_key_id", "x", "is delivered already", at="target.template.data"
+    ),
     "a placeholder that no role fills": R(
         "role", "target/template/data/url", "${token}", "must hold no placeholder", at="target.template.data"
     ),
@@ -71,5 +77,6 @@ IMMUTABLE: Final = {
         *("bare token", "provider", {"ref": {"name": "crm"}, "postgresql": {"role": "a"}}, "cannot change its kind"),
         also=("spec.rotation",),
     ),
+    "another user": R("access key", "provider/awsAccessKey/userName", "sales", "is immutable"),
     "another role": R("role", _ROLE, "sales", "is immutable"),
 }

@@ -39,6 +39,16 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         "limits": {"concurrency": 8, "perMinute": 60},
         "allowedNamespaces": {"selector": {"matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]}},
     },
+    "account": {
+        "aws": {
+            "region": "us-gov-west-1",
+            "secretName": "login",
+            "roleArn": "arn:aws-us-gov:iam::123456789012:role/ops/rekey",
+            "endpointUrl": "https://iam.example.com:8443",
+            "caSecretName": "ca",
+        },
+    },
+    "account as it comes": {"aws": {"secretName": "login"}},
     "this cluster": {"kubernetes": {"serviceAccounts": ["sync", "deployer"]}},
 }
 _SELECTOR: Final = "allowedNamespaces/selector"
@@ -58,6 +68,10 @@ REFUSED: Final[dict[str, Refusal]] = {
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),
     "a life of a second": R("server", "oauth2/tokenLifetime", "1s", "must be from 1m to 8760h"),
     "a life of two years": R("server", "oauth2/longestLifetime", "17520h", "must be from 1m to 8760h"),
+    "a region that is none": R("account", "aws/region", "Frankfurt", "should match"),
+    "a role by its name": R("account", "aws/roleArn", "rekey", "should match"),
+    "an endpoint with a path": R("account", "aws/endpointUrl", "https://iam.example.com/iam", "should match"),
+    "an account without a log-in": R("account", "aws/secretName", GONE, "Required"),
     "no account": R("this cluster", "kubernetes/serviceAccounts", [], "should have at least 1"),
     "an account twice": R("this cluster", "kubernetes/serviceAccounts/1", "sync", "Duplicate value"),
     "an account that is no name": R("this cluster", "kubernetes/serviceAccounts/0", "a b", "should match"),
