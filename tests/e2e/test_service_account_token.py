@@ -72,7 +72,7 @@ def review(stage: Stage, value: bytes, audience: str) -> Manifest:
         "spec": {"token": value.decode(), "audiences": [audience]},
     }
     found: Manifest = json.loads(stage.cluster.kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(body)))
-    return found["status"]
+    return dict(found["status"])
 
 
 def test_tokens_are_made_when_it_is_granted_and_renewed(opening: Opening) -> None:

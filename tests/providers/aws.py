@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import moto.settings
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
@@ -31,7 +32,7 @@ RIGHTS = (
 
 @dataclass
 class Aws:
-    """The server; `admin` may do everything, `login` what ours needs; `late` is what our clock is ahead."""
+    """The server; `admin` may do everything, `login` what ours needs."""
 
     url: str
     admin: Any
@@ -82,7 +83,7 @@ class Aws:
 PATIENT = Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=60)
 
 
-def pair(user: str, made: dict[str, Any]) -> Material:
+def pair(made: dict[str, Any]) -> Material:
     """Return a key as a Secret has it."""
     found = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
     return Material({name: value.encode() for name, value in found.items()})
@@ -114,18 +115,11 @@ def _prepared(url: str) -> Aws:
     pairs = {}
     for name, rights in (("admin", ["*"]), ("rekey", list(RIGHTS))):
         anybody.create_user(UserName=name)
-        pairs[name] = pair(name, anybody.create_access_key(UserName=name)["AccessKey"])
+        pairs[name] = pair(anybody.create_access_key(UserName=name)["AccessKey"])
         policy = {"Statement": [{"Effect": "Allow", "Action": rights, "Resource": "*"}], "Version": "2012-10-17"}
         anybody.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
     anybody.close()
-    _check_rights()
+    # From here on moto checks signatures and rights; by a request it can be told so, but not for ever.
+    moto.settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
     secret = {name: value.decode() for name, value in pairs["admin"].reveal().items()}
     return Aws(url, boto3.client("iam", **here, **secret), pairs["rekey"])
-
-
-def _check_rights() -> None:
-    from moto import settings  # noqa: PLC0415  it is changed while it runs
-    from moto.core.responses import ActionAuthenticatorMixin  # noqa: PLC0415  likewise
-
-    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
-    ActionAuthenticatorMixin.request_count = 0
