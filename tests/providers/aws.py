@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -95,16 +95,17 @@ def wanted(user: str) -> Provide:
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[Aws]:
-    """Give the server."""
+def aws() -> Aws:
+    """Give the server: one in each process, as what it holds is the process's; it ends with that."""
+    return _started()
+
+
+@lru_cache
+def _started() -> Aws:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    try:
-        yield _prepared(url)
-    finally:
-        server.stop()
+    return _prepared(f"http://{host}:{port}")
 
 
 def _prepared(url: str) -> Aws:
