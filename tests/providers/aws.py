@@ -73,10 +73,10 @@ class Aws:
 
     def adapter(self, user: str, login: Material | None = None, url: str = "", **more: Any) -> AwsAccessKeys:
         """Return the adapter for a user; `now` is its clock."""
-        now, seconds = more.pop("now", lambda: datetime.now(UTC)), more.pop("seconds", 20.0)
+        now, authority = more.pop("now", lambda: datetime.now(UTC)), more.pop("authority", None)
         declared = {"secretName": "login", "endpointUrl": url or self.url, **more}
         server = AwsServer.model_validate(declared)
-        account = Account(server, None, Allowed(["http://127.0.0.0/8"]), "orders", lambda: seconds)
+        account = Account(server, authority, Allowed(["http://127.0.0.0/8", "::1/128"]), "orders", lambda: 20.0)
         return AwsAccessKeys(account, Keys(login or self.login), user, now)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -63,11 +64,16 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def between(
-    upstream: int, at: int = 0, *, after: bool = False, instead: dict[str, bytes] | None = None
+    upstream: int,
+    at: int = 0,
+    *,
+    after: bool = False,
+    instead: dict[str, bytes] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Between]:
     """Give a proxy that listens on this host."""
     proxy = Between(upstream, at, after, instead or {})
-    listening = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = listening.sockets[0].getsockname()[1]
     try:
         yield proxy

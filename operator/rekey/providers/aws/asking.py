@@ -34,7 +34,7 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_aws import AwsServer
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of
+from rekey.providers.http.connection import Lookup, addresses_of, trusting
 
 CONNECT: Final = 3.0
 """Seconds to connect, and how long before the end of what is ours no request begins any more."""
@@ -135,6 +135,11 @@ class Account:
         self, keys: Keys, service: str, operation: str, parameters: dict[str, object]
     ) -> dict[str, Any] | Exception:
         where = f"AWS {service}, {operation}"
+        if self._authority is not None and (unfit := _unfit(self._authority)):
+            where = f"Secret {self.server.ca_secret_name} has no `ca.crt`"
+            return Rejected(
+                Reason.PROVIDER_NOT_READY, f"{where} that can be read ({unfit}): put PEM certificates there"
+            )
         try:
             with self._trust() as authorities:
                 client = self._client(keys, service, authorities)
@@ -190,6 +195,14 @@ def _refused(response: dict[str, Any]) -> Refused:
         wait = None
     status = int(metadata.get("HTTPStatusCode", 0))
     return Refused(code if _CODE.fullmatch(code) else f"status {status}", status, wait)
+
+
+def _unfit(authority: Material) -> str:
+    try:
+        trusting(authority)
+    except (ssl.SSLError, UnicodeError, KeyError) as error:
+        return type(error).__name__
+    return ""
 
 
 def _incomplete(secret: str) -> RekeyError:
