@@ -10,10 +10,13 @@ import pytest
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
+from rekey.core.spec_aws import AwsServer
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim
 from rekey.providers.aws import marks
+from rekey.providers.aws.asking import Account, Keys
 from rekey.providers.aws.marks import Key, Mark
+from rekey.providers.http.allowed import Allowed
 from tests.providers.aws import Aws, aws
 from tests.providers.cutting_http import between
 from tests.providers.making import make
@@ -126,6 +129,26 @@ def test_another_credential_came_between(aws: Aws) -> None:
         assert (aws.keys(user), list(aws.tags(user))) == ({}, [theirs.tag])
 
     play(scene())
+
+
+ENDPOINTS = {
+    ("us-east-1", "iam"): "https://iam.amazonaws.com",
+    ("eu-central-1", "sts"): "https://sts.eu-central-1.amazonaws.com",
+    ("us-gov-west-1", "iam"): "https://iam.us-gov.amazonaws.com",
+    ("cn-north-1", "iam"): "https://iam.cn-north-1.amazonaws.com.cn",
+}
+
+
+@pytest.mark.parametrize(("region", "service"), ENDPOINTS)
+def test_where_aws_is(aws: Aws, region: str, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the library knows it for the region, whatever the environment says."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "mars-north-1")
+    server = AwsServer.model_validate({"secretName": "login", "region": region})
+    account = Account(server, None, Allowed(), "orders", lambda: 20.0)
+    client = account._client(Keys(aws.login), service, "/etc/ssl/certs")
+    assert client.meta.endpoint_url == ENDPOINTS[region, service]
+    client.close()
 
 
 LOCAL = make("certificate", commonName="localhost", dnsNames=["localhost"])
