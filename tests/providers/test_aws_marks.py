@@ -15,6 +15,7 @@ from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim
 from rekey.providers.aws import marks
 from rekey.providers.aws.asking import Account, Keys
+from rekey.providers.aws.backend import AwsAccessKeys
 from rekey.providers.aws.marks import Key, Mark
 from rekey.providers.http.allowed import Allowed
 from tests.providers.aws import Aws, aws
@@ -129,6 +130,25 @@ def test_another_credential_came_between(aws: Aws) -> None:
         assert (aws.keys(user), list(aws.tags(user))) == ({}, [theirs.tag])
 
     play(scene())
+
+
+class Paged(Account):
+    """An account that tells of tags one by one."""
+
+    TAGS = (MARK, MARKS["the key that was made"])
+
+    async def ask(self, keys: Keys, service: str, operation: str, **parameters: object) -> dict[str, Any]:
+        here = int(str(parameters.get("Marker", 0)))
+        tags = [{"Key": mark.tag, "Value": mark.text} for mark in self.TAGS[here : here + 1]]
+        return {"Tags": tags, "IsTruncated": here + 1 < len(self.TAGS), "Marker": str(here + 1)}
+
+
+def test_tags_on_many_pages() -> None:
+    """None is missed, or its key would be taken for a stranger's."""
+    account = Paged(AwsServer.model_validate({"secretName": "login"}), None, Allowed(), "orders", lambda: 20.0)
+    backend = AwsAccessKeys(account, Keys(Material({})), "orders", lambda: THEN)
+    assert asyncio.run(backend.find(UID)) == (claim(7), claim(12))
+    assert asyncio.run(backend.find(OTHERS)) == ()
 
 
 ENDPOINTS = {
