@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rekey.core import oauth2
-from rekey.core.oauth2 import Answer, Then, Token, Trouble
-from rekey.core.spec_oauth2 import ExpiryUnit, Oauth2Server
+from rekey.core.answers import Answer, Then, Trouble
+from rekey.core.oauth2 import Token
+from rekey.core.spec_http import ExpiryUnit
+from rekey.core.spec_oauth2 import Oauth2Server
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
@@ -65,6 +67,7 @@ LIVES: dict[str, tuple[Any, dict[str, Any], timedelta | None]] = {
     "a number of a thousand digits": ("9" * 1000, {}, None),
     "a date that is over": ("2026-11-21T11:59:59Z", {"expiryUnit": "Date"}, None),
     "a date without its zone": ("2026-11-21T13:00:00", {"expiryUnit": "Date"}, None),
+    "a day, which is taken for its beginning": ("2026-11-22", {"expiryUnit": "Date"}, 12 * HOUR),
     "a date that no calendar has": ("2026-02-30T00:00:00Z", {"expiryUnit": "Date"}, None),
     "a date where seconds are declared": ("2026-11-21T13:00:00Z", {}, None),
     "seconds since 1970 that no calendar has": (10**17, {"expiryUnit": "Date"}, None),
@@ -79,9 +82,9 @@ def test_how_long_a_token_is_good(case: str) -> None:
 
 
 def test_an_expiry_that_stands_elsewhere() -> None:
-    """The pointer leads into objects, with the two escapes of RFC 6901."""
+    """The pointer leads into objects and lists, with the two escapes of RFC 6901."""
     assert token({"data": {"a/b~": 60}}, expiryField="/data/a~1b~0").life == timedelta(seconds=60)
-    assert token({"data": [60]}, expiryField="/data/0").life is None
+    assert token({"data": [60]}, expiryField="/data/0").life == timedelta(seconds=60)
     assert token({}).life is None
 
 

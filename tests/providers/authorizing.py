@@ -17,7 +17,8 @@ from rekey.core.spec_oauth2 import Oauth2Server, Oauth2Token
 from rekey.core.spec_provide import Provide
 from rekey.ports.backend import Claim, Held, Intent
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.oauth2.asking import Login, Roads
+from rekey.providers.http.roads import Roads
+from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
 from tests.providers.serving import Server, leads_here, serving
 

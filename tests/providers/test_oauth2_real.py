@@ -22,7 +22,8 @@ from rekey.core.spec_provide import Provide
 from rekey.errors import NoAnswer, NotAccepted, Rejected
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.oauth2.asking import Login, Roads
+from rekey.providers.http.roads import Roads
+from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
 from tests.cluster import ports, processes
 from tests.cluster.waiting import until

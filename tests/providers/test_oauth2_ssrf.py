@@ -12,7 +12,8 @@ from rekey.errors import Rejected, RekeyError
 from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import Lookup, addresses_of
-from rekey.providers.oauth2.asking import Login, Roads
+from rekey.providers.http.roads import Roads
+from rekey.providers.oauth2.asking import Login
 from tests.providers.authorizing import CLIENT, NOW, Desk, play
 from tests.providers.serving import ELSEWHERE, HERE
 from tests.providers.test_http_allowed import NEVER
@@ -49,7 +50,7 @@ async def ask(desk: Desk, url: str, lookup: Lookup = addresses_of, allowed: Sequ
     """Ask for a token there, and return why there is none."""
     login = Login(desk.declared(), CLIENT)
     with pytest.raises(RekeyError) as caught:
-        await Roads(Allowed(allowed), "orders", lambda: NOW, lambda: 10.0, lookup).post(login, url, ({}, b""), 5.0)
+        await Roads(Allowed(allowed), "orders", lambda: NOW, lambda: 10.0, lookup).send(login, url, ({}, b""), 5.0)
     return caught.value
 
 
@@ -164,7 +165,7 @@ def test_a_name_that_leads_elsewhere_a_moment_later() -> None:
 
     async def scene(desk: Desk) -> None:
         url = f"http://idp.example.com:{desk.server.port}/token"
-        answer = await Roads(Allowed(["http://127.0.0.1/32"]), "orders", lambda: NOW, lambda: 10.0, lookup).post(
+        answer = await Roads(Allowed(["http://127.0.0.1/32"]), "orders", lambda: NOW, lambda: 10.0, lookup).send(
             Login(desk.declared(), CLIENT), url, ({}, b""), 5.0
         )
         assert answer.status == 200

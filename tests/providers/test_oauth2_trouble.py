@@ -21,8 +21,9 @@ from rekey.core.spec_limits import Limits
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.roads import Roads
 from rekey.providers.limits import Guarded, Turnstile
-from rekey.providers.oauth2.asking import Login, Roads
+from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
 from tests.providers.authorizing import (
     ACCESS,

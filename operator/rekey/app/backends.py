@@ -41,7 +41,8 @@ def _postgresql(parts: Parts) -> Backend:
 
 
 def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
-    from rekey.providers.oauth2.asking import Login, Roads  # noqa: PLC0415  as above
+    from rekey.providers.http.roads import Roads  # noqa: PLC0415  as above
+    from rekey.providers.oauth2.asking import Login  # noqa: PLC0415  as above
     from rekey.providers.oauth2.backend import Oauth2Backend  # noqa: PLC0415  as above
 
     server, asks = parts.spec.oauth2, parts.wanted.oauth2

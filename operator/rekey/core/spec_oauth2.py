@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from rekey.core.shape import LINE, SET, Duration, ObjectName, Part
-
-_POINTER: Final = r"^(/[^/]+)+$"
-_URL: Final = r"^https?://[-A-Za-z0-9.:\[\]]+(/[-A-Za-z0-9._~%:@!,;=+/]*)?$"
+from rekey.core.spec_http import POINTER, URL, BodyFormat, ExpiryUnit
 
 
 class Oauth2Authorization(StrEnum):
@@ -24,34 +22,19 @@ class Oauth2Authorization(StrEnum):
     BODY = "Body"
 
 
-class BodyFormat(StrEnum):
-    """How a request to the token endpoint is written."""
-
-    FORM = "Form"
-    JSON = "JSON"
-
-
-class ExpiryUnit(StrEnum):
-    """What the server means by `expires_in`."""
-
-    SECONDS = "Seconds"
-    MILLISECONDS = "Milliseconds"
-    DATE = "Date"
-
-
 class Oauth2Server(Part):
     """An OAuth2 authorization server, and us as one of its clients."""
 
     LOGIN: ClassVar = ("client_id", "client_secret")
 
-    token_url: str = Field(max_length=1024, pattern=_URL, description="The token endpoint (RFC 6749).")
+    token_url: str = Field(max_length=1024, pattern=URL, description="The token endpoint (RFC 6749).")
     revocation_url: str | None = Field(
-        default=None, max_length=1024, pattern=_URL, description="The revocation endpoint (RFC 7009), if it has one."
+        default=None, max_length=1024, pattern=URL, description="The revocation endpoint (RFC 7009), if it has one."
     )
     introspection_url: str | None = Field(
         default=None,
         max_length=1024,
-        pattern=_URL,
+        pattern=URL,
         description="The introspection endpoint (RFC 7662), if it has one: by it a token is proved, and its expiry "
         "learned where the token endpoint does not tell.",
     )
@@ -69,19 +52,19 @@ class Oauth2Server(Part):
     token_field: str = Field(
         default="/access_token",
         max_length=128,
-        pattern=_POINTER,
+        pattern=POINTER,
         description="Where the answer has the token, as a JSON pointer (RFC 6901). An answer without one is an error.",
     )
     error_field: str = Field(
         default="/error",
         max_length=128,
-        pattern=_POINTER,
+        pattern=POINTER,
         description="Where an answer without a token has the code of its error, as a JSON pointer.",
     )
     expiry_field: str = Field(
         default="/expires_in",
         max_length=128,
-        pattern=_POINTER,
+        pattern=POINTER,
         description="Where the answer says when the token ends, as a JSON pointer (RFC 6901).",
     )
     expiry_unit: ExpiryUnit = Field(

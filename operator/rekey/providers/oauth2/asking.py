@@ -1,34 +1,22 @@
-"""One POST to an endpoint of an authorization server, and what came back: never followed, never more than 64 KiB.
-
-1. What was never sent is Retryable; what may have arrived is NoAnswer.
-2. Errors are raised outside of the blocks that catch a library's: those may quote what was sent or answered, and would
-   stay attached.
-"""
+"""Us as a client of an authorization server: what is sent to its endpoints, and by whom it must be known."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from urllib.parse import quote_plus, urlencode
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from rekey.core.material import Material
-from rekey.core.oauth2 import MAX_BODY, Answer
 from rekey.core.reasons import Reason
-from rekey.core.spec_oauth2 import BodyFormat, Oauth2Authorization, Oauth2Server
-from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
-from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of, said, session, trusting
+from rekey.core.spec_http import BodyFormat
+from rekey.core.spec_oauth2 import Oauth2Authorization, Oauth2Server
+from rekey.errors import Rejected
+from rekey.providers.http.roads import trusted
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -64,10 +52,7 @@ class Login:
         Raises:
             Rejected: the Secret is incomplete.
         """
-        with suppress(ssl.SSLError, UnicodeError, KeyError):
-            return trusting(self.authority)
-        where = f"Secret {self.server.ca_secret_name} has no `ca.crt`"
-        raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
+        return trusted(self.authority, self.server.ca_secret_name)
 
     def _text(self, key: str) -> str:
         found = self.client.reveal().get(key, b"").decode("utf-8", "replace").strip()
@@ -77,68 +62,3 @@ class Login:
                 Reason.PROVIDER_NOT_READY, f"{where} has no {key}: put `client_id` and `client_secret` there"
             )
         return found
-
-
-class Roads:
-    """The ways to the endpoints: where they may lead, and for how long we may go.
-
-    `seconds` says that each time it is asked, and raises NotLeading when it is not ours to act any more.
-    """
-
-    def __init__(
-        self,
-        allowed: Allowed,
-        namespace: str,
-        now: Callable[[], datetime],
-        seconds: Callable[[], float],
-        lookup: Lookup = addresses_of,
-    ) -> None:
-        self._allowed = allowed
-        self._namespace = namespace
-        self._now = now
-        self._lookup = lookup
-        self.seconds = seconds
-
-    async def post(self, login: Login, endpoint: str, request: tuple[dict[str, str], bytes], seconds: float) -> Answer:
-        """Send it once, and return the answer.
-
-        Raises:
-            Retryable, NoAnswer, Rejected: as a port of backends says.
-            NotLeading: nothing was sent.
-        """
-        url, bound = URL(endpoint), max(0.0, min(seconds, self.seconds()))
-        try:
-            async with asyncio.timeout(bound):
-                return await self._post(url, login, request)
-        except TimeoutError:
-            why: RekeyError = NoAnswer(f"{url.host}: no answer within {bound:.1f} s")
-        except (aiohttp.ClientConnectorError, socket.gaierror, UnicodeError) as error:
-            why = Retryable(f"{url.host}: {said(error)}")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            why = NoAnswer(f"{url.host}: {said(error)}")
-        raise why
-
-    async def _post(self, url: URL, login: Login, request: tuple[dict[str, str], bytes]) -> Answer:
-        host, port = url.raw_host or "", url.port or 0
-        if url.scheme not in {"http", "https"} or url.raw_user or url.raw_password or not host:
-            raise Rejected(Reason.PROVIDER_NOT_READY, "the URL of an endpoint must be https://host/path")
-        addresses = await self._lookup(host, port)
-        if why := self._allowed.refusal(self._namespace, url.scheme, host, port, addresses, declared=True):
-            raise Rejected(Reason.PROVIDER_NOT_READY, why)
-        async with session(addresses, login.trust()) as client:
-            self.seconds()
-            sent = self._now()
-            headers, body = request
-            async with client.post(url, headers=headers, data=body, allow_redirects=False) as answer:
-                known = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.status, sent, known, await _read(answer))
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, or None if it is longer than anybody's who means well."""
-    found = bytearray()
-    async for chunk in answer.content.iter_chunked(8192):
-        found += chunk
-        if len(found) > MAX_BODY:
-            return None
-    return bytes(found)

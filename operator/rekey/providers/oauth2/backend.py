@@ -17,14 +17,17 @@ from typing import Final, assert_never
 from yarl import URL
 
 from rekey.core import oauth2
+from rekey.core.answers import Answer, Then, Trouble
 from rekey.core.material import Material
-from rekey.core.oauth2 import Answer, Then, Token, Trouble
+from rekey.core.oauth2 import Token
 from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
-from rekey.core.spec_oauth2 import BodyFormat, Oauth2Token
+from rekey.core.spec_http import BodyFormat
+from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
-from rekey.providers.oauth2.asking import Login, Roads
+from rekey.providers.http.roads import Roads
+from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.chain import REFRESH, Chain, taken_up
 
 _ASIDE: Final = 5.0
@@ -91,7 +94,7 @@ class Oauth2Backend:
         ends = self._ends()
         answer = await self._post(self._server.revocation_url, _about(token), ends)
         found = oauth2.trouble(answer, self._server)
-        if not oauth2.is_success(answer) and found.code not in _GONE:
+        if not answer.is_success and found.code not in _GONE:
             raise self._error(found)
         if self._server.introspection_url is not None and await self._active(token, ends):
             raise Retryable(f"the token of version {held.claim.number} was revoked, and is active still")
@@ -134,7 +137,7 @@ class Oauth2Backend:
         self, url: str, parameters: dict[str, str], ends: float, style: BodyFormat = BodyFormat.FORM
     ) -> Answer:
         request = self._login.request(parameters, style)
-        answer = await self._roads.post(self._login, url, request, ends - asyncio.get_running_loop().time())
+        answer = await self._roads.send(self._login, url, request, ends - asyncio.get_running_loop().time())
         if told := rate(answer.headers, answer.sent):
             self._hears(told)
         return answer
