@@ -29,6 +29,8 @@ REVEALERS = {
     "operator/rekey/kube/account_tokens.py",  # a token is shown to the API server, which made it
     # Requests are signed with a login, or with a version that is proved; an authority goes where the library reads it.
     "operator/rekey/providers/aws/asking.py",
+    # Our key and the new ones go into headers and bodies.
+    "operator/rekey/providers/api_key/asking.py",
     "operator/rekey/providers/generated/certificates.py",
     # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
     *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),

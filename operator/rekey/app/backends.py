@@ -26,6 +26,7 @@ def declared(client: Client, home: str, clock: Clock, allowed: Allowed, lead: Le
         "oauth2": partial(_oauth2, clock, allowed),
         "serviceAccountToken": partial(_service_account, client),
         "awsAccessKey": partial(_aws, clock, allowed),
+        "apiKey": partial(_api_key, clock, allowed),
     }
     declarations = KubeDeclarations(client, home)
     return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead)
@@ -68,3 +69,15 @@ def _aws(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
         raise TypeError("no AWS account is declared, or no access key asked for")
     account = Account(server, parts.authority, allowed, parts.namespace, parts.seconds)
     return AwsAccessKeys(account, Keys(parts.login), asks.user_name, clock.now)
+
+
+def _api_key(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
+    from rekey.providers.api_key.asking import Account  # noqa: PLC0415  as above
+    from rekey.providers.api_key.backend import ApiKeyBackend  # noqa: PLC0415  as above
+    from rekey.providers.http.roads import Roads  # noqa: PLC0415  as above
+
+    server = parts.spec.api_key
+    if server is None:
+        raise TypeError("no service that makes keys is declared")
+    roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
+    return ApiKeyBackend(Account(server, parts.login, parts.authority), roads, parts.namespace, parts.hears)

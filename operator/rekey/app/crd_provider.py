@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from rekey.app.crd import Definition
+from rekey.app.crd_api_key_rules import API_KEY_RULES
 from rekey.app.crd_rule import Rule, between, one_of, same_of
 from rekey.app.crd_rules import selecting
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
@@ -28,6 +29,7 @@ RULES: Final = (
         "must be set only with `tls: VerifyFull`: nothing is verified without",
         field=".caSecretName",
     ),
+    *API_KEY_RULES,
 )
 
 PROVIDER: Final = Definition(
@@ -44,6 +46,7 @@ PROVIDER: Final = Definition(
         ("PostgreSQL", "string", ".spec.postgresql.host", "Where that is."),
         ("OAuth2", "string", ".spec.oauth2.tokenUrl", "Where its token endpoint is."),
         ("AWS", "string", ".spec.aws.region", "Region whose endpoints are asked."),
+        ("API keys", "string", ".spec.apiKey.baseUrl", "Where the service that makes keys is."),
         ("Age", "date", ".metadata.creationTimestamp", "Since when the resource exists."),
     ),
 )

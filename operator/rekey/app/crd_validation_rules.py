@@ -6,7 +6,7 @@ from rekey.app.crd_rule import Rule, between, made, one_of
 
 _WAYS: Final = ("header", "basic", "bearer")
 # A request is framed by these, or addressed: they are not for values.
-_TAKEN: Final = (
+TAKEN: Final = (
     *("connection", "content-length", "expect", "host", "keep-alive", "proxy-authenticate", "proxy-authorization"),
     *("te", "trailer", "transfer-encoding", "upgrade"),
 )
@@ -25,7 +25,7 @@ VALIDATION_RULES: Final = (
     ),
     Rule(
         "spec.validation.http.header.name",
-        f"!(self.lowerAscii() in {list(_TAKEN)})",
+        f"!(self.lowerAscii() in {list(TAKEN)})",
         "must not be a header by which a request is framed or addressed",
     ),
     Rule(

@@ -35,6 +35,11 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
+def named(part: Part, name: str) -> Any:  # noqa: ANN401  fields are of many types
+    """Return the field of a part that a manifest calls by that name."""
+    return next(getattr(part, field) for field, about in type(part).model_fields.items() if about.alias == name)
+
+
 def _parsed(value: object) -> object:
     return duration.parse(value) if isinstance(value, str) else value
 

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 from pydantic import Field
 
 from rekey.core.shape import ATOMIC, ObjectName, Part
+from rekey.core.spec_api_key import ApiKeyServer
 from rekey.core.spec_aws import AwsServer
 from rekey.core.spec_consumers import LabelSelector
 from rekey.core.spec_limits import Limits
@@ -77,6 +78,7 @@ class CredentialProviderSpec(Part):
     oauth2: Oauth2Server | None = Field(default=None, description="An OAuth2 authorization server.")
     kubernetes: KubernetesServer | None = Field(default=None, description="The API server that Rekey works with.")
     aws: AwsServer | None = Field(default=None, description="An AWS account.")
+    api_key: ApiKeyServer | None = Field(default=None, description="A service that has its keys made over HTTP.")
     limits: Limits = Field(default_factory=Limits, description="How hard each process of the operator may use it.")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import Field
 
 from rekey.core.shape import ObjectName, Part
+from rekey.core.spec_api_key import ApiKey
 from rekey.core.spec_aws import AwsAccessKey
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.core.spec_service_account import ServiceAccountToken
@@ -78,6 +79,11 @@ class Provide(Part):
         description="An access key of an IAM user for each version, delivered as `aws_access_key_id` and "
         "`aws_secret_access_key`.",
     )
+    api_key: ApiKey | None = Field(
+        default=None,
+        description="A key of a service that has keys made over HTTP, for each version, delivered as `api_key` and "
+        "`id`.",
+    )
 
     @property
     def kind(self) -> str:
@@ -119,6 +125,7 @@ KINDS: Final[dict[str, Kind]] = {
     "oauth2": Kind("oauth2", ("access_token", "token_type"), renews=True),
     "serviceAccountToken": Kind("kubernetes", ("token",), renews=True),
     "awsAccessKey": Kind("aws", ("aws_access_key_id", "aws_secret_access_key")),
+    "apiKey": Kind("apiKey", ("api_key", "id")),
 }
 """Every kind, by its name in a manifest."""
 SERVERS: Final = tuple(dict.fromkeys(kind.server for kind in KINDS.values()))

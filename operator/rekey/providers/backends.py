@@ -18,6 +18,7 @@ from rekey.core import selecting
 from rekey.core.material import Material
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
+from rekey.core.shape import named
 from rekey.core.spec_backend import AllowedNamespaces, ClusterCredentialProviderSpec, CredentialProviderSpec, Server
 from rekey.core.spec_provide import KINDS, Provide
 from rekey.errors import NoAnswer, NotLeading, Rejected
@@ -81,7 +82,7 @@ class DeclaredBackends:
             text = f"{name} is not for namespace {namespace}: an administrator adds it to spec.allowedNamespaces"
             raise Rejected(Reason.PROVIDER_NOT_ALLOWED, text)
         kind = wanted.kind
-        server: Server | None = getattr(declared.spec, KINDS[kind].server)
+        server: Server | None = named(declared.spec, KINDS[kind].server)
         if server is None:
             raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is of another kind than spec.provider asks for, {kind}")
         login = await self._read(name, declared.home, server.secret_name, *server.LOGIN)

@@ -1,0 +1,1 @@
+"""Services that have API keys made over HTTP, asked as an administrator declared."""
