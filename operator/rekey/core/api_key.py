@@ -66,15 +66,17 @@ def key(answer: Answer, server: ApiKeyServer) -> Key | Trouble:
     value, name = secret(at(found, asked.value_field)), made_id(answer, server)
     if not is_done(answer, server) or value is None:
         return trouble(answer, server, f"no key stands at {asked.value_field} (`create.valueField`)")
-    if name is None or name == value:
+    if name is None:
         return trouble(answer, server, f"no id of the key stands at {asked.id_field} (`create.idField`)")
     length = life(at(found, asked.expiry_field), asked.expiry_unit, answer) if asked.expiry_field is not None else None
     return Key(value, name, answer.sent + length if length is not None else None)
 
 
 def made_id(answer: Answer, server: ApiKeyServer) -> str | None:
-    """Return the id of what was made, whatever else is odd."""
-    return _id(at(document(answer), server.create.id_field)) if is_done(answer, server) else None
+    """Return the id of what was made, whatever else is odd; never the key itself: ids stand in URLs."""
+    found, asked = document(answer), server.create
+    name = _id(at(found, asked.id_field)) if is_done(answer, server) else None
+    return None if name == at(found, asked.value_field) else name
 
 
 def ends(told_end: datetime | None, wanted: datetime | None, server: ApiKeyServer, sent: datetime) -> datetime | None:

@@ -47,7 +47,22 @@ def session(addresses: Sequence[Address], trust: ssl.SSLContext) -> aiohttp.Clie
         timeout=aiohttp.ClientTimeout(),
         trust_env=False,
         auto_decompress=False,
+        middlewares=(_once(),),
     )
+
+
+def _once() -> aiohttp.ClientMiddlewareType:
+    """Return what keeps the library from sending a request anew that it thinks may be sent twice, such as a DELETE."""
+    sent = False
+
+    async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        nonlocal sent
+        if sent:
+            raise aiohttp.ServerDisconnectedError
+        sent = True
+        return await handler(request)
+
+    return send
 
 
 def trusting(authority: Material | None) -> ssl.SSLContext:

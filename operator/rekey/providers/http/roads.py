@@ -102,7 +102,8 @@ class Roads:
             self.seconds()
             sent = self._now()
             headers, body = request
-            async with client.request(method, url, headers=headers, data=body or None, allow_redirects=False) as answer:
+            options = {"data": body} if body else {"skip_auto_headers": ("Content-Type",)}
+            async with client.request(method, url, headers=headers, allow_redirects=False, **options) as answer:
                 known = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, sent, known, await _body(answer))
 
