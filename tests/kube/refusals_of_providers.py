@@ -33,8 +33,16 @@ TOKENS: Final = {
         "role of the cluster's", "rotation", {}, "must have exactly one of `interval` and `schedule`"
     ),
 }
+KEYS: Final = {
+    "a key that is never rotated": R("key of a service", "rotation", {}, _EXACTLY),
+    "a scope of two words of a key": R("key of a service", "provider/apiKey/scopes/0", "a b", "should match"),
+    "a key that is delivered already": R(
+        "key of a service", "target/template/data/api_key", "x", "is delivered already", at="target.template.data"
+    ),
+}
 PROVIDERS: Final = {
     **TOKENS,
+    **KEYS,
     "no source at all": R("token", "generate", GONE, _EXACTLY, at=""),
     "two sources": R("role of the cluster's", "generate", {"token": {}}, _EXACTLY, at=""),
     "no kind at a backend": R("role of the cluster's", "provider/postgresql", GONE, _EXACTLY, at="provider"),
