@@ -107,6 +107,7 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
             "serviceAccountToken": {"serviceAccountName": "sync", "audiences": ["https://v"], "expiration": "10m"},
         },
         "target": {"template": {"data": {"header": "Authorization: Bearer ${token}"}}},
+    },
     "key of a service": {
         "provider": {"ref": {"name": "crm"}, "apiKey": {"scopes": ["orders:read"], "audience": "https://crm"}},
         "rotation": {"interval": "720h", "lifetime": "1440h"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ class Desk:
         self.server.behaviour = behave
 
     def backend(
-        self, lookup: Lookup = leads_here, allowed: tuple[str, ...] = ("http://127.0.0.1/32",)
+        self, lookup: Lookup = leads_here, allowed: Sequence[str] = ("http://127.0.0.1/32",)
     ) -> ApiKeyBackend:
         """Return the adapter."""
         url = f"http://till.orders.svc:{self.server.port}/v1"
