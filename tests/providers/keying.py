@@ -54,9 +54,7 @@ class Desk:
 
         self.server.behaviour = behave
 
-    def backend(
-        self, lookup: Lookup = leads_here, allowed: Sequence[str] = ("http://127.0.0.1/32",)
-    ) -> ApiKeyBackend:
+    def backend(self, lookup: Lookup = leads_here, allowed: Sequence[str] = ("http://127.0.0.1/32",)) -> ApiKeyBackend:
         """Return the adapter."""
         url = f"http://till.orders.svc:{self.server.port}/v1"
         server = declared(**{"baseUrl": url, **self.fields})
