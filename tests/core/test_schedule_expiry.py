@@ -56,6 +56,22 @@ def test_it_begins_in_time(situation: str) -> None:
     assert schedule.in_time(start, asked, NOON + hours * HOUR) == expected
 
 
+SHORT: dict[str, tuple[float, float, Start]] = {
+    "as long as an overlap takes": (-1, 1, Start(NOON, EXPIRES)),
+    "a minute": (-1 / 60, 0, Start(NOON - HOUR / 120, EXPIRES)),
+    "longer than an overlap takes": (-1, 1.5, Start(NOON - HOUR / 2, EXPIRES)),
+    "over before it was made": (0, -1, Start(NOON - 3 * HOUR, EXPIRES)),
+}
+
+
+@pytest.mark.parametrize("situation", SHORT)
+def test_a_version_that_is_given_little_time(situation: str) -> None:
+    """It is used for half of it, if that is less than an overlap of two hours takes: none follows without a pause."""
+    issued, expires, expected = SHORT[situation]
+    due = Start(NOON + 100 * HOUR, DUE)
+    assert schedule.in_time(due, spec(), NOON + expires * HOUR, NOON + issued * HOUR) == expected
+
+
 def test_what_never_expires_puts_nothing_forward() -> None:
     """Without an end the start is what it was."""
     assert schedule.in_time(Start(NOON, DUE), spec(), None) == Start(NOON, DUE)

@@ -89,7 +89,7 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
         begin = schedule.begin_at(rotation, last, facts.now, facts.started, seed)
     else:
         begin = schedule.start_at(rotation, last, facts.now, seed, requested=True)
-    return schedule.in_time(begin, facts.spec, active.expiration_time)
+    return schedule.in_time(begin, facts.spec, active.expiration_time, active.issued_time)
 
 
 def _renewal(facts: Facts, active: Version, cause: Cause, seed: str) -> Start:
