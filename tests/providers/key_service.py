@@ -46,7 +46,7 @@ class Key:
 
 @dataclass
 class Keys:
-    """All keys; `at`: the number of the call at which the connection is cut (0: none), `after`: when it was done."""
+    """All keys, `most` of them; `at`: the number of the call at which the connection is cut (0: none), `after`: when it was done."""
 
     port: int = 0
     admin: str = ADMIN
@@ -55,6 +55,7 @@ class Keys:
     calls: list[str] = field(default_factory=list)
     at: int = 0
     after: bool = False
+    most: int = 1000
     losing: str = ""
     """The method whose next call is done, and its answer lost."""
     _next: count[int] = field(default_factory=lambda: count(1))
@@ -67,7 +68,7 @@ class Keys:
 
     def reset(self) -> None:
         """Begin anew: nothing is there."""
-        self.keys, self.calls, self.at, self.admin = {}, [], 0, ADMIN
+        self.keys, self.calls, self.at, self.admin, self.most = {}, [], 0, ADMIN, 1000
 
     def lets_in(self, value: str) -> bool:
         """Say whether a client with that key is let in."""
@@ -108,6 +109,7 @@ class Keys:
                 "pageParameter": "from",
             },
             "revoke": {"path": "/keys/{id}"},
+            "limitErrors": ["too_many_keys"],
             "prove": {"path": "/whoami", "authorizationMethod": "Header", "headerName": "X-Api-Key"},
         }
 
@@ -128,6 +130,8 @@ class Keys:
             return (200, {}) if self.lets_in(headers.get("X-Api-Key", "")) else (401, {"error": "no such key"})
         if headers.get("Authorization") != f"Bearer {self.admin}":
             return 401, {"error": "bad_admin_key"}
+        if method == "POST" and steps == ["keys"] and len(self.keys) >= self.most:
+            return 409, {"error": "too_many_keys"}
         if method == "POST" and steps == ["keys"]:
             return 201, {"key": self._make(json.loads(body)["key"])}
         if method == "GET" and steps == ["keys"]:

@@ -56,6 +56,18 @@ def test_our_key_is_shown(case: str) -> None:
     assert desk.server.asked_for == ["POST /v1/keys HTTP/1.1", "DELETE /v1/keys/k-1 HTTP/1.1"]
 
 
+def test_a_key_is_never_shown_in_a_url() -> None:
+    """Not even to whoever gets past admission."""
+
+    async def scene(desk: Desk) -> None:
+        with pytest.raises(Rejected, match="a key is never sent in a URL"):
+            await desk.backend().issue(desk.intent(), None)
+        with pytest.raises(Rejected, match="a key is never sent in a URL"):
+            await desk.backend().prove(held())
+
+    assert play(scene, fields=by("Query") | {"prove": {**PROVED, **by("Query")}}).server.asked_for == []
+
+
 PROOFS: dict[str, tuple[dict[str, Any], str, str]] = {
     "as a bearer": ({}, "authorization", f"Bearer {VALUE}"),
     "as the password of Basic": (by("Basic", username="{id}"), "authorization", basic(f"k-1:{VALUE}")),

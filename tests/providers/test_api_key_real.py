@@ -211,6 +211,21 @@ def test_an_admin_key_that_died_with_a_password(keys: Keys) -> None:
     player(keys)(scene)
 
 
+def test_a_service_that_allows_two_keys(keys: Keys) -> None:
+    """The current and the next fit; a third is refused in words that say so, and made when the first is gone."""
+
+    async def scene(bench: Bench) -> None:
+        keys.most = 2
+        first, _ = await bench.issue(bench.intent(1)), await bench.issue(bench.intent(2))
+        with pytest.raises(Rejected, match=r"answered 409 \(too_many_keys\): it allows no more keys") as caught:
+            await bench.issue(bench.intent(3))
+        assert caught.value.reason == Reason.BACKEND_REFUSED
+        await bench.backend.revoke(first)
+        await bench.backend.prove(await bench.issue(bench.intent(3)))
+
+    player(keys)(scene)
+
+
 def test_what_is_asked_for_arrives(keys: Keys) -> None:
     """Scopes as a list, the end as a date, the mark behind the names; what is not asked for is left out."""
 

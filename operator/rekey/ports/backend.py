@@ -123,7 +123,10 @@ class Backend(Protocol):
         ...
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
-        """Return what is there of the credential with that uid, the oldest first; nothing if it cannot be listed."""
+        """Return what is there of the credential with that uid, the oldest first; nothing if it cannot be listed.
+
+        The name of a claim is empty where what is there does not tell it.
+        """
         ...
 
 
