@@ -46,7 +46,10 @@ class Key:
 
 @dataclass
 class Keys:
-    """All keys, `most` of them; `at`: the number of the call at which the connection is cut (0: none), `after`: when it was done."""
+    """All keys, and how many there may be.
+
+    `at`: the number of the call at which the connection is cut (0: none), `after`: when it was done.
+    """
 
     port: int = 0
     admin: str = ADMIN
