@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rekey.core import schedule
+from rekey.core import schedule, start
 from rekey.core.schedule import Start, StartReason
 from rekey.core.spec import RotatedCredentialSpec
 
@@ -68,8 +68,10 @@ SHORT: dict[str, tuple[float, float, Start]] = {
 def test_a_version_that_is_given_little_time(situation: str) -> None:
     """It is used for half of it, if that is less than an overlap of two hours takes: none follows without a pause."""
     issued, expires, expected = SHORT[situation]
-    due = Start(NOON + 100 * HOUR, DUE)
-    assert schedule.in_time(due, spec(), NOON + expires * HOUR, NOON + issued * HOUR) == expected
+    due, made, ends = Start(NOON + 100 * HOUR, DUE), NOON + issued * HOUR, NOON + expires * HOUR
+    assert start.in_time(due, spec(), made, ends) == expected
+    soon = Start(NOON - 50 * HOUR, DUE)
+    assert start.in_time(soon, spec(), made, ends) == soon
 
 
 def test_what_never_expires_puts_nothing_forward() -> None:

@@ -84,20 +84,11 @@ def begin_at(rotation: Rotation, last: datetime, now: datetime, started: datetim
     return Start(made_up, start.why)
 
 
-def in_time(
-    start: Start, spec: RotatedCredentialSpec, expires: datetime | None, issued: datetime | None = None
-) -> Start:
-    """Return the start, or an earlier one for the sake of a version that expires.
-
-    One whose backend gave it less time than that takes is used for half of it: else one would follow the other without
-    a pause, and no rule about the spec could have told.
-    """
-    if expires is None:
+def in_time(start: Start, spec: RotatedCredentialSpec, expires: datetime | None) -> Start:
+    """Return the start, or an earlier one for the sake of a version that expires."""
+    if expires is None or start.at <= (latest := expires - needed(spec)):
         return start
-    latest = expires - needed(spec)
-    if issued is not None and latest <= issued < expires:
-        latest = issued + (expires - issued) / 2
-    return start if start.at <= latest else Start(latest, StartReason.EXPIRES)
+    return Start(latest, StartReason.EXPIRES)
 
 
 def expiring_at(spec: RotatedCredentialSpec, last: datetime, expires: datetime, seed: str) -> datetime:

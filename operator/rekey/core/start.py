@@ -89,7 +89,20 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
         begin = schedule.begin_at(rotation, last, facts.now, facts.started, seed)
     else:
         begin = schedule.start_at(rotation, last, facts.now, seed, requested=True)
-    return schedule.in_time(begin, facts.spec, active.expiration_time, active.issued_time)
+    return in_time(begin, facts.spec, active.issued_time, active.expiration_time)
+
+
+def in_time(begin: Start, spec: RotatedCredentialSpec, issued: datetime | None, expires: datetime | None) -> Start:
+    """Return the start, or an earlier one for the sake of a version that expires.
+
+    One whose backend gave it less time than an overlap takes is used for half of it: else one would follow the other
+    without a pause, and no rule about the spec could have told.
+    """
+    early = schedule.in_time(begin, spec, expires)
+    if issued is None or expires is None or not early.at <= issued < expires:
+        return early
+    half = issued + (expires - issued) / 2
+    return begin if begin.at <= half else Start(half, early.why)
 
 
 def _renewal(facts: Facts, active: Version, cause: Cause, seed: str) -> Start:
