@@ -274,6 +274,17 @@ def test_what_is_listed(case: str) -> None:
     assert desk.server.asked_for == [f"GET {path} HTTP/1.1" for path in paths]
 
 
+def test_a_revocation_of_a_key_whose_id_is_not_known() -> None:
+    """It is not said to be done while its value is there; without its value nothing was ever given to anybody."""
+
+    async def scene(desk: Desk) -> None:
+        with pytest.raises(Rejected, match="version 3 is not known, and keys are not listed: revoke its key there"):
+            await desk.backend().revoke(held(backend_id=None))
+        await desk.backend().revoke(held(None, backend_id=None))
+
+    assert play(scene).server.asked_for == []
+
+
 UNLISTED: dict[str, tuple[Says, type[RekeyError], str]] = {
     "no list": (Says(200, {"keys": []}), Rejected, "no list stands there (`list.itemsField`)"),
     "no JSON": (Says(200, "<html>"), NoAnswer, "with what is not JSON of 64 KiB at most"),

@@ -78,6 +78,9 @@ class ApiKeyBackend:
 
     async def revoke(self, held: Held) -> None:
         """Revoke whatever there is of the version, and see that its key is refused."""
+        if self._server.list is None and held.backend_id is None and held.material is not None:
+            words = f"the id of version {held.claim.number} is not known, and keys are not listed: revoke its key there"
+            raise Rejected(Reason.BACKEND_REFUSED, f"{words}, then delete its Secret")
         listed = [one.id for one in await self._listed(held.claim)]
         known = [held.backend_id] if self._server.list is None and held.backend_id is not None else listed
         for name in known:
