@@ -125,7 +125,7 @@ def test_a_token_endpoint_that_hangs_frees_the_account(opening: Opening, django:
 def test_a_lost_reply_ends_with_a_person_and_in_no_loop(opening: Opening, django: Django, between: Between) -> None:
     """The server rotated, its reply was lost: the refresh token is shown once more, and the condition names the cause.
 
-    XX
+    Then nothing is asked, whoever looks, until a person's new consent is taken up, which the condition says.
     """
     with declared(opening, between) as stage:
         account(stage, django, between, "anna")

@@ -59,7 +59,7 @@ class Between:
         if account in self._held:
             self._held[account].wait(LONGEST)
         status, found = handler.passed_on(body)
-        if status == 200:  # noqa: PLR2004  HTTP's own
+        if status == 200:
             told = json.loads(found)
             self.know(account, told["refresh_token"])
             found = json.dumps(told | {"expires_in": self.lives.get(account, told["expires_in"])}).encode()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -18,8 +19,9 @@ from rekey.errors import NoAnswer, NotLeading, Rejected
 from rekey.ports.backend import Opened
 from rekey.ports.declarations import Declared
 from rekey.ports.secrets import Secrets, SecretView
-from rekey.providers.backends import DeclaredBackends, Parts
+from rekey.providers.backends import Bounded, DeclaredBackends, Parts, left_of
 from rekey.providers.limits import Turnstiles
+from tests.leaping import leap
 from tests.sim.backends import FakeBackend
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -181,3 +183,16 @@ def test_no_call_outlasts_our_lead() -> None:
     lead.left = 0.0
     with pytest.raises(NotLeading):
         asyncio.run(backend.find("uid"))
+
+
+def test_a_call_of_45_seconds_is_given_up_after_30() -> None:
+    """Where nobody else may lead; whoever comes next is let in. With a lead it is what that has left."""
+
+    async def scene() -> None:
+        backend = Bounded(Slow(), partial(left_of, "orders", None))
+        for until in (30.0, 60.0):
+            with pytest.raises(NoAnswer, match=r"no answer within 30\.0 s"):
+                await backend.find("uid")
+            assert asyncio.get_running_loop().time() == until
+
+    leap(scene())

@@ -12,17 +12,19 @@ from rekey.kube.secrets import KubeSecrets
 from rekey.ports.backend import Backend
 from rekey.ports.cluster import Clock
 from rekey.ports.lead import Lead
-from rekey.providers.backends import DeclaredBackends, Maker, Parts
+from rekey.providers.backends import DeclaredBackends, Maker, Parts, Place, undivided
 from rekey.providers.generated import values
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.limits import Turnstiles
 
 
-def declared(client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None) -> DeclaredBackends:
+def declared(
+    client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None, place: Place = undivided
+) -> DeclaredBackends:
     """Return the backends that are declared in a cluster; `home` is the operator's namespace."""
     makers: dict[str, Maker] = {"postgresql": _postgresql, "oauth2": partial(_oauth2, clock, allowed)}
     declarations = KubeDeclarations(client, home)
-    return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead)
+    return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead, place)
 
 
 def _postgresql(parts: Parts) -> Backend:

@@ -73,7 +73,7 @@ class CredentialProviderSpec(Part):
 
     postgresql: PostgresqlServer | None = Field(default=None, description="A PostgreSQL server, version 14 or later.")
     oauth2: Oauth2Server | None = Field(default=None, description="An OAuth2 authorization server.")
-    limits: Limits = Field(default_factory=Limits, description="How hard each process of the operator may use it.")
+    limits: Limits = Field(default_factory=Limits, description="How hard it may be used.")
 
 
 class AllowedNamespaces(Part):
