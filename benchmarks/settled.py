@@ -100,10 +100,10 @@ async def template(client: Client, named: Named) -> Template:
     return Template(credential, *secrets)
 
 
-async def fill(etcd: str, like: Template, wanted: Iterable[Wanted]) -> None:
-    """Put a copy into etcd for each that is wanted."""
-    copies = (like.copy(one) for one in wanted)
-    batches = iter(lambda: list(itertools.islice(copies, _BATCH)), [])
+async def fill(etcd: str, copies: Iterable[Copy]) -> None:
+    """Put copies into etcd."""
+    todo = iter(copies)
+    batches = iter(lambda: list(itertools.islice(todo, _BATCH)), [])
     async with aiohttp.ClientSession(etcd) as session:
 
         async def work() -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kube
 @pytest.fixture
 def declaring(opening: Opening, postgres: Postgres) -> Iterator[Stage]:
     """Give a stage in which the server is declared as a provider, with a log-in of its own."""
-    with opening(settings={"REKEY_LOG_LEVEL": "debug"}) as stage:
+    with opening(settings={"REKEY_LOG_LEVEL": "debug", "REKEY_PROBE_ALLOWED": "127.0.0.0/8"}) as stage:
         stage.apply(login(postgres.secret), provider(postgres))
         yield stage
 

@@ -22,18 +22,22 @@ def declared(
     client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None, place: Place = undivided
 ) -> DeclaredBackends:
     """Return the backends that are declared in a cluster; `home` is the operator's namespace."""
-    makers: dict[str, Maker] = {"postgresql": _postgresql, "oauth2": partial(_oauth2, clock, allowed)}
+    makers: dict[str, Maker] = {"postgresql": partial(_postgresql, allowed), "oauth2": partial(_oauth2, clock, allowed)}
     declarations = KubeDeclarations(client, home)
     return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead, place)
 
 
-def _postgresql(parts: Parts) -> Backend:
+def _postgresql(allowed: Allowed, parts: Parts) -> Backend:
     from rekey.providers.postgresql import Postgresql  # noqa: PLC0415  8 MiB that only these credentials need
+    from rekey.providers.postgresql.login import Way  # noqa: PLC0415  as above
 
     server = parts.spec.postgresql
     if server is None:
         raise TypeError("no PostgreSQL server is declared")
-    return Postgresql(server, parts.login, parts.authority, parts.seconds, lambda: values.password(Password()).material)
+    way = Way(allowed, parts.namespace)
+    return Postgresql(
+        server, parts.login, parts.authority, way, parts.seconds, lambda: values.password(Password()).material
+    )
 
 
 def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
