@@ -6,7 +6,6 @@ each second. Four operators are started, and ten minutes are watched: `python -m
 
 import argparse
 import asyncio
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -24,12 +23,11 @@ from benchmarks import counts, load, report
 from benchmarks.controller import Controller
 from benchmarks.hundred_thousand import until_served
 from benchmarks.mass_rotation import say
-from benchmarks.settled import Copy, Template, Wanted, fill, template
+from benchmarks.settled import Copy, Template, Wanted, dated, fill, moment, template
 from benchmarks.sharded import dealt, settings, shared, stopped
 from benchmarks.stand import HOME, Stand, fresh
 from benchmarks.token_server import LIFE, TokenServer, token_server
-from rekey.core.record import ceil
-from rekey.core.renewal import EARLIEST, renew_at
+from rekey.core.renewal import EARLIEST
 from rekey.kube.api import CREATE, CREDENTIALS, LIST
 from rekey.kube.client import Client
 
@@ -38,7 +36,6 @@ _QUOTA = f"--quota-backend-bytes={8 * 2**30}"
 _TEMPLATE = "template"
 _SPACES = 40
 _ALLOWED = {"REKEY_PROBE_ALLOWED": "http://127.0.0.0/8"}
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 @dataclass
@@ -142,25 +139,6 @@ async def _fill(stand: Stand, like: Template, spaces: dict[str, int | None], tok
     await asyncio.to_thread(until_served, stand)
 
 
-def dated(copy: Copy, ends: datetime) -> Copy:
-    """Have a token end then, and say so in all of its status: else that would be written at the start."""
-    status = copy.credential["status"]
-    by = ends.replace(microsecond=0) - _moment(status["versions"][0]["expirationTime"])
-    moved = _MOMENT.sub(lambda found: f"{_moment(found[0]) + by:%FT%TZ}", orjson.dumps(status).decode())
-    copy.credential["status"] = status = orjson.loads(moved)
-    version = status["versions"][0]
-    issued, expires = (_moment(version[key]) for key in ("issuedTime", "expirationTime"))
-    at = renew_at(issued, expires, f"{copy.credential['metadata']['uid']}:{version['number']}")
-    status["nextRotationTime"] = f"{ceil(at):%FT%TZ}"
-    for condition in status["conditions"]:
-        condition["message"] = re.sub(r"begins .*Z", f"begins {at:%F %T}Z", condition["message"])
-    return copy
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
 async def _watch(
     stand: Stand,
     client: Client,
@@ -189,14 +167,12 @@ async def _judge(client: Client, tokens: Tokens, now: datetime) -> None:
     async for status in _statuses(client):
         versions = {one["number"]: one for one in status["versions"]}
         first, current = min(versions), versions[status["currentVersion"]]
-        ends = _moment(current["expirationTime"])
+        ends = moment(current["expirationTime"])
         if current["number"] == first:
-            tokens.due += _moment(status["nextRotationTime"]) <= now
+            tokens.due += moment(status["nextRotationTime"]) <= now
             tokens.ended += ends <= now
         elif "expirationTime" in versions[first]:
-            left.append(
-                (_moment(versions[first]["expirationTime"]) - _moment(current["activatedTime"])).total_seconds()
-            )
+            left.append((moment(versions[first]["expirationTime"]) - moment(current["activatedTime"])).total_seconds())
     tokens.renewed = len(left)
     tokens.due += len(left)
     tokens.ended += sum(one < 0 for one in left)

@@ -34,6 +34,14 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         "allowedNamespaces": {"names": ["orders"], "selector": {"matchLabels": {"team": "shop"}}},
     },
     "database here": {"postgresql": {"host": "127.0.0.1", "secretName": "login", "tls": "None"}},
+    "server that knows us by a certificate": {
+        "oauth2": {
+            **_ENDPOINTS,
+            "secretName": "client",
+            "authorizationMethod": "Certificate",
+            "certificateSecretName": "client-tls",
+        },
+    },
     "server": {
         "oauth2": {**_ENDPOINTS, "secretName": "client", "tokenLifetime": "30m", "longestLifetime": "12h"},
         "limits": {"concurrency": 8, "perMinute": 60},
@@ -52,6 +60,11 @@ REFUSED: Final[dict[str, Refusal]] = {
     "no log-in": R("database", "postgresql/secretName", GONE, "Required"),
     "a host that is a URL": R("database", "postgresql/host", "https://db", "should match"),
     "a port that is none": R("database", "postgresql/port", 0, "greater than or equal to 1"),
+    "a certificate that is nowhere": R(
+        "server that knows us by a certificate", "oauth2/certificateSecretName", GONE, "must be set with"
+    ),
+    "a certificate of no name": R("server", "oauth2/certificateSecretName", "", "at least 1 chars"),
+    "another way to show who we are": R("server", "oauth2/authorizationMethod", "Query", "Unsupported value"),
     "an endpoint with a user": R("server", "oauth2/tokenUrl", "https://a:b@idp/token", "should match"),
     "an endpoint with a query": R("server", "oauth2/tokenUrl", "https://idp/token?a=b", "should match"),
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),

@@ -86,7 +86,12 @@ def declared(**allowed: Any) -> Cluster:
 
 
 def opened(
-    cluster: Cluster, namespace: str, kind: str = "CredentialProvider", lead: Lead | None = None, **more: Any
+    cluster: Cluster,
+    namespace: str,
+    kind: str = "CredentialProvider",
+    lead: Lead | None = None,
+    seen: list[Material | None] | None = None,
+    **more: Any,
 ) -> Opened:
     """Open the backend as a credential of that namespace does."""
     made: list[Parts] = []
@@ -100,7 +105,9 @@ def opened(
     )
     wanted = Provide.model_validate({"ref": {"kind": kind, "name": "db"}, **(more or ROLE)})
     found = asyncio.run(backends.open(namespace, wanted))
-    assert made[0].login == Material(LOGIN)
+    assert set(LOGIN.items()) <= set(made[0].login.reveal().items())
+    if seen is not None:
+        seen.append(made[0].certificate)
     return found
 
 
@@ -172,6 +179,26 @@ def test_means_change_with_what_they_are_made_of() -> None:
     after = opened(cluster, "orders").means
     cluster.providers["orders", "db"] = replace(cluster.providers["orders", "db"], generation=2)
     assert len({before, after, opened(cluster, "orders").means}) == 3
+
+
+def test_what_we_show_in_tls_is_read_each_time() -> None:
+    """Another certificate is another means; one that is not whole is said."""
+    cluster = declared()
+    spec = {"tokenUrl": "https://idp.example.com/", "secretName": "login", "certificateSecretName": "shown"}
+    provider = replace(cluster.providers["orders", "db"], spec=CredentialProviderSpec.model_validate({"oauth2": spec}))
+    cluster.providers["orders", "db"] = provider
+    cluster.put("orders", "login", LOGIN | {"client_id": b"rekey"})
+    cluster.put("orders", "shown", {"tls.crt": b"crt"})
+    with pytest.raises(Rejected, match=r"needs Secret shown of namespace orders with tls\.crt and tls\.key"):
+        opened(cluster, "orders", oauth2={})
+    seen: list[Material | None] = []
+    means = set()
+    for revision in ("1", "2"):
+        pair = {"tls.crt": b"crt", "tls.key": revision.encode()}
+        cluster.put("orders", "shown", pair, revision)
+        means.add(opened(cluster, "orders", seen=seen, oauth2={}).means)
+        assert seen[-1] == Material(pair)
+    assert len(means) == 2
 
 
 def test_no_call_outlasts_our_lead() -> None:

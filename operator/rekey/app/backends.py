@@ -48,4 +48,4 @@ def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
     if server is None or asks is None:
         raise TypeError("no OAuth2 server is declared, or no token asked for")
     roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
-    return Oauth2Backend(Login(server, parts.login, parts.authority), roads, asks, parts.hears)
+    return Oauth2Backend(Login(server, parts.login, parts.authority, parts.certificate), roads, asks, parts.hears)

@@ -20,6 +20,12 @@ RULES: Final = (
         "must not be `None` but for a loopback address: passwords and rights would be sent in the clear",
         field=".tls",
     ),
+    Rule(
+        "spec.oauth2",
+        "self.authorizationMethod != 'Certificate' || has(self.certificateSecretName)",
+        "must be set with `authorizationMethod: Certificate`",
+        field=".certificateSecretName",
+    ),
     between("spec.oauth2.tokenLifetime", "1m", "8760h"),
     between("spec.oauth2.longestLifetime", "1m", "8760h"),
     Rule(

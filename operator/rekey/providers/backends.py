@@ -32,6 +32,7 @@ from rekey.providers.limits import Guarded, Passing, Turnstile, Turnstiles
 LONGEST: Final = 30.0
 """Seconds that any call to a backend may take."""
 _AUTHORITY: Final = "ca.crt"
+_CERTIFICATE: Final = ("tls.crt", "tls.key")
 T = TypeVar("T")
 
 
@@ -40,7 +41,8 @@ class Parts:
     """What a backend is made of.
 
     `login`: what we log in with (empty: nothing is needed); `authority`: by whom the server is known (None: whom the
-    image trusts); `seconds`: how long the next call may take; `hears`: is told what the backend says of its limits.
+    image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how long the next call may take;
+    `hears`: is told what the backend says of its limits.
     """
 
     namespace: str
@@ -48,6 +50,7 @@ class Parts:
     wanted: Provide
     login: Material
     authority: Material | None
+    certificate: Material | None
     seconds: Callable[[], float]
     hears: Callable[[Rate], None]
 
@@ -99,10 +102,15 @@ class DeclaredBackends:
         login = await self._read(name, declared.home, server.secret_name, *server.LOGIN)
         authority = await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY)
         turnstile, left = self._turnstile(name, declared, namespace), partial(left_of, namespace, self._lead)
-        found = (login.material if login else Material({}), authority.material if authority else None)
-        parts = Parts(namespace, declared.spec, wanted, *found, left, turnstile.hear)
+        certificate = getattr(server, "certificate_secret_name", None)  # few kinds have one
+        shown = await self._read(name, declared.home, certificate, *_CERTIFICATE)
+        views = [view for view in (login, authority, shown) if view]
+        found = (view.material if view else None for view in (authority, shown))
+        parts = Parts(
+            namespace, declared.spec, wanted, login.material if login else Material({}), *found, left, turnstile.hear
+        )
         backend = Bounded(self._makers[kind](parts), left)
-        return Opened(Guarded(backend, turnstile), _means(declared, [view for view in (login, authority) if view]))
+        return Opened(Guarded(backend, turnstile), _means(declared, views))
 
     def _turnstile(self, name: str, declared: Declared, namespace: str) -> Turnstile:
         limits = declared.spec.limits

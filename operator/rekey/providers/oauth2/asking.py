@@ -12,7 +12,6 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -28,7 +27,15 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_oauth2 import BodyFormat, Oauth2Authorization, Oauth2Server
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of, said, session, trusting
+from rekey.providers.http.connection import (
+    BadCertificateError,
+    Lookup,
+    addresses_of,
+    is_unwanted,
+    said,
+    session,
+    trusting,
+)
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -36,11 +43,15 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Us as a client: `client` has `client_id` and `client_secret`, `authority` the `ca.crt` that is trusted."""
+    """Us as a client: `client` has `client_id` and `client_secret`, `authority` the `ca.crt` that is trusted.
+
+    `certificate`: what we show in TLS, as `tls.crt` and `tls.key`.
+    """
 
     server: Oauth2Server
     client: Material
     authority: Material | None = None
+    certificate: Material | None = None
 
     def request(self, parameters: Mapping[str, str], style: BodyFormat) -> tuple[dict[str, str], bytes]:
         """Return headers and body of a request in our name.
@@ -48,14 +59,15 @@ class Login:
         Raises:
             Rejected: the Secret is incomplete.
         """
-        user, password = (self._text(key) for key in ("client_id", "client_secret"))
+        user, method = self._text("client_id"), self.server.authorization_method
+        password = "" if method is Oauth2Authorization.CERTIFICATE else self._text("client_secret")
         headers = {"Accept": _JSON, "Content-Type": _JSON if style is BodyFormat.JSON else _FORM}
         sent = dict(parameters)
-        if self.server.authorization_method is Oauth2Authorization.HEADER:
+        if method is Oauth2Authorization.HEADER:
             pair = f"{quote_plus(user)}:{quote_plus(password)}"  # RFC 6749, 2.3.1
             headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
         else:
-            sent |= {"client_id": user, "client_secret": password}
+            sent |= {"client_id": user, **({"client_secret": password} if password else {})}
         return headers, orjson.dumps(sent) if style is BodyFormat.JSON else urlencode(sent).encode()
 
     def trust(self) -> ssl.SSLContext:
@@ -64,10 +76,21 @@ class Login:
         Raises:
             Rejected: the Secret is incomplete.
         """
-        with suppress(ssl.SSLError, UnicodeError, KeyError):
-            return trusting(self.authority)
-        where = f"Secret {self.server.ca_secret_name} has no `ca.crt`"
-        raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
+        where = f"Secret {self.server.ca_secret_name} has no `ca.crt` that can be read: put PEM certificates there"
+        try:
+            return trusting(self.authority, self.certificate)
+        except BadCertificateError:
+            pair = "`tls.crt` and `tls.key` that belong together, in PEM and without a password"
+            where = f"Secret {self.server.certificate_secret_name} has no {pair}"
+        except (ssl.SSLError, UnicodeError, KeyError):
+            pass
+        raise Rejected(Reason.PROVIDER_NOT_READY, where)
+
+    def unwanted(self) -> Rejected:
+        """Return what it means that the server ends TLS because of our certificate."""
+        name = self.server.certificate_secret_name
+        what = f"put a certificate that it accepts into Secret {name}" if name else "set `certificateSecretName`"
+        return Rejected(Reason.NEEDS_REAUTH, f"{URL(self.server.token_url).host} does not accept us in TLS: {what}")
 
     def _text(self, key: str) -> str:
         found = self.client.reveal().get(key, b"").decode("utf-8", "replace").strip()
@@ -113,9 +136,9 @@ class Roads:
         except TimeoutError:
             why: RekeyError = NoAnswer(f"{url.host}: no answer within {bound:.1f} s")
         except (aiohttp.ClientConnectorError, socket.gaierror, UnicodeError) as error:
-            why = Retryable(f"{url.host}: {said(error)}")
+            why = login.unwanted() if is_unwanted(error) else Retryable(f"{url.host}: {said(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            why = NoAnswer(f"{url.host}: {said(error)}")
+            why = login.unwanted() if is_unwanted(error) else NoAnswer(f"{url.host}: {said(error)}")
         raise why
 
     async def _post(self, url: URL, login: Login, request: tuple[dict[str, str], bytes]) -> Answer:
