@@ -105,10 +105,8 @@ class DeclaredBackends:
         certificate = getattr(server, "certificate_secret_name", None)  # few kinds have one
         shown = await self._read(name, declared.home, certificate, *_CERTIFICATE)
         views = [view for view in (login, authority, shown) if view]
-        found = (view.material if view else None for view in (authority, shown))
-        parts = Parts(
-            namespace, declared.spec, wanted, login.material if login else Material({}), *found, left, turnstile.hear
-        )
+        values, trusted, pair = (view.material if view else None for view in (login, authority, shown))
+        parts = Parts(namespace, declared.spec, wanted, values or Material({}), trusted, pair, left, turnstile.hear)
         backend = Bounded(self._makers[kind](parts), left)
         return Opened(Guarded(backend, turnstile), _means(declared, views))
 
