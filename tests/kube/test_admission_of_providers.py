@@ -34,6 +34,9 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         "allowedNamespaces": {"names": ["orders"], "selector": {"matchLabels": {"team": "shop"}}},
     },
     "database here": {"postgresql": {"host": "127.0.0.1", "secretName": "login", "tls": "None"}},
+    "server behind a proxy": {
+        "oauth2": {**_ENDPOINTS, "secretName": "client", "proxyUrl": "http://proxy.egress.svc:3128"},
+    },
     "server that knows us by a certificate": {
         "oauth2": {
             **_ENDPOINTS,
@@ -65,6 +68,11 @@ REFUSED: Final[dict[str, Refusal]] = {
     ),
     "a certificate of no name": R("server", "oauth2/certificateSecretName", "", "at least 1 chars"),
     "another way to show who we are": R("server", "oauth2/authorizationMethod", "Query", "Unsupported value"),
+    "a proxy before what is in the clear": R(
+        "server behind a proxy", "oauth2/introspectionUrl", "http://idp/a", "all endpoints are https://"
+    ),
+    "a proxy with a user": R("server behind a proxy", "oauth2/proxyUrl", "http://a:b@proxy:3128", "should match"),
+    "a proxy with a path": R("server behind a proxy", "oauth2/proxyUrl", "http://proxy:3128/a", "should match"),
     "an endpoint with a user": R("server", "oauth2/tokenUrl", "https://a:b@idp/token", "should match"),
     "an endpoint with a query": R("server", "oauth2/tokenUrl", "https://idp/token?a=b", "should match"),
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),

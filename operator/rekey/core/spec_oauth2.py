@@ -14,6 +14,7 @@ from pydantic import Field
 from rekey.core.shape import LINE, SET, Duration, ObjectName, Part
 
 _POINTER: Final = r"^(/[^/]+)+$"
+_PROXY: Final = r"^http://[-A-Za-z0-9.:\[\]]+$"
 _URL: Final = r"^https?://[-A-Za-z0-9.:\[\]]+(/[-A-Za-z0-9._~%:@!,;=+/]*)?$"
 
 
@@ -61,6 +62,13 @@ class Oauth2Server(Part):
     )
     ca_secret_name: ObjectName | None = Field(
         default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
+    )
+    proxy_url: str | None = Field(
+        default=None,
+        max_length=1024,
+        pattern=_PROXY,
+        description="HTTP proxy that connects us to the endpoints (CONNECT), as `http://host:port`; it sees their "
+        "names, and nothing of what is sent. Absent: none; the environment's are never used.",
     )
     authorization_method: Oauth2Authorization = Field(
         default=Oauth2Authorization.HEADER,

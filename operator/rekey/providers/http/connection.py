@@ -2,7 +2,8 @@
 
 1. The name is looked up once, every address is judged, and only these are connected to: a name that leads elsewhere a
    moment later changes nothing.
-2. Nothing is followed, guessed from the environment, remembered or tried again: no redirects, proxies, cookies, netrc.
+2. Nothing is followed, guessed from the environment, remembered or tried again: no redirects, cookies, netrc,
+   and no proxy but one that is named.
 3. What went wrong is said in words of our own: a library's may quote what was sent or answered.
 """
 
@@ -109,6 +110,8 @@ def said(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return "its certificate is not trusted, or is another name's"
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
+            return "the proxy does not connect us"
         case aiohttp.ClientSSLError():
             return "no TLS connection, of version 1.2 at least"
         case socket.gaierror():

@@ -11,7 +11,8 @@ import asyncio
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -26,6 +27,7 @@ from rekey.core.oauth2 import MAX_BODY, Answer
 from rekey.core.reasons import Reason
 from rekey.core.spec_oauth2 import BodyFormat, Oauth2Authorization, Oauth2Server
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
+from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import (
     BadCertificateError,
@@ -135,7 +137,7 @@ class Roads:
                 return await self._post(url, login, request)
         except TimeoutError:
             why: RekeyError = NoAnswer(f"{url.host}: no answer within {bound:.1f} s")
-        except (aiohttp.ClientConnectorError, socket.gaierror, UnicodeError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, socket.gaierror, UnicodeError) as error:
             why = login.unwanted() if is_unwanted(error) else Retryable(f"{url.host}: {said(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = login.unwanted() if is_unwanted(error) else NoAnswer(f"{url.host}: {said(error)}")
@@ -145,16 +147,34 @@ class Roads:
         host, port = url.raw_host or "", url.port or 0
         if url.scheme not in {"http", "https"} or url.raw_user or url.raw_password or not host:
             raise Rejected(Reason.PROVIDER_NOT_READY, "the URL of an endpoint must be https://host/path")
-        addresses = await self._lookup(host, port)
-        if why := self._allowed.refusal(self._namespace, url.scheme, host, port, addresses, declared=True):
-            raise Rejected(Reason.PROVIDER_NOT_READY, why)
+        proxy = login.server.proxy_url
+        addresses = await self._judged(url.scheme, host, port) if proxy is None else await self._behind(URL(proxy), url)
         async with session(addresses, login.trust()) as client:
             self.seconds()
             sent = self._now()
             headers, body = request
-            async with client.post(url, headers=headers, data=body, allow_redirects=False) as answer:
+            async with client.post(url, headers=headers, data=body, allow_redirects=False, proxy=proxy) as answer:
                 known = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, sent, known, await _read(answer))
+
+    async def _judged(self, scheme: str, host: str, port: int) -> Sequence[Address]:
+        """Return where that leads, if anything may be sent there."""
+        addresses = await self._lookup(host, port)
+        if why := self._allowed.refusal(self._namespace, scheme, host, port, addresses, declared=True):
+            raise Rejected(Reason.PROVIDER_NOT_READY, why)
+        return addresses
+
+    async def _behind(self, proxy: URL, url: URL) -> Sequence[Address]:
+        """Return where the proxy is; both it and what is behind it are judged.
+
+        Of the latter nothing may be known here: then it is for the proxy to say where the name leads.
+        """
+        if url.scheme != "https":
+            raise Rejected(Reason.PROVIDER_NOT_READY, "with `proxyUrl` endpoints must be https://host/path")
+        with suppress(socket.gaierror):
+            await self._judged(url.scheme, url.raw_host or "", url.port or 0)
+        # To the proxy itself nothing is shown but that name, so TLS or not makes no difference.
+        return await self._judged("https", proxy.raw_host or "", proxy.port or 0)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
