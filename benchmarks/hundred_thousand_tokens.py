@@ -57,6 +57,7 @@ class Tokens:
     left_least: float = 0.0
     left_median: float = 0.0
     calls: float = 0.0
+    requests: dict[str, float] = field(default_factory=dict)
     cpu: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
 
@@ -159,6 +160,7 @@ async def _watch(
     tokens.peak_mib = [round(one.peak_mib(), 1) for one in controllers]
     await _judge(client, tokens, datetime.now(UTC))
     tokens.calls = round((over.total() - counts.events(over)) / max(1, tokens.renewed), 1)
+    tokens.requests = counts.shown(over, max(1, tokens.renewed))
 
 
 async def _judge(client: Client, tokens: Tokens, now: datetime) -> None:

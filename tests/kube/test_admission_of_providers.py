@@ -69,7 +69,11 @@ REFUSED: Final[dict[str, Refusal]] = {
     "a certificate of no name": R("server", "oauth2/certificateSecretName", "", "at least 1 chars"),
     "another way to show who we are": R("server", "oauth2/authorizationMethod", "Query", "Unsupported value"),
     "a proxy before what is in the clear": R(
-        "server behind a proxy", "oauth2/introspectionUrl", "http://idp/a", "all endpoints are https://"
+        "server behind a proxy",
+        "oauth2/introspectionUrl",
+        "http://idp/a",
+        "all endpoints are https://",
+        at="oauth2.proxyUrl",
     ),
     "a proxy with a user": R("server behind a proxy", "oauth2/proxyUrl", "http://a:b@proxy:3128", "should match"),
     "a proxy with a path": R("server behind a proxy", "oauth2/proxyUrl", "http://proxy:3128/a", "should match"),
