@@ -78,8 +78,8 @@ def test_fifty_callers_at_an_expired_token_make_one_refresh(opening: Opening, dj
         account(stage, django, between, "anna")
         stage.operator.stop()
         between.lives.clear()
-        ends = datetime.fromisoformat(stage.status("anna")["versions"][-1]["expirationTime"])
         before, asked = stage.status("anna")["currentVersion"], between.asked("anna")
+        ends = max(datetime.fromisoformat(one["expirationTime"]) for one in stage.status("anna")["versions"])
         stage.until(lambda: datetime.now(UTC) > ends, "the token to end")
         names = [f"caller-{number}" for number in range(CALLERS)]
         stage.apply(*(request(name, "Manual", "anna") for name in names))
@@ -132,8 +132,6 @@ def test_a_lost_reply_ends_with_a_person_and_in_no_loop(opening: Opening, django
         since = len(between.story)
         between.loses.add("anna")
         stage.trigger("anna")
-        stage.until(lambda: "anna is not answered 200" in between.story[since:], "the loss")
-        between.loses.clear()
         text = stage.until_condition("anna", "NeedsReauth", "True", "NeedsReauth")
         assert "the answer of an earlier renewal was lost and the server had rotated the refresh token" in text
         looked_at(stage, "anna")

@@ -6,6 +6,8 @@ An account is one person's consent: its requests are known by the refresh tokens
 from __future__ import annotations
 
 import json
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +31,7 @@ class Between:
     lives: dict[str, int] = field(default_factory=dict)
     """For how many seconds the tokens of an account are said to be good; absent: what the server says."""
     loses: set[str] = field(default_factory=set)
-    """Accounts whose answers do not arrive, though the server gave them."""
+    """Accounts whose next answer does not arrive, though the server gave it."""
     hangs: set[str] = field(default_factory=set)
     """Accounts whose next request hangs until the end, and never reaches the server."""
     over: threading.Event = field(default_factory=threading.Event)
@@ -58,13 +60,17 @@ class Between:
             return
         if account in self._held:
             self._held[account].wait(LONGEST)
+            if handler.is_alone():
+                return
         status, found = handler.passed_on(body)
         if status == 200:
             told = json.loads(found)
             self.know(account, told["refresh_token"])
             found = json.dumps(told | {"expires_in": self.lives.get(account, told["expires_in"])}).encode()
-        self.story.append(f"{account} is {'not ' if account in self.loses else ''}answered {status}")
-        if account not in self.loses:
+        lost = account in self.loses
+        self.loses.discard(account)
+        self.story.append(f"{account} is {'not ' if lost else ''}answered {status}")
+        if not lost:
             handler.answer(status, found)
 
 
@@ -80,6 +86,11 @@ class Handler(BaseHTTPRequestHandler):
             self.between.token(self, body)
         else:
             self.answer(*self.passed_on(body))
+
+    def is_alone(self) -> bool:
+        """Say whether who asked has hung up."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def passed_on(self, body: bytes) -> tuple[int, bytes]:
         """Return what the server answers."""
