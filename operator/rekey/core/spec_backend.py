@@ -77,7 +77,7 @@ class CredentialProviderSpec(Part):
     oauth2: Oauth2Server | None = Field(default=None, description="An OAuth2 authorization server.")
     kubernetes: KubernetesServer | None = Field(default=None, description="The API server that Rekey works with.")
     aws: AwsServer | None = Field(default=None, description="An AWS account.")
-    limits: Limits = Field(default_factory=Limits, description="How hard each process of the operator may use it.")
+    limits: Limits = Field(default_factory=Limits, description="How hard it may be used.")
 
 
 class AllowedNamespaces(Part):
