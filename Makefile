@@ -55,6 +55,7 @@ bench: install ## all figures of docs/performance.md, tables and JSON: up to an 
 	@$(BIN)/python -m benchmarks.mass_rotation
 	@$(BIN)/python -m benchmarks.scale_out
 	@$(BIN)/python -m benchmarks.hundred_thousand
+	@$(BIN)/python -m benchmarks.hundred_thousand_tokens
 	@$(BIN)/python -m benchmarks.key_rotation
 	@PYTHONPATH=clients/python $(BIN)/python -m benchmarks.kit_rotations
 

@@ -92,9 +92,10 @@ async def _fill(stand: Stand, client: Client, spaces: dict[str, int | None], man
             await asyncio.to_thread(controller.stop)
     say(f"{many.count:,} settled credentials are put into etcd")
     began = time.perf_counter()
-    await fill(stand.etcd, await template(client, (*_TEMPLATE, load.name(0))), _wanted(spaces, many))
+    like = await template(client, (*_TEMPLATE, load.name(0)))
+    await fill(stand.etcd, map(like.copy, _wanted(spaces, many)))
     many.filled = round(time.perf_counter() - began, 1)
-    await asyncio.to_thread(_until_served, stand)
+    await asyncio.to_thread(until_served, stand)
     many.servers_before_mib = _memory(stand)
 
 
@@ -105,7 +106,7 @@ def _wanted(spaces: dict[str, int | None], many: Many) -> Iterator[Wanted]:
         yield Wanted((space, load.name(number)), spaces[space] or 0, chosen=number < many.rotated)
 
 
-def _until_served(stand: Stand) -> None:
+def until_served(stand: Stand) -> None:
     """Wait until the servers have taken note of everything."""
 
     def busy() -> float:

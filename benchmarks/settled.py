@@ -7,9 +7,11 @@
 
 import asyncio
 import itertools
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,6 +20,8 @@ import orjson
 
 from benchmarks.load import Named
 from rekey.core import shards
+from rekey.core.record import ceil
+from rekey.core.renewal import renew_at
 from rekey.kube.api import CREDENTIALS, GET, MERGE, SECRETS
 from rekey.kube.client import Client
 
@@ -26,6 +30,7 @@ CHOSEN: Final = "rekey.dev/bench"
 _BATCH: Final = 64
 """etcd takes up to 128 operations in one transaction: two Secrets of each."""
 _IN_FLIGHT: Final = 8
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _Puts = dict[str, dict[str, Any]]
 
 
@@ -90,6 +95,26 @@ class Copy:
         return {_key(f"{CREDENTIALS.group}/{CREDENTIALS.plural}", credential): credential}
 
 
+def dated(copy: Copy, ends: datetime) -> Copy:
+    """Have a token end then, and say so in all of its status: else that would be written at the start."""
+    status = copy.credential["status"]
+    by = ends.replace(microsecond=0) - moment(status["versions"][0]["expirationTime"])
+    moved = _MOMENT.sub(lambda found: f"{moment(found[0]) + by:%FT%TZ}", orjson.dumps(status).decode())
+    copy.credential["status"] = status = orjson.loads(moved)
+    version = status["versions"][0]
+    issued, expires = (moment(version[key]) for key in ("issuedTime", "expirationTime"))
+    at = renew_at(issued, expires, f"{copy.credential['metadata']['uid']}:{version['number']}")
+    status["nextRotationTime"] = f"{ceil(at):%FT%TZ}"
+    for condition in status["conditions"]:
+        condition["message"] = re.sub(r"begins .*Z", f"begins {at:%F %T}Z", condition["message"])
+    return copy
+
+
+def moment(text: str) -> datetime:
+    """Return a moment as statuses have it."""
+    return datetime.fromisoformat(text)
+
+
 async def template(client: Client, named: Named) -> Template:
     """Return what is stored of a settled credential."""
     namespace, name = named
@@ -100,10 +125,10 @@ async def template(client: Client, named: Named) -> Template:
     return Template(credential, *secrets)
 
 
-async def fill(etcd: str, like: Template, wanted: Iterable[Wanted]) -> None:
-    """Put a copy into etcd for each that is wanted."""
-    copies = (like.copy(one) for one in wanted)
-    batches = iter(lambda: list(itertools.islice(copies, _BATCH)), [])
+async def fill(etcd: str, copies: Iterable[Copy]) -> None:
+    """Put copies into etcd."""
+    todo = iter(copies)
+    batches = iter(lambda: list(itertools.islice(todo, _BATCH)), [])
     async with aiohttp.ClientSession(etcd) as session:
 
         async def work() -> None:

@@ -15,12 +15,13 @@ from tests.e2e.test_secrecy import everywhere, past
 from tests.providers.postgres import ADMIN, Postgres
 
 pytestmark = pytest.mark.kube
+HERE = {"REKEY_PROBE_ALLOWED": "127.0.0.0/8"}
 
 
 @pytest.fixture
 def declaring(opening: Opening, postgres: Postgres) -> Iterator[Stage]:
     """Give a stage in which the server is declared as a provider, with a log-in of its own."""
-    with opening(settings={"REKEY_LOG_LEVEL": "debug"}) as stage:
+    with opening(settings={"REKEY_LOG_LEVEL": "debug", **HERE}) as stage:
         stage.apply(login(postgres.secret), provider(postgres))
         yield stage
 
@@ -113,7 +114,7 @@ def test_a_credential_that_is_deleted_leaves_no_role(declaring: Stage, postgres:
 
 def test_no_provider_is_said_and_waited_for(opening: Opening, postgres: Postgres) -> None:
     """A name that is not declared, or whose Secret is missing, is said; what is there later is used."""
-    with opening() as stage:
+    with opening(settings=HERE) as stage:
         stage.apply(role(group := postgres.group()))
         assert "an administrator declares it" in stage.until_condition("orders", "Stalled", "True", "ProviderNotFound")
         stage.apply(provider(postgres))

@@ -38,6 +38,17 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         "allowedNamespaces": {"names": ["orders"], "selector": {"matchLabels": {"team": "shop"}}},
     },
     "database here": {"postgresql": {"host": "127.0.0.1", "secretName": "login", "tls": "None"}},
+    "server behind a proxy": {
+        "oauth2": {**_ENDPOINTS, "secretName": "client", "proxyUrl": "http://proxy.egress.svc:3128"},
+    },
+    "server that knows us by a certificate": {
+        "oauth2": {
+            **_ENDPOINTS,
+            "secretName": "client",
+            "authorizationMethod": "Certificate",
+            "certificateSecretName": "client-tls",
+        },
+    },
     "server": {
         "oauth2": {**_ENDPOINTS, "secretName": "client", "tokenLifetime": "30m", "longestLifetime": "12h"},
         "limits": {"concurrency": 8, "perMinute": 60},
@@ -68,6 +79,20 @@ REFUSED: Final[dict[str, Refusal]] = {
     "no log-in": R("database", "postgresql/secretName", GONE, "Required"),
     "a host that is a URL": R("database", "postgresql/host", "https://db", "should match"),
     "a port that is none": R("database", "postgresql/port", 0, "greater than or equal to 1"),
+    "a certificate that is nowhere": R(
+        "server that knows us by a certificate", "oauth2/certificateSecretName", GONE, "must be set with"
+    ),
+    "a certificate of no name": R("server", "oauth2/certificateSecretName", "", "at least 1 chars"),
+    "another way to show who we are": R("server", "oauth2/authorizationMethod", "Query", "Unsupported value"),
+    "a proxy before what is in the clear": R(
+        "server behind a proxy",
+        "oauth2/introspectionUrl",
+        "http://idp/a",
+        "all endpoints are https://",
+        at="oauth2.proxyUrl",
+    ),
+    "a proxy with a user": R("server behind a proxy", "oauth2/proxyUrl", "http://a:b@proxy:3128", "should match"),
+    "a proxy with a path": R("server behind a proxy", "oauth2/proxyUrl", "http://proxy:3128/a", "should match"),
     "an endpoint with a user": R("server", "oauth2/tokenUrl", "https://a:b@idp/token", "should match"),
     "an endpoint with a query": R("server", "oauth2/tokenUrl", "https://idp/token?a=b", "should match"),
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -18,8 +19,9 @@ from rekey.errors import NoAnswer, NotLeading, Rejected
 from rekey.ports.backend import Opened
 from rekey.ports.declarations import Declared
 from rekey.ports.secrets import Secrets, SecretView
-from rekey.providers.backends import DeclaredBackends, Parts
+from rekey.providers.backends import Bounded, DeclaredBackends, Parts, left_of
 from rekey.providers.limits import Turnstiles
+from tests.leaping import leap
 from tests.sim.backends import FakeBackend
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -84,7 +86,12 @@ def declared(**allowed: Any) -> Cluster:
 
 
 def opened(
-    cluster: Cluster, namespace: str, kind: str = "CredentialProvider", lead: Lead | None = None, **more: Any
+    cluster: Cluster,
+    namespace: str,
+    kind: str = "CredentialProvider",
+    lead: Lead | None = None,
+    seen: list[Material | None] | None = None,
+    **more: Any,
 ) -> Opened:
     """Open the backend as a credential of that namespace does."""
     made: list[Parts] = []
@@ -98,7 +105,9 @@ def opened(
     )
     wanted = Provide.model_validate({"ref": {"kind": kind, "name": "db"}, **(more or ROLE)})
     found = asyncio.run(backends.open(namespace, wanted))
-    assert made[0].login == Material(LOGIN)
+    assert set(LOGIN.items()) <= set(made[0].login.reveal().items())
+    if seen is not None:
+        seen.append(made[0].certificate)
     return found
 
 
@@ -172,6 +181,26 @@ def test_means_change_with_what_they_are_made_of() -> None:
     assert len({before, after, opened(cluster, "orders").means}) == 3
 
 
+def test_what_we_show_in_tls_is_read_each_time() -> None:
+    """Another certificate is another means; one that is not whole is said."""
+    cluster = declared()
+    spec = {"tokenUrl": "https://idp.example.com/", "secretName": "login", "certificateSecretName": "shown"}
+    provider = replace(cluster.providers["orders", "db"], spec=CredentialProviderSpec.model_validate({"oauth2": spec}))
+    cluster.providers["orders", "db"] = provider
+    cluster.put("orders", "login", LOGIN | {"client_id": b"rekey"})
+    cluster.put("orders", "shown", {"tls.crt": b"crt"})
+    with pytest.raises(Rejected, match=r"needs Secret shown of namespace orders with tls\.crt and tls\.key"):
+        opened(cluster, "orders", oauth2={})
+    seen: list[Material | None] = []
+    means = set()
+    for revision in ("1", "2"):
+        pair = {"tls.crt": b"crt", "tls.key": revision.encode()}
+        cluster.put("orders", "shown", pair, revision)
+        means.add(opened(cluster, "orders", seen=seen, oauth2={}).means)
+        assert seen[-1] == Material(pair)
+    assert len(means) == 2
+
+
 def test_no_call_outlasts_our_lead() -> None:
     """A backend that hangs is left when the lead is over, and not asked when it is."""
     lead = Lead(0.05)
@@ -181,3 +210,16 @@ def test_no_call_outlasts_our_lead() -> None:
     lead.left = 0.0
     with pytest.raises(NotLeading):
         asyncio.run(backend.find("uid"))
+
+
+def test_a_call_of_45_seconds_is_given_up_after_30() -> None:
+    """Where nobody else may lead; whoever comes next is let in. With a lead it is what that has left."""
+
+    async def scene() -> None:
+        backend = Bounded(Slow(), partial(left_of, "orders", None))
+        for until in (30.0, 60.0):
+            with pytest.raises(NoAnswer, match=r"no answer within 30\.0 s"):
+                await backend.find("uid")
+            assert asyncio.get_running_loop().time() == until
+
+    leap(scene())

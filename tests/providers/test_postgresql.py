@@ -23,7 +23,7 @@ from rekey.providers.postgresql.login import Place, Who, meaning_of_refusal
 from tests.cluster.waiting import until
 from tests.providers.making import make
 from tests.providers.postgres import Postgres, authority
-from tests.providers.test_postgresql_conformance import RealBench, adapter
+from tests.providers.test_postgresql_conformance import HERE, RealBench, adapter
 from tests.sim.conformance_of_backends import OURS, everything
 
 pytestmark = pytest.mark.xdist_group("postgres")
@@ -62,7 +62,7 @@ def test_a_refused_log_in_says_who_must_act(case: str) -> None:
     """A failed log-in is for a person, or for later, by what the server said; names in it mislead nobody."""
     text, reason = REFUSALS[case]
     who = Who(LOGIN, lambda why: Rejected(Reason.NEEDS_REAUTH, why))
-    found = meaning_of_refusal(AT + text, Place(PostgresqlServer.model_validate(STORE), None), who)
+    found = meaning_of_refusal(AT + text, Place(PostgresqlServer.model_validate(STORE), None, HERE), who)
     assert getattr(found, "reason", "") == reason
     assert isinstance(found, Rejected if reason else Retryable)
     assert "certificate.example.com:5432" in str(found)
@@ -81,7 +81,7 @@ def test_an_incomplete_provider_is_refused(case: str) -> None:
     """What cannot work, or must not, is refused before anything is sent."""
     more, login = INCOMPLETE[case]
     with pytest.raises(Rejected) as refused:
-        Postgresql(PostgresqlServer.model_validate(STORE | more), login, None, lambda: 1.0, lambda: LOGIN)
+        Postgresql(PostgresqlServer.model_validate(STORE | more), login, None, HERE, lambda: 1.0, lambda: LOGIN)
     assert refused.value.reason == Reason.PROVIDER_NOT_READY
 
 
@@ -314,7 +314,7 @@ def test_whom_it_trusts(play: Play, case: str) -> None:
 
     async def scene(stage: Stage) -> None:
         server = stage.postgres.server(**{"tls": "VerifyFull", "host": "localhost", **more})
-        found = Postgresql(server, stage.postgres.login, authority, lambda: 10.0, lambda: LOGIN)
+        found = Postgresql(server, stage.postgres.login, authority, HERE, lambda: 10.0, lambda: LOGIN)
         if error is None:
             assert await found.find("nobody") == ()
         else:

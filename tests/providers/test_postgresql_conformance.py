@@ -12,7 +12,9 @@ from rekey.core.spec_provide import Provide
 from rekey.errors import Rejected
 from rekey.ports.backend import Backend, Claim, Held
 from rekey.providers.generated import values
+from rekey.providers.http.allowed import Allowed
 from rekey.providers.postgresql import Postgresql
+from rekey.providers.postgresql.login import Way
 from tests.cluster import ports
 from tests.cluster.waiting import until
 from tests.providers.postgres import Postgres
@@ -25,6 +27,7 @@ from tests.sim.conformance_of_backends import (
 )
 
 pytestmark = pytest.mark.xdist_group("postgres")
+HERE = Way(Allowed(["127.0.0.0/8"]), "orders")
 
 
 def adapter(postgres: Postgres, login: Material | None = None, seconds: float = 10, **server: object) -> Postgresql:
@@ -33,7 +36,7 @@ def adapter(postgres: Postgres, login: Material | None = None, seconds: float = 
     def draw() -> Material:
         return values.password(Password()).material
 
-    return Postgresql(postgres.server(**server), login or postgres.login, None, lambda: seconds, draw)
+    return Postgresql(postgres.server(**server), login or postgres.login, None, HERE, lambda: seconds, draw)
 
 
 class RealBench(Bench):

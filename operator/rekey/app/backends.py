@@ -13,32 +13,38 @@ from rekey.kube.secrets import KubeSecrets
 from rekey.ports.backend import Backend
 from rekey.ports.cluster import Clock
 from rekey.ports.lead import Lead
-from rekey.providers.backends import DeclaredBackends, Maker, Parts
+from rekey.providers.backends import DeclaredBackends, Maker, Parts, Place, undivided
 from rekey.providers.generated import values
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.limits import Turnstiles
 
 
-def declared(client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None) -> DeclaredBackends:
+def declared(
+    client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None, place: Place = undivided
+) -> DeclaredBackends:
     """Return the backends that are declared in a cluster; `home` is the operator's namespace."""
     makers: dict[str, Maker] = {
-        "postgresql": _postgresql,
+        "postgresql": partial(_postgresql, allowed),
         "oauth2": partial(_oauth2, clock, allowed),
         "serviceAccountToken": partial(_service_account, client),
         "awsAccessKey": partial(_aws, clock, allowed),
         "apiKey": partial(_api_key, clock, allowed),
     }
     declarations = KubeDeclarations(client, home)
-    return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead)
+    return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead, place)
 
 
-def _postgresql(parts: Parts) -> Backend:
+def _postgresql(allowed: Allowed, parts: Parts) -> Backend:
     from rekey.providers.postgresql import Postgresql  # noqa: PLC0415  8 MiB that only these credentials need
+    from rekey.providers.postgresql.login import Way  # noqa: PLC0415  as above
 
     server = parts.spec.postgresql
     if server is None:
         raise TypeError("no PostgreSQL server is declared")
-    return Postgresql(server, parts.login, parts.authority, parts.seconds, lambda: values.password(Password()).material)
+    way = Way(allowed, parts.namespace)
+    return Postgresql(
+        server, parts.login, parts.authority, way, parts.seconds, lambda: values.password(Password()).material
+    )
 
 
 def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
@@ -50,7 +56,7 @@ def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
     if server is None or asks is None:
         raise TypeError("no OAuth2 server is declared, or no token asked for")
     roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
-    return Oauth2Backend(Login(server, parts.login, parts.authority), roads, asks, parts.hears)
+    return Oauth2Backend(Login(server, parts.login, parts.authority, parts.certificate), roads, asks, parts.hears)
 
 
 def _service_account(client: Client, parts: Parts) -> Backend:

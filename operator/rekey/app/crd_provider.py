@@ -21,6 +21,20 @@ RULES: Final = (
         "must not be `None` but for a loopback address: passwords and rights would be sent in the clear",
         field=".tls",
     ),
+    Rule(
+        "spec.oauth2",
+        "self.authorizationMethod != 'Certificate' || has(self.certificateSecretName)",
+        "must be set with `authorizationMethod: Certificate`",
+        field=".certificateSecretName",
+    ),
+    Rule(
+        "spec.oauth2",
+        "!has(self.proxyUrl) || (self.tokenUrl.startsWith('https://') && "
+        "(!has(self.revocationUrl) || self.revocationUrl.startsWith('https://')) && "
+        "(!has(self.introspectionUrl) || self.introspectionUrl.startsWith('https://')))",
+        "must be set only where all endpoints are https://: the proxy would read what is sent",
+        field=".proxyUrl",
+    ),
     between("spec.oauth2.tokenLifetime", "1m", "8760h"),
     between("spec.oauth2.longestLifetime", "1m", "8760h"),
     Rule(

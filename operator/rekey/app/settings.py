@@ -96,9 +96,9 @@ class Settings(BaseModel):
     )
     probe_allowed: Asked = Field(
         default=(),
-        description="What `spec.validation.http` and `spec.usage` may ask besides the Services of a credential's own "
-        "namespace: hosts, `*.svc`, `host:port` and networks, separated by commas; with `http://` in front also "
-        "without TLS.",
+        description="What `spec.validation.http`, `spec.usage` and providers may ask besides the Services of a "
+        "credential's own namespace (and providers public addresses): hosts, `*.svc`, `host:port` and networks, "
+        "separated by commas; with `http://` in front also without TLS.",
     )
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any.")
     metrics_per_credential: int = Field(

@@ -42,6 +42,10 @@ class ShardMap:
         """Return the shard of a namespace."""
         return shards.shard(self._labels.get(namespace), self.number)
 
+    def place(self, namespace: str) -> tuple[int, int]:
+        """Return the shard of a namespace, and how many there are."""
+        return self.of(namespace), self.number
+
     def remaining(self, namespace: str) -> float:
         """Return for how many seconds the map is good for this namespace; 0: not yet, or not any more."""
         return 0.0 if namespace in self._moved else self._good_until - self._ticks()

@@ -46,6 +46,7 @@ from rekey.kube.credentials import Parser
 from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
+from rekey.providers.backends import undivided
 from rekey.providers.generated import Generated
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
@@ -83,7 +84,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
     lead = elected(settings, access, metrics, heartbeat.silence, atlas)
-    getter = Getter(allowed, lead)
+    getter, place = Getter(allowed, lead), atlas.place if atlas is not None else undivided
     try:
         async with connected(
             access,
@@ -94,7 +95,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             dropped=metrics.event_dropped,
             prober=HttpProber(getter),
             meter=PrometheusMeter(getter),
-            backends=partial(declared, home=access.namespace, clock=clock, allowed=allowed, lead=lead),
+            backends=partial(declared, home=access.namespace, clock=clock, allowed=allowed, lead=lead, place=place),
             keys=partial(keys.kept, settings, clock, metrics),
             lead=lead,
         ) as (client, bare):

@@ -79,7 +79,7 @@ class CredentialProviderSpec(Part):
     kubernetes: KubernetesServer | None = Field(default=None, description="The API server that Rekey works with.")
     aws: AwsServer | None = Field(default=None, description="An AWS account.")
     api_key: ApiKeyServer | None = Field(default=None, description="A service that has its keys made over HTTP.")
-    limits: Limits = Field(default_factory=Limits, description="How hard each process of the operator may use it.")
+    limits: Limits = Field(default_factory=Limits, description="How hard it may be used.")
 
 
 class AllowedNamespaces(Part):

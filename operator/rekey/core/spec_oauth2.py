@@ -7,25 +7,28 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from rekey.core.shape import LINE, SET, Duration, ObjectName, Part
 from rekey.core.spec_http import POINTER, URL, BodyFormat, ExpiryUnit
 
+_PROXY: Final = r"^http://[-A-Za-z0-9.:\[\]]+$"
+
 
 class Oauth2Authorization(StrEnum):
-    """Where the client's own secret stands in a request to the token endpoint (RFC 6749, 2.3.1)."""
+    """How the client shows who it is: by a secret (RFC 6749, 2.3.1), or by a certificate alone (RFC 8705, 2.1)."""
 
     HEADER = "Header"
     BODY = "Body"
+    CERTIFICATE = "Certificate"
 
 
 class Oauth2Server(Part):
     """An OAuth2 authorization server, and us as one of its clients."""
 
-    LOGIN: ClassVar = ("client_id", "client_secret")
+    LOGIN: ClassVar = ("client_id",)
 
     token_url: str = Field(max_length=1024, pattern=URL, description="The token endpoint (RFC 6749).")
     revocation_url: str | None = Field(
@@ -38,13 +41,28 @@ class Oauth2Server(Part):
         description="The introspection endpoint (RFC 7662), if it has one: by it a token is proved, and its expiry "
         "learned where the token endpoint does not tell.",
     )
-    secret_name: ObjectName = Field(description="Secret with `client_id` and `client_secret`.")
+    secret_name: ObjectName = Field(
+        description="Secret with `client_id` and `client_secret`; the latter not for `Certificate`."
+    )
     ca_secret_name: ObjectName | None = Field(
         default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
     )
+    proxy_url: str | None = Field(
+        default=None,
+        max_length=1024,
+        pattern=_PROXY,
+        description="HTTP proxy that connects us to the endpoints (CONNECT), as `http://host:port`; it sees their "
+        "names, and nothing of what is sent. Absent: none; the environment's are never used.",
+    )
     authorization_method: Oauth2Authorization = Field(
         default=Oauth2Authorization.HEADER,
-        description="`Header`: HTTP Basic. `Body`: as `client_id` and `client_secret` in the request.",
+        description="`Header`: HTTP Basic. `Body`: as `client_id` and `client_secret` in the request. `Certificate`: "
+        "by the certificate alone (RFC 8705), with `client_id` in the request.",
+    )
+    certificate_secret_name: ObjectName | None = Field(
+        default=None,
+        description="Secret with `tls.crt` and `tls.key`, such as one of type kubernetes.io/tls: the certificate that "
+        "we show where TLS asks for one. It is read for each request.",
     )
     body_format: BodyFormat = Field(
         default=BodyFormat.FORM, description="`Form` as RFC 6749 has it, or `JSON` where a server wants that."

@@ -2,7 +2,9 @@
 
 1. Everything is read when it is used: a provider that is taken away, or its password changed, counts at once.
 2. A provider for the cluster is for the namespaces that it allows, by default none; its Secrets are the operator's.
-3. No call outlasts our lead in the credential's namespace, for nothing there refuses who led before (promise S9).
+3. Its limits are divided among the shards, so they hold for all processes together. One that has not a request for each
+   shard is refused: none of them may ask more often than it was told, and none would ever get its turn.
+4. No call outlasts our lead in the credential's namespace, for nothing there refuses who led before (promise S9).
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from rekey.ports.backend import Backend, Opened
 from rekey.ports.declarations import Declarations, Declared
 from rekey.ports.lead import Lead
 from rekey.ports.secrets import Secrets, SecretView
-from rekey.providers.limits import Guarded, Passing, Turnstiles
+from rekey.providers.limits import Guarded, Passing, Turnstile, Turnstiles
 
 LONGEST: Final = 30.0
 """Seconds that any call to a backend may take."""
 _AUTHORITY: Final = "ca.crt"
+_CERTIFICATE: Final = ("tls.crt", "tls.key")
 T = TypeVar("T")
 
 
@@ -39,7 +42,8 @@ class Parts:
     """What a backend is made of.
 
     `login`: what we log in with (empty: nothing is needed); `authority`: by whom the server is known (None: whom the
-    image trusts); `seconds`: how long the next call may take; `hears`: is told what the backend says of its limits.
+    image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how long the next call may take;
+    `hears`: is told what the backend says of its limits.
     """
 
     namespace: str
@@ -47,11 +51,20 @@ class Parts:
     wanted: Provide
     login: Material
     authority: Material | None
+    certificate: Material | None
     seconds: Callable[[], float]
     hears: Callable[[Rate], None]
 
 
 Maker = Callable[[Parts], Backend]
+Place = Callable[[str], tuple[int, int]]
+"""In which shard a namespace is, and of how many."""
+
+
+def undivided(namespace: str) -> tuple[int, int]:
+    """Return the only shard."""
+    del namespace
+    return 0, 1
 
 
 class DeclaredBackends:
@@ -64,12 +77,14 @@ class DeclaredBackends:
         makers: Mapping[str, Maker],
         turnstiles: Turnstiles,
         lead: Lead | None = None,
+        place: Place = undivided,
     ) -> None:
         self._declarations = declarations
         self._secrets = secrets
         self._makers = makers
         self._turnstiles = turnstiles
         self._lead = lead
+        self._place = place
 
     async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return the backend that a credential of that namespace names; see the port."""
@@ -87,11 +102,27 @@ class DeclaredBackends:
             raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is of another kind than spec.provider asks for, {kind}")
         login = await self._read(name, declared.home, server.secret_name, *server.LOGIN)
         authority = await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY)
-        turnstile, left = self._turnstiles.of(declared.uid, declared.spec.limits), partial(_left, namespace, self._lead)
-        found = (login.material if login else Material({}), authority.material if authority else None)
-        parts = Parts(namespace, declared.spec, wanted, *found, left, turnstile.hear)
+        turnstile, left = self._turnstile(name, declared, namespace), partial(left_of, namespace, self._lead)
+        certificate = getattr(server, "certificate_secret_name", None)  # few kinds have one
+        shown = await self._read(name, declared.home, certificate, *_CERTIFICATE)
+        views = [view for view in (login, authority, shown) if view]
+        values, trusted, pair = (view.material if view else None for view in (login, authority, shown))
+        parts = Parts(namespace, declared.spec, wanted, values or Material({}), trusted, pair, left, turnstile.hear)
         backend = Bounded(self._makers[kind](parts), left)
-        return Opened(Guarded(backend, turnstile), _means(declared, [view for view in (login, authority) if view]))
+        return Opened(Guarded(backend, turnstile), _means(declared, views))
+
+    def _turnstile(self, name: str, declared: Declared, namespace: str) -> Turnstile:
+        limits = declared.spec.limits
+        if not isinstance(declared.spec, ClusterCredentialProviderSpec):
+            return self._turnstiles.of(declared.uid, limits)
+        shard, number = self._place(namespace)
+        part = limits.part(shard, number)
+        if part is None:
+            text = (
+                f"{name} has fewer spec.limits than the {number} shards that share them: let each be {number} at least"
+            )
+            raise Rejected(Reason.PROVIDER_NOT_READY, text)
+        return self._turnstiles.of(declared.uid, part, shard)
 
     async def _is_for(self, declared: Declared, namespace: str) -> bool:
         if not isinstance(declared.spec, ClusterCredentialProviderSpec):
@@ -119,7 +150,7 @@ def _means(declared: Declared, views: list[SecretView]) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _left(namespace: str, lead: Lead | None) -> float:
+def left_of(namespace: str, lead: Lead | None) -> float:
     """Return for how many seconds a call may go on.
 
     Raises:

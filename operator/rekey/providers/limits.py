@@ -1,4 +1,4 @@
-"""How hard a backend is used by this process: within its limits, not while it is down, and once for one version.
+"""How hard a backend is used by a shard: within its limits, not while it is down, and once for one version.
 
 1. Nobody waits here for longer than `PATIENCE`: whose turn it is not is told when to come again, each another time.
 2. A `Retryable` that says when to come again is the backend's word: no credential of it calls before.
@@ -139,17 +139,17 @@ class Turnstile:
 
 
 class Turnstiles:
-    """One for each provider, by its uid; another one when its limits are changed."""
+    """One for each provider, by its uid, in each shard that may use it; another one when its limits are changed."""
 
     def __init__(self, ticks: Callable[[], float]) -> None:
         self._ticks = ticks
-        self._known: dict[str, tuple[Limits, Turnstile]] = {}
+        self._known: dict[tuple[str, int], tuple[Limits, Turnstile]] = {}
 
-    def of(self, uid: str, limits: Limits) -> Turnstile:
-        """Return that of a provider."""
-        known = self._known.get(uid)
+    def of(self, uid: str, limits: Limits, shard: int = 0) -> Turnstile:
+        """Return that of a provider in a shard, whose limits these are."""
+        known = self._known.get((uid, shard))
         if known is None or known[0] != limits:
-            known = self._known[uid] = limits, Turnstile(limits, self._ticks)
+            known = self._known[uid, shard] = limits, Turnstile(limits, self._ticks)
         return known[1]
 
 

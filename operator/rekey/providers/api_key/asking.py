@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import orjson
+from yarl import URL
 
 from rekey.core.api_key import mark
 from rekey.core.material import Material
@@ -55,6 +56,16 @@ class Account:
             Rejected: the Secret is incomplete.
         """
         return trusted(self.authority, self.server.ca_secret_name)
+
+    @property
+    def proxy(self) -> str | None:
+        """None: keys are asked for without."""
+        return None
+
+    def unwanted(self) -> Rejected:
+        """Return what it means that the service ends TLS for want of a certificate of ours."""
+        where = URL(self.server.base_url).host
+        return Rejected(Reason.PROVIDER_NOT_READY, f"{where} wants a certificate of ours, and keys have none to show")
 
     def ours(self, asked: Request, path: str, fields: Sequence[Field] = (), query: Sequence[Field] = ()) -> Sent:
         """Return a request with our own key.

@@ -2,13 +2,16 @@
 
 1. The name is looked up once, every address is judged, and only these are connected to: a name that leads elsewhere a
    moment later changes nothing.
-2. Nothing is followed, guessed from the environment, remembered or tried again: no redirects, proxies, cookies, netrc.
+2. Nothing is followed, guessed from the environment, remembered or tried again: no redirects, cookies, netrc,
+   and no proxy but one that is named.
 3. What went wrong is said in words of our own: a library's may quote what was sent or answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +27,12 @@ from rekey.core.material import Material
 from rekey.providers.http.addresses import Address
 
 Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
+_UNWANTED: Final = re.compile(r"_ALERT_([A-Z_]*CERTIFICATE[A-Z_]*|UNKNOWN_CA|ACCESS_DENIED)")
 _HEADERS: Final = {"User-Agent": f"rekey/{__version__}", "Accept-Encoding": "identity"}
+
+
+class BadCertificateError(Exception):
+    """What we are to show in TLS cannot be read, or key and certificate do not belong together."""
 
 
 async def addresses_of(host: str, port: int) -> Sequence[Address]:
@@ -65,18 +73,51 @@ def _once() -> aiohttp.ClientMiddlewareType:
     return send
 
 
-def trusting(authority: Material | None) -> ssl.SSLContext:
+def trusting(authority: Material | None, shown: Material | None = None) -> ssl.SSLContext:
     """Return the ends of TLS that are trusted: those of that authority (`ca.crt`), or those that the system trusts.
 
+    `shown`: the certificate that we show who asks for one (`tls.crt`, `tls.key`).
+
     Raises:
-        ssl.SSLError, UnicodeError: it cannot be read.
+        ssl.SSLError, UnicodeError: the authority cannot be read.
+        BadCertificateError: what we show cannot.
     """
-    if authority is None:
-        return _everybody()
+    if shown is not None:
+        context = _trusting(authority) if authority is not None else _modern(ssl.create_default_context())
+        _show(context, shown)
+        return context
+    return _trusting(authority) if authority is not None else _everybody()
+
+
+def _trusting(authority: Material) -> ssl.SSLContext:
     text = authority.reveal()["ca.crt"].decode("ascii")
     if not text.strip():
         raise ssl.SSLError("ca.crt is empty")  # else every authority of the system would do
     return _modern(ssl.create_default_context(cadata=text))
+
+
+def _show(context: ssl.SSLContext, shown: Material) -> None:
+    values = shown.reveal()
+    # The library reads files only; these are in memory, and nobody else's.
+    handle = os.memfd_create("shown")
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(values.get("tls.crt", b"") + b"\n" + values.get("tls.key", b""))
+        # Without a password it would ask for one where we were started.
+        context.load_cert_chain(f"/proc/self/fd/{handle}", password=b"")
+    except (OSError, ValueError):
+        good = False
+    else:
+        good = True
+    finally:
+        os.close(handle)
+    if not good:
+        raise BadCertificateError
+
+
+def is_unwanted(error: Exception) -> bool:
+    """Say whether the other side ended TLS because of the certificate that we showed, or did not show."""
+    return isinstance(error, OSError) and _UNWANTED.search(str(error)) is not None
 
 
 def said(error: Exception) -> str:
@@ -84,6 +125,8 @@ def said(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return "its certificate is not trusted, or is another name's"
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientProxyConnectionError():
+            return "the proxy does not connect us"
         case aiohttp.ClientSSLError():
             return "no TLS connection, of version 1.2 at least"
         case socket.gaierror():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -22,12 +22,18 @@ from rekey.core.answers import MAX_BODY, Answer
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
+from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of, said, session, trusting
+from rekey.providers.http.connection import Lookup, addresses_of, is_unwanted, said, session, trusting
 
 
 class Known(Protocol):
     """Who is asked."""
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy by which it is asked, if any."""
+        ...
 
     def trust(self) -> ssl.SSLContext:
         """Return by whom the server must be known.
@@ -37,15 +43,20 @@ class Known(Protocol):
         """
         ...
 
+    def unwanted(self) -> Rejected:
+        """Return what it means that the server ends TLS because of our certificate, or because we showed none."""
+        ...
 
-def trusted(authority: Material | None, secret: str | None) -> ssl.SSLContext:
-    """Return whom that authority makes trusted; `secret`: where it stands.
+
+def trusted(authority: Material | None, secret: str | None, shown: Material | None = None) -> ssl.SSLContext:
+    """Return whom that authority makes trusted, and what we show in TLS; `secret`: where the authority stands.
 
     Raises:
         Rejected: the Secret is incomplete.
+        BadCertificateError: what we show cannot be read.
     """
     with suppress(ssl.SSLError, UnicodeError, KeyError):
-        return trusting(authority)
+        return trusting(authority, shown)
     where = f"Secret {secret} has no `ca.crt`"
     raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
 
@@ -85,27 +96,46 @@ class Roads:
                 return await self._send(method, url, who, request)
         except TimeoutError:
             why: RekeyError = NoAnswer(f"{url.host}: no answer within {bound:.1f} s")
-        except (aiohttp.ClientConnectorError, socket.gaierror, UnicodeError) as error:
-            why = Retryable(f"{url.host}: {said(error)}")
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, socket.gaierror, UnicodeError) as error:
+            why = who.unwanted() if is_unwanted(error) else Retryable(f"{url.host}: {said(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            why = NoAnswer(f"{url.host}: {said(error)}")
+            why = who.unwanted() if is_unwanted(error) else NoAnswer(f"{url.host}: {said(error)}")
         raise why
 
     async def _send(self, method: str, url: URL, who: Known, request: tuple[dict[str, str], bytes]) -> Answer:
         host, port = url.raw_host or "", url.port or 0
         if url.scheme not in {"http", "https"} or url.raw_user or url.raw_password or not host:
             raise Rejected(Reason.PROVIDER_NOT_READY, "the URL of an endpoint must be https://host/path")
-        addresses = await self._lookup(host, port)
-        if why := self._allowed.refusal(self._namespace, url.scheme, host, port, addresses, declared=True):
-            raise Rejected(Reason.PROVIDER_NOT_READY, why)
+        proxy = who.proxy
+        addresses = await self._judged(url.scheme, host, port) if proxy is None else await self._behind(URL(proxy), url)
         async with session(addresses, who.trust()) as client:
             self.seconds()
             sent = self._now()
             headers, body = request
             options = {"data": body} if body else {"skip_auto_headers": ("Content-Type",)}
-            async with client.request(method, url, headers=headers, allow_redirects=False, **options) as answer:
+            asked = client.request(method, url, headers=headers, allow_redirects=False, proxy=proxy, **options)
+            async with asked as answer:
                 known = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, sent, known, await _body(answer))
+
+    async def _judged(self, scheme: str, host: str, port: int) -> Sequence[Address]:
+        """Return where that leads, if anything may be sent there."""
+        addresses = await self._lookup(host, port)
+        if why := self._allowed.refusal(self._namespace, scheme, host, port, addresses, declared=True):
+            raise Rejected(Reason.PROVIDER_NOT_READY, why)
+        return addresses
+
+    async def _behind(self, proxy: URL, url: URL) -> Sequence[Address]:
+        """Return where the proxy is; both it and what is behind it are judged.
+
+        Of the latter nothing may be known here: then it is for the proxy to say where the name leads.
+        """
+        if url.scheme != "https":
+            raise Rejected(Reason.PROVIDER_NOT_READY, "with `proxyUrl` endpoints must be https://host/path")
+        with suppress(socket.gaierror):
+            await self._judged(url.scheme, url.raw_host or "", url.port or 0)
+        # To the proxy itself nothing is shown but that name, so TLS or not makes no difference.
+        return await self._judged("https", proxy.raw_host or "", proxy.port or 0)
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes | None:

@@ -10,12 +10,14 @@ from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 import orjson
+from yarl import URL
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_http import BodyFormat
 from rekey.core.spec_oauth2 import Oauth2Authorization, Oauth2Server
 from rekey.errors import Rejected
+from rekey.providers.http.connection import BadCertificateError
 from rekey.providers.http.roads import trusted
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -24,11 +26,15 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Us as a client: `client` has `client_id` and `client_secret`, `authority` the `ca.crt` that is trusted."""
+    """Us as a client: `client` has `client_id` and `client_secret`, `authority` the `ca.crt` that is trusted.
+
+    `certificate`: what we show in TLS, as `tls.crt` and `tls.key`.
+    """
 
     server: Oauth2Server
     client: Material
     authority: Material | None = None
+    certificate: Material | None = None
 
     def request(self, parameters: Mapping[str, str], style: BodyFormat) -> tuple[dict[str, str], bytes]:
         """Return headers and body of a request in our name.
@@ -36,14 +42,15 @@ class Login:
         Raises:
             Rejected: the Secret is incomplete.
         """
-        user, password = (self._text(key) for key in ("client_id", "client_secret"))
+        user, method = self._text("client_id"), self.server.authorization_method
+        password = "" if method is Oauth2Authorization.CERTIFICATE else self._text("client_secret")
         headers = {"Accept": _JSON, "Content-Type": _JSON if style is BodyFormat.JSON else _FORM}
         sent = dict(parameters)
-        if self.server.authorization_method is Oauth2Authorization.HEADER:
+        if method is Oauth2Authorization.HEADER:
             pair = f"{quote_plus(user)}:{quote_plus(password)}"  # RFC 6749, 2.3.1
             headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
         else:
-            sent |= {"client_id": user, "client_secret": password}
+            sent |= {"client_id": user, **({"client_secret": password} if password else {})}
         return headers, orjson.dumps(sent) if style is BodyFormat.JSON else urlencode(sent).encode()
 
     def trust(self) -> ssl.SSLContext:
@@ -52,7 +59,24 @@ class Login:
         Raises:
             Rejected: the Secret is incomplete.
         """
-        return trusted(self.authority, self.server.ca_secret_name)
+        try:
+            return trusted(self.authority, self.server.ca_secret_name, self.certificate)
+        except BadCertificateError:
+            pass
+        pair = "`tls.crt` and `tls.key` that belong together, in PEM and without a password"
+        where = f"Secret {self.server.certificate_secret_name}"
+        raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} has no {pair}")
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy by which its endpoints are asked, if any."""
+        return self.server.proxy_url
+
+    def unwanted(self) -> Rejected:
+        """Return what it means that the server ends TLS because of our certificate."""
+        name = self.server.certificate_secret_name
+        what = f"put a certificate that it accepts into Secret {name}" if name else "set `certificateSecretName`"
+        return Rejected(Reason.NEEDS_REAUTH, f"{URL(self.server.token_url).host} does not accept us in TLS: {what}")
 
     def _text(self, key: str) -> str:
         found = self.client.reveal().get(key, b"").decode("utf-8", "replace").strip()

@@ -23,7 +23,7 @@ from rekey.core.oauth2 import Token
 from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
 from rekey.core.spec_http import BodyFormat
-from rekey.core.spec_oauth2 import Oauth2Token
+from rekey.core.spec_oauth2 import Oauth2Authorization, Oauth2Token
 from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.http.roads import Roads
@@ -156,6 +156,9 @@ class Oauth2Backend:
                 )
             case Then.REAUTHORIZE if intent is None or not found.code or found.code in _CLIENT:
                 secret = f"see `client_id` and `client_secret` in Secret {self._server.secret_name}"
+                if self._server.authorization_method is Oauth2Authorization.CERTIFICATE:
+                    shown = f"the certificate in Secret {self._server.certificate_secret_name}"
+                    secret = f"see `client_id` in Secret {self._server.secret_name}, and {shown}"
                 return Rejected(Reason.NEEDS_REAUTH, f"{words}: our client is not accepted; {secret}")
             case Then.REAUTHORIZE:
                 return Rejected(Reason.NEEDS_REAUTH, f"{words}: {self._cause(intent)}")

@@ -18,7 +18,7 @@ from rekey.core.spec_provide import PostgresqlRole, Provide
 from rekey.errors import NotAccepted, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.postgresql import roles
-from rekey.providers.postgresql.login import Connection, Place, Who, logged_in
+from rekey.providers.postgresql.login import Connection, Place, Way, Who, logged_in
 from rekey.providers.postgresql.roles import Role
 
 T = TypeVar("T")
@@ -35,10 +35,11 @@ class Postgresql:
         server: PostgresqlServer,
         login: Material,
         authority: Material | None,
+        way: Way,
         seconds: Callable[[], float],
         draw: Callable[[], Material],
     ) -> None:
-        self._place = Place(server, authority)
+        self._place = Place(server, authority, way)
         self._us = Who(login, lambda why: _needs_reauth(why, server.secret_name))
         if not self._us.is_complete():
             why = f"Secret {server.secret_name} must have a `username` and a `password`, which are text"

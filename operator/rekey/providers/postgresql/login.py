@@ -3,7 +3,8 @@
 1. A password is sent to nobody: both sides show that they know it (SCRAM), or there is no connection.
 2. The library's errors hold the password of a log-in and may quote statements: nothing of them is kept, not even as the
    context of another error, so whatever is raised here is raised when they have been dealt with.
-3. When the time is over the connection is cut: the library's own way would first ask the server to stop.
+3. The name is looked up once, every address is judged, and only these are connected to.
+4. When the time is over the connection is cut: the library's own way would first ask the server to stop.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_backend import PostgresqlServer, Tls
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
+from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.connection import Lookup, addresses_of
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -44,11 +47,21 @@ _TO_MEND: Final = {
 
 
 @dataclass(frozen=True)
+class Way:
+    """Where connections for a namespace may lead."""
+
+    allowed: Allowed
+    namespace: str
+    lookup: Lookup = addresses_of
+
+
+@dataclass(frozen=True)
 class Place:
     """A server and how it is known."""
 
     server: PostgresqlServer
     authority: Material | None
+    way: Way
 
     def __post_init__(self) -> None:
         if self.server.tls is Tls.NONE and not _is_loopback(self.server.host):
@@ -58,6 +71,20 @@ class Place:
 
     def __str__(self) -> str:
         return f"PostgreSQL at {self.server.host}:{self.server.port}"
+
+    async def where(self) -> dict[str, str]:
+        """Return what the library must know to connect to addresses that were judged, and to nothing else.
+
+        Raises:
+            Rejected: nothing may be sent there.
+            OSError, UnicodeError: the name leads nowhere.
+        """
+        host, port = self.server.host, self.server.port
+        addresses = await self.way.lookup(host, port)
+        # Not `http`: whether it may be in the clear has a rule of its own above, which no setting loosens.
+        if why := self.way.allowed.refusal(self.way.namespace, "https", host, port, addresses, declared=True):
+            raise Rejected(Reason.PROVIDER_NOT_READY, why)
+        return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(map(str, addresses)), "port": str(port)}
 
     @contextmanager
     def trust(self) -> Iterator[dict[str, str]]:
@@ -132,18 +159,17 @@ async def _connect(place: Place, who: Who, seconds: float) -> Connection:
     trouble: RekeyError
     try:
         with place.trust() as trust:
-            text = make_conninfo(
-                host=place.server.host,
-                port=place.server.port,
-                dbname=place.server.database,
-                **who.parameters(),
-                **trust,
-                require_auth="scram-sha-256",
-                gssencmode="disable",
-                application_name="rekey",
-                options=f"-c search_path=pg_catalog -c statement_timeout={max(1, int(seconds * 1000))}",
-            )
             async with asyncio.timeout(seconds):
+                text = make_conninfo(
+                    dbname=place.server.database,
+                    **await place.where(),
+                    **who.parameters(),
+                    **trust,
+                    require_auth="scram-sha-256",
+                    gssencmode="disable",
+                    application_name="rekey",
+                    options=f"-c search_path=pg_catalog -c statement_timeout={max(1, int(seconds * 1000))}",
+                )
                 return await psycopg.AsyncConnection.connect(text, autocommit=True, prepare_threshold=None)
     except TimeoutError:
         trouble = Retryable(f"{place}: no connection within {seconds:.1f} s")
