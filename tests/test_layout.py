@@ -31,6 +31,8 @@ REVEALERS = {
     "operator/rekey/providers/aws/asking.py",
     # Our key and the new ones go into headers and bodies.
     "operator/rekey/providers/api_key/asking.py",
+    # A webhook's secret becomes a signature.
+    "operator/rekey/providers/webhook.py",
     "operator/rekey/providers/generated/certificates.py",
     # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
     *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),

@@ -52,6 +52,10 @@ class Rejected(RekeyError):
         """One CamelCase word, the reason of the condition that will say it."""
 
 
+class ConsentRefused(Rejected):
+    """Stop until a person consents anew: the backend is well, and so is what we log in there with."""
+
+
 class BackendAway(RekeyError):
     """Say so, and try again later: where credentials live does not answer, or does not answer this."""
 

@@ -48,6 +48,7 @@ rules:
 - {apiGroups: [rekey.dev], resources: [rotationrequests], verbs: [get, list, watch, delete]}
 - {apiGroups: [rekey.dev], resources: [rotationrequests/status], verbs: [patch]}
 - {apiGroups: [rekey.dev], resources: [credentialproviders], verbs: [get]}
+- {apiGroups: [rekey.dev], resources: [credentialproviders/status], verbs: [patch]}
 - {apiGroups: [""], resources: [secrets], verbs: [get, create, patch]}
 - {apiGroups: [""], resources: [pods], verbs: [list]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets], verbs: [get, list, patch]}

@@ -17,6 +17,7 @@ from tests.cluster.waiting import until
 FOLDERS = {
     "rotatedcredentials": "apis/rekey.dev/v1alpha1",
     "rotationrequests": "apis/rekey.dev/v1alpha1",
+    "credentialproviders": "apis/rekey.dev/v1alpha1",
     "secrets": "api/v1",
     "pods": "api/v1",
     "serviceaccounts": "api/v1",

@@ -99,8 +99,30 @@ def test_a_consent_that_is_withdrawn_needs_a_person(granted: Stage, django: Djan
     assert "Secret consent" in text
     touch(stage, "person")
     assert stage.events("person").count("Stalled") == 1
+    assert well(stage, "person") == "Answers", "the provider is as well as before"
     stage.apply(consent(django))
     touch(stage, "person")
     stage.until(lambda: stage.states("person").get(2) == "Active", "a token of the new consent")
     assert django.ask("whoami", shown(stage, "person")) is not None
     assert stage.condition("person", "NeedsReauth")[0] == "False"
+
+
+def well(stage: Stage, provider: str) -> str:
+    """Return in one word how a provider is."""
+    found = (stage.get("credentialproviders", provider) or {}).get("status") or {}
+    return next((one["reason"] for one in found.get("conditions", ()) if one["type"] == "Ready"), "")
+
+
+def test_the_provider_says_how_it_is(granted: Stage) -> None:
+    """What its own calls meet, and no call is made for that: a wrong secret, the right one, a Secret that is gone."""
+    stage = granted
+    stage.apply(secret("client-machine", client_id="machine", client_secret="another"), token("machine"))
+    stage.until(lambda: well(stage, "machine") == "NeedsReauth", "the provider to say that we are not accepted")
+    stage.apply(secret("client-machine", client_id="machine", client_secret=SECRET))
+    touch(stage, "machine")
+    stage.until(lambda: well(stage, "machine") == "Answers", "the provider to say that it answers")
+    shown = stage.kubectl("get", "cprov", "machine", "--no-headers").split()
+    assert {"True", "Answers"} <= set(shown)
+    stage.kubectl("delete", "secret", "client-machine")
+    stage.trigger("machine")
+    stage.until(lambda: well(stage, "machine") == "ProviderNotReady", "the provider to say what is missing")

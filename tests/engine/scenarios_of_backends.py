@@ -59,6 +59,7 @@ def _mend(world: World) -> None:
     world.backend.login += 1
 
 
+HOOK: list[dict[str, Any]] = [{"ref": {"name": "hook"}}]
 TOKEN: dict[str, Any] = {"provider": {"ref": {"name": "store"}, "oauth2": {}}}
 """A token of the world's backend, which is good for half an hour."""
 
@@ -96,6 +97,13 @@ BACKENDS: dict[str, Scenario] = {
     "a backend that refuses a version it was given": Scenario((held(), both(_refuse_the_second, held("a")))),
     "a backend that does not let us in until somebody mends it": Scenario(
         (held(), both(_close, held("a")), both(_mend, lambda world: world.run(6 * MINUTE)))
+    ),
+    "a webhook that is told of a backend that does not let us in, and does again": Scenario(
+        (
+            held(notify=HOOK),
+            both(_close, held("a", notify=HOOK)),
+            both(_mend, lambda world: world.run(6 * MINUTE)),
+        )
     ),
     "a rollout at a backend that fails and is rolled back": Scenario(
         (

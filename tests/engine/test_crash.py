@@ -38,6 +38,7 @@ def ending(world: World) -> dict[str, Any]:
         },
         "told": {name: listed(view) for name, view in world.secrets.items()},
         "backend": sorted({claim.number for claim in world.backend.claims()}),
+        "notified": {(where, message.id) for where, message in world.told},
         "owners": {name: view.owner is not None for name, view in world.secrets.items()},
     }
 

@@ -94,6 +94,10 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
             "oauth2": {"scopes": ["contacts.read", "offline"], "audience": "https://crm", "grantSecretName": "consent"},
         },
         "consumers": [{"kind": "Deployment", "name": "sync", "refresh": "None"}],
+        "notify": [
+            {"ref": {"name": "hook"}, "events": ["authentication_error", "reactivated"]},
+            {"ref": {"kind": "ClusterCredentialProvider", "name": "hook"}},
+        ],
         "target": {"template": {"data": {"header": "Authorization: ${token_type} ${access_token}"}}},
     },
     "access key": {

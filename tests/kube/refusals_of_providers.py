@@ -40,9 +40,23 @@ KEYS: Final = {
         "key of a service", "target/template/data/api_key", "x", "is delivered already", at="target.template.data"
     ),
 }
+NOTIFIED: Final = {
+    "a webhook that is named twice": R(
+        *(
+            "renewed token",
+            "notify/1/ref",
+            {"kind": "CredentialProvider", "name": "hook"},
+            "must name each webhook once",
+        ),
+        at="notify",
+    ),
+    "an event that there is none of": R("renewed token", "notify/0/events/0", "revoked", "Unsupported value"),
+    "a webhook without a name": R("renewed token", "notify/0/ref/name", GONE, "Required"),
+}
 PROVIDERS: Final = {
     **TOKENS,
     **KEYS,
+    **NOTIFIED,
     "no source at all": R("token", "generate", GONE, _EXACTLY, at=""),
     "two sources": R("role of the cluster's", "generate", {"token": {}}, _EXACTLY, at=""),
     "no kind at a backend": R("role of the cluster's", "provider/postgresql", GONE, _EXACTLY, at="provider"),

@@ -31,6 +31,11 @@ _ENDPOINTS: Final = {
     "revocationUrl": "https://idp.example.com/revoke",
     "introspectionUrl": "https://idp.example.com/introspect",
 }
+_CONSENT: Final = {
+    "authorizationUrl": "https://idp.example.com/authorize",
+    "authorizationParameters": {"access_type": "offline"},
+    "issuer": "https://idp.example.com",
+}
 PROVIDERS: Final[dict[str, dict[str, Any]]] = {
     **refusals_of_api_keys.PROVIDERS,
     "database": {
@@ -49,8 +54,9 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
             "certificateSecretName": "client-tls",
         },
     },
+    "webhook": {"webhook": {"url": "https://hooks.example.com/a/b", "secretName": "hook", "caSecretName": "ca"}},
     "server": {
-        "oauth2": {**_ENDPOINTS, "secretName": "client", "tokenLifetime": "30m", "longestLifetime": "12h"},
+        "oauth2": {**_ENDPOINTS, "secretName": "client", "tokenLifetime": "30m", "longestLifetime": "12h", **_CONSENT},
         "limits": {"concurrency": 8, "perMinute": 60},
         "allowedNamespaces": {"selector": {"matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]}},
     },
@@ -96,6 +102,17 @@ REFUSED: Final[dict[str, Refusal]] = {
     "an endpoint with a user": R("server", "oauth2/tokenUrl", "https://a:b@idp/token", "should match"),
     "an endpoint with a query": R("server", "oauth2/tokenUrl", "https://idp/token?a=b", "should match"),
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),
+    "a browser that is sent through the clear": R(
+        "server", "oauth2/authorizationUrl", "http://idp.example.com/authorize", "should match"
+    ),
+    "a browser that is sent to a script": R("server", "oauth2/authorizationUrl", "javascript:alert(1)", "should match"),
+    "a state that is not ours": R(
+        "server", "oauth2/authorizationParameters", {"state": "a"}, "must not name what Rekey itself sends"
+    ),
+    "a webhook with a token in its address": R("webhook", "webhook/url", "https://a/b?token=c", "should match"),
+    "a webhook beside a backend": R(
+        "webhook", "oauth2", {"tokenUrl": "https://a/b", "secretName": "c"}, "must have exactly one of", at=""
+    ),
     "a life of a second": R("server", "oauth2/tokenLifetime", "1s", "must be from 1m to 8760h"),
     "a life of two years": R("server", "oauth2/longestLifetime", "17520h", "must be from 1m to 8760h"),
     "a region that is none": R("account", "aws/region", "Frankfurt", "should match"),

@@ -34,7 +34,8 @@ def test_needed() -> None:
     """The rights are needed in each namespace that is watched, or in all; none is needed on all objects."""
     everywhere, two = needed([]), needed(["shop", "bank"])
     assert {right.namespace for right in everywhere} == {""}
-    of_none = {"clustercredentialproviders.rekey.dev", "namespaces"}
+    wide = "clustercredentialproviders"
+    of_none = {f"{wide}.rekey.dev", f"{wide}/status.rekey.dev", "namespaces"}
     assert len(two) == 2 * len([right for right in everywhere if right.what not in of_none])
     assert "*" not in {part for right in everywhere for part in (right.group, right.resource, right.verb)}
     secrets = {right.verb for right in everywhere if right.resource == "secrets"}

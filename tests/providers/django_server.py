@@ -18,6 +18,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 CLIENTS = {"machine": "client-credentials", "person": "authorization-code"}
 SECRET = "canary-client-secret-8c1d"
+PERSON, PASSWORD = "person", "canary-password-5e7a"
 LATE = 30.0
 """Seconds, or until /test/answer."""
 
@@ -44,7 +45,16 @@ def configure(folder: Path) -> None:
                 "OPTIONS": {"timeout": 10, "transaction_mode": "IMMEDIATE"},
             }
         },
-        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
+        INSTALLED_APPS=[
+            *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")),
+            "oauth2_provider",
+        ],
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+        ],
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        LOGIN_URL="/login",
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],  # a slow one proves nothing here
         OAUTH2_PROVIDER={
             "SCOPES": {"read": "Read", "write": "Write", "introspection": "Ask about tokens"},
@@ -62,7 +72,7 @@ def fill() -> None:
     from oauth2_provider.models import Application  # noqa: PLC0415  likewise
 
     call_command("migrate", verbosity=0, run_syncdb=True)
-    user = User.objects.create_user("person")
+    user = User.objects.create_user(PERSON, password=PASSWORD)
     for name, grant in CLIENTS.items():
         Application.objects.create(
             name=name,
@@ -80,6 +90,19 @@ def _refreshed(_: Any) -> Any:
     from oauth2_provider.models import RefreshToken  # noqa: PLC0415  likewise
 
     return JsonResponse({"tokens": list(RefreshToken.objects.values_list("token", flat=True))})
+
+
+def log_in(asked: Any) -> Any:
+    """Log a person in, and lead him back to where he wanted to go."""
+    from django.contrib import auth  # noqa: PLC0415  after it was configured
+    from django.http import HttpResponse  # noqa: PLC0415  likewise
+    from django.shortcuts import redirect  # noqa: PLC0415  likewise
+
+    user = auth.authenticate(asked, username=asked.POST.get("username"), password=asked.POST.get("password"))
+    if user is None:
+        return HttpResponse("Log in", status=200 if asked.method == "GET" else 403)
+    auth.login(asked, user)
+    return redirect(asked.GET["next"])
 
 
 def _routes() -> list[Any]:
@@ -122,6 +145,8 @@ def _routes() -> list[Any]:
 
     whoami = protected_resource(scopes=["read"])(lambda _: JsonResponse({}))
     return [
+        path("login", log_in),
+        path("authorize", views.AuthorizationView.as_view()),
         path("token", views.TokenView.as_view()),
         path("revoke", views.RevokeTokenView.as_view()),
         path("introspect", views.IntrospectTokenView.as_view()),

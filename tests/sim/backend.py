@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from rekey.core.material import Material
+from rekey.core.notifying import Message
+from rekey.core.notifying import message as messages
 from rekey.core.reasons import Reason
-from rekey.core.spec_provide import Provide
+from rekey.core.spec_provide import Provide, ProviderRef
 from rekey.core.status import State, Version
 from rekey.errors import NotAccepted, Rejected
 from rekey.ports.backend import Claim, Granted, Held, Intent, Opened
@@ -101,9 +103,26 @@ class Store(FakeBackend):
 
 @dataclass
 class Backends:
-    """Gives the backend to whoever names it."""
+    """Gives the backend to whoever names it, and takes what webhooks are told."""
 
     world: World
+
+    async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
+        """Take an event, if it was written down before, and is what was sent under that id before."""
+        trouble = self.world.backend.trouble("notify")
+        if trouble is not None:
+            raise trouble
+        name = str(message.body["subject"]).removeprefix(f"{namespace}/")
+        stored = self.world.credentials[name]
+        known = [item for item in stored.status.notifications if item.webhook == f"{ref.kind}/{ref.name}"]
+        assert message in [messages(stored, item) for item in known], "it is told before it was written down"
+
+        def take() -> None:
+            for where, told in self.world.told:
+                assert (where, told.id) != (ref.name, message.id) or told == message, "another event of the same id"
+            self.world.told.append((ref.name, message))
+
+        self.world.call("backends.notify", take, write=True)
 
     async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return it, if there is one of that name."""

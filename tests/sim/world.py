@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from rekey.core import bundle as content
 from rekey.core.facts import Credential, Key, Timing
 from rekey.core.material import Material
+from rekey.core.notifying import Message
 from rekey.core.reasons import Notice
 from rekey.core.request import Ledger, Request, RequestStatus, wakes
 from rekey.core.spec import RotatedCredentialSpec
@@ -105,6 +106,7 @@ class World:
         self.promises = Promises(self)
         self.service: Service = lambda _: 200
         self.proved: set[bytes] = set()
+        self.told: list[tuple[str, Message]] = []
         self.backend = Store(world=self, clock=self.now)
         self.keys = Keys(self)
         self.metrics: Metrics = lambda _: Reading(())

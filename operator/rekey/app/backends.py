@@ -13,14 +13,22 @@ from rekey.kube.secrets import KubeSecrets
 from rekey.ports.backend import Backend
 from rekey.ports.cluster import Clock
 from rekey.ports.lead import Lead
-from rekey.providers.backends import DeclaredBackends, Maker, Parts, Place, undivided
+from rekey.providers.backends import DeclaredBackends, Maker, Parts, Place, Reached, Sender, undivided
 from rekey.providers.generated import values
+from rekey.providers.health import Tell, nobody
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.limits import Turnstiles
 
 
-def declared(
-    client: Client, home: str, clock: Clock, allowed: Allowed, lead: Lead | None = None, place: Place = undivided
+def declared(  # noqa: PLR0913  what the parts take
+    client: Client,
+    home: str,
+    clock: Clock,
+    allowed: Allowed,
+    lead: Lead | None = None,
+    place: Place = undivided,
+    *,
+    tell: Tell = nobody,
 ) -> DeclaredBackends:
     """Return the backends that are declared in a cluster; `home` is the operator's namespace."""
     makers: dict[str, Maker] = {
@@ -30,8 +38,11 @@ def declared(
         "awsAccessKey": partial(_aws, clock, allowed),
         "apiKey": partial(_api_key, clock, allowed),
     }
-    declarations = KubeDeclarations(client, home)
-    return DeclaredBackends(declarations, KubeSecrets(client), makers, Turnstiles(time.monotonic), lead, place)
+    declarations, turnstiles = KubeDeclarations(client, home), Turnstiles(time.monotonic)
+    webhook = partial(_webhook, clock, allowed)
+    return DeclaredBackends(
+        declarations, KubeSecrets(client), makers, turnstiles, lead, place, tell=tell, webhook=webhook
+    )
 
 
 def _postgresql(allowed: Allowed, parts: Parts) -> Backend:
@@ -87,3 +98,20 @@ def _api_key(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
         raise TypeError("no service that makes keys is declared")
     roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
     return ApiKeyBackend(Account(server, parts.login, parts.authority), roads, parts.namespace, parts.hears)
+
+
+def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> Sender:
+    from rekey.providers.webhook import Webhook  # noqa: PLC0415  as above
+
+    server = found.declared.spec.webhook
+    if server is None:
+        raise TypeError("no webhook is declared")
+    return Webhook(
+        server,
+        found.login,
+        found.authority,
+        namespace=namespace,
+        allowed=allowed,
+        now=clock.now,
+        seconds=found.seconds,
+    )

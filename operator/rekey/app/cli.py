@@ -152,6 +152,35 @@ def publish(  # noqa: PLR0913, PLR0917  one flag each
     serve(chosen, load(settings.environment(), kubeconfig=kubeconfig, context=context))
 
 
+@app.command()
+def authorize(  # noqa: PLR0913, PLR0917  one flag each
+    name: Annotated[str, typer.Argument(help="Name of the RotatedCredential.")],
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Its namespace.")] = None,
+    home: Annotated[
+        str | None, typer.Option(help="The operator's namespace; needed for a ClusterCredentialProvider.")
+    ] = None,
+    no_browser: Annotated[  # noqa: FBT002  a flag
+        bool, typer.Option("--no-browser", help="Print the address, and open no browser.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 to come back to. Default: any.")] = 0,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Get or renew a person's OAuth2 consent in the browser, and store it where the credential is renewed from."""
+    from rekey.app import authorize as asking  # noqa: PLC0415  see 1. above
+    from rekey.app import settings  # noqa: PLC0415  see 1. above
+    from rekey.core.facts import Key  # noqa: PLC0415  see 1. above
+    from rekey.kube.config import load  # noqa: PLC0415  see 1. above
+    from rekey.providers.http.allowed import Allowed  # noqa: PLC0415  see 1. above
+
+    form, allowed = _output(output), Allowed(settings.read({}).probe_allowed)
+    access = load(settings.environment(), kubeconfig=kubeconfig, context=context)
+    how = asking.How(home, not no_browser, port)
+    written = asyncio.run(asking.authorize(Key(namespace or access.namespace, name), access, allowed, how))
+    typer.echo(asking.as_json(written) if form == "json" else asking.as_text(written))
+
+
 @app.callback()
 def _program(
     version: Annotated[  # noqa: FBT002  a flag

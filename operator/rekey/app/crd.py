@@ -1,7 +1,7 @@
 """How a CustomResourceDefinition is assembled from models and rules, whichever kind it defines.
 
 1. `crds/` is the output of these definitions and nothing else; a test compares.
-2. A status begins with an `observedGeneration` of -1, so that a fresh object is not taken for one seen to.
+2. A status that has an `observedGeneration` begins with -1, so that a fresh object is not taken for one seen to.
 """
 
 from collections.abc import Iterable, Mapping
@@ -129,12 +129,13 @@ def _written_whole(model: type[BaseModel], lists: Mapping[str, tuple[str, ...]])
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": list(keys),
         }
+    begins = {"default": {"observedGeneration": -1}} if "observedGeneration" in status["properties"] else {}
     return status | {
         "description": "What is so, as Rekey last saw it.",
         # Rekey alone writes it, always as a whole. Noting who wrote which of its 150 fields would cost the API server
         # more than all else of a write, and half of the object's size.
         "x-kubernetes-map-type": "atomic",
-        "default": {"observedGeneration": -1},
+        **begins,
     }
 
 

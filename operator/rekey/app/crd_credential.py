@@ -21,6 +21,7 @@ CREDENTIAL: Final = Definition(
         "versions": ("number",),
         "requests": ("uid",),
         "consumers": ("kind", "name"),
+        "notifications": ("webhook", "event"),
         "conditions": ("type",),
     },
     rules=tuple(RULES),

@@ -14,6 +14,11 @@ PROVIDE_RULES: Final = (
         "has(self.generate) == has(oldSelf.generate)",
         "cannot change from `generate` to `provider` or back: make another RotatedCredential instead",
     ),
+    Rule(
+        "spec.notify",
+        "self.all(one, self.exists_one(other, other.ref == one.ref))",
+        "must name each webhook once",
+    ),
     one_of("spec.provider", KINDS),
     same_of(
         "spec.provider",

@@ -7,14 +7,21 @@ from rekey.app.crd import Definition
 from rekey.app.crd_api_key_rules import API_KEY_RULES
 from rekey.app.crd_rule import Rule, between, one_of, same_of
 from rekey.app.crd_rules import selecting
+from rekey.core.provider_health import ProviderStatus
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
 from rekey.core.spec_provide import SERVERS
 
+_READY: Final = '.status.conditions[?(@.type=="Ready")]'
+_KINDS: Final = (*SERVERS, "webhook")
 _LOOPBACK: Final = "['127.0.0.1', '::1']"
+_OURS: Final = (
+    "['response_type', 'client_id', 'client_secret', 'redirect_uri', 'state', 'scope', 'audience', 'code_challenge',"
+    " 'code_challenge_method']"
+)
 
 RULES: Final = (
-    one_of("spec", SERVERS),
-    same_of("spec", SERVERS, "cannot change its kind: credentials live there; declare another one"),
+    one_of("spec", _KINDS),
+    same_of("spec", _KINDS, "cannot change its kind: credentials live there; declare another one"),
     Rule(
         "spec.postgresql",
         f"self.tls != 'None' || self.host in {_LOOPBACK}",
@@ -35,6 +42,11 @@ RULES: Final = (
         "must be set only where all endpoints are https://: the proxy would read what is sent",
         field=".proxyUrl",
     ),
+    Rule(
+        "spec.oauth2.authorizationParameters",
+        f"self.all(name, !(name in {_OURS}))",
+        "must not name what Rekey itself sends, such as `state`",
+    ),
     between("spec.oauth2.tokenLifetime", "1m", "8760h"),
     between("spec.oauth2.longestLifetime", "1m", "8760h"),
     Rule(
@@ -53,14 +65,16 @@ PROVIDER: Final = Definition(
     "Secrets of the namespace.",
     spec=CredentialProviderSpec,
     spec_about="Which backend.",
-    status=None,
-    lists={},
+    status=ProviderStatus,
+    lists={"conditions": ("type",)},
     rules=RULES,
     columns=(
         ("PostgreSQL", "string", ".spec.postgresql.host", "Where that is."),
         ("OAuth2", "string", ".spec.oauth2.tokenUrl", "Where its token endpoint is."),
         ("AWS", "string", ".spec.aws.region", "Region whose endpoints are asked."),
         ("API keys", "string", ".spec.apiKey.baseUrl", "Where the service that makes keys is."),
+        ("Ready", "string", f"{_READY}.status", "Whether the backend answered when it was last used."),
+        ("Reason", "string", f"{_READY}.reason", "How it is, in one word."),
         ("Age", "date", ".metadata.creationTimestamp", "Since when the resource exists."),
     ),
 )

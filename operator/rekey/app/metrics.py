@@ -1,7 +1,7 @@
 """The figures at /metrics, and how many time series each may have.
 
 1. No label holds a name but in the four series per credential, which only the most urgent credentials have
-   (`REKEY_METRICS_PER_CREDENTIAL`); every other label comes from a closed list.
+   (`REKEY_METRICS_PER_CREDENTIAL`), and those of `metrics_of_providers`; every other label comes from a closed list.
 2. What follows from the state is computed when it is asked for, from the cache; nothing is kept in step.
 3. Times are seconds since 1970, as Prometheus has them.
 """

@@ -6,7 +6,7 @@ from rekey.app.publish.settings import PublishSettings
 from rekey.app.settings import PREFIX, PUBLISH_PREFIX, Settings
 from rekey.app.variables import table
 from rekey.core.edges import drawing
-from rekey.core.reasons import NOTICES, Reason, RequestWhy
+from rekey.core.reasons import NOTICES, ProviderWhy, Reason, RequestWhy
 
 _STATES = """# The life of a version
 
@@ -55,6 +55,8 @@ The usual sequences:
 The closed list: {reasons}.
 
 Those of a RotationRequest's conditions: {whys}.
+
+Those of a provider's condition `Ready`: {providers}.
 """
 
 _SETTINGS = """# Settings of `rekey run`
@@ -89,8 +91,9 @@ def events() -> str:
         f"| `{notice}` | {'Warning' if kind.warning else 'Normal'} | {kind.action} | {kind.meaning} |"
         for notice, kind in NOTICES.items()
     )
-    reasons, whys = (", ".join(f"`{word}`" for word in words) for words in (Reason, RequestWhy))
-    return _EVENTS.format(events=rows, reasons=reasons, whys=whys)
+    lists = {"reasons": Reason, "whys": RequestWhy, "providers": ProviderWhy}
+    said = {name: ", ".join(f"`{word}`" for word in words) for name, words in lists.items()}
+    return _EVENTS.format(events=rows, **said)
 
 
 def settings() -> str:

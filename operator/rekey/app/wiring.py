@@ -23,6 +23,7 @@ from rekey.app.kopf_shell import KopfShell
 from rekey.app.leading import Entry, Leading
 from rekey.app.ledgers import Ledgers
 from rekey.app.metrics import Gauges, Metrics
+from rekey.app.metrics_of_providers import ProviderGauges
 from rekey.app.observed import Observed
 from rekey.app.preflight import Preflight
 from rekey.app.progress import Progress
@@ -33,6 +34,7 @@ from rekey.app.scope import Scope, scope
 from rekey.app.settings import Settings
 from rekey.app.shard_map import ShardMap
 from rekey.app.sharding import Known
+from rekey.app.standings import Standings
 from rekey.app.watchdog import Watchdog
 from rekey.app.workers import Workers
 from rekey.core.facts import Fence, Key, Timing
@@ -43,10 +45,11 @@ from rekey.kube.client import Client
 from rekey.kube.config import Access
 from rekey.kube.connect import connected
 from rekey.kube.credentials import Parser
+from rekey.kube.provider_status import KubeProviderStatus
 from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
-from rekey.providers.backends import undivided
+from rekey.providers.backends import DeclaredBackends, undivided
 from rekey.providers.generated import Generated
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
@@ -84,7 +87,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
     lead = elected(settings, access, metrics, heartbeat.silence, atlas)
-    getter, place = Getter(allowed, lead), atlas.place if atlas is not None else undivided
+    getter, standings = Getter(allowed, lead), _standings(metrics)
     try:
         async with connected(
             access,
@@ -95,7 +98,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             dropped=metrics.event_dropped,
             prober=HttpProber(getter),
             meter=PrometheusMeter(getter),
-            backends=partial(declared, home=access.namespace, clock=clock, allowed=allowed, lead=lead, place=place),
+            backends=partial(_backends, access, clock, allowed, lead, (atlas, standings)),
             keys=partial(keys.kept, settings, clock, metrics),
             lead=lead,
         ) as (client, bare):
@@ -111,11 +114,31 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
             parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
-            fencing = _fencing(settings, client, engine, metrics)
             upkeep = keys.upkeep(settings, client, clock, metrics, lead)
-            yield _put_together(settings, parts, (upkeep.run, *(() if fencing is None else (fencing.run,))))
+            written = partial(standings.run, KubeProviderStatus(client, lead, clock.now))
+            fencing = _fencing(settings, client, engine, metrics)
+            yield _put_together(settings, parts, (upkeep.run, written, *fencing))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
+
+
+def _backends(
+    access: Access,
+    clock: ServerClock,
+    allowed: Allowed,
+    lead: Leading,
+    more: tuple[ShardMap | None, Standings],
+    client: Client,
+) -> DeclaredBackends:
+    atlas, standings = more
+    place = atlas.place if atlas is not None else undivided
+    return declared(client, access.namespace, clock, allowed, lead, place, tell=standings.tell)
+
+
+def _standings(metrics: Metrics) -> Standings:
+    standings = Standings()
+    metrics.registry.register(ProviderGauges(standings.known))
+    return standings
 
 
 def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
@@ -128,12 +151,12 @@ def _engine(settings: Settings, ports: Ports, around: Surroundings) -> Engine:
     return Engine(ports, Generated(), around, ports.clock.now(), timing)
 
 
-def _fencing(settings: Settings, client: Client, engine: Engine, metrics: Metrics) -> Fencing | None:
+def _fencing(settings: Settings, client: Client, engine: Engine, metrics: Metrics) -> tuple[Background, ...]:
     def told(found: Fence) -> None:
         engine.fence = found
 
     fence = wanted(settings, client.access)
-    return Fencing(client, fence, told, metrics.registry) if fence is not None else None
+    return (Fencing(client, fence, told, metrics.registry).run,) if fence is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,16 @@ class RequestWhy(StrEnum):
     TOO_MANY = "TooMany"
 
 
+class ProviderWhy(StrEnum):
+    """How a provider is: the reasons of its condition `Ready`."""
+
+    ANSWERS = "Answers"
+    NEEDS_REAUTH = "NeedsReauth"
+    BACKEND_UNREACHABLE = "BackendUnreachable"
+    PROVIDER_NOT_READY = "ProviderNotReady"
+    RATE_LIMITED = "RateLimited"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What an Event of one reason means: its severity, its action, and one sentence for the docs."""

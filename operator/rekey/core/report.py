@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rekey.core import expiry, gate, health, ledger, retire, rollout, start
+from rekey.core import expiry, gate, health, ledger, notifying, retire, rollout, start
 from rekey.core.effects import Hold
 from rekey.core.facts import Facts
 from rekey.core.listing import few
@@ -51,7 +51,8 @@ def report(facts: Facts, hold: Hold, *, midway: bool = False) -> Status:
     verdicts = tuple(_verdicts(facts, hold, derived))
     if midway and facts.spec.provider is not None:
         verdicts = tuple(_kept(facts, verdict) for verdict in verdicts)
-    return derived.model_copy(update={"conditions": tuple(_condition(facts, verdict) for verdict in verdicts)})
+    told = derived.model_copy(update={"conditions": tuple(_condition(facts, verdict) for verdict in verdicts)})
+    return told.model_copy(update={"notifications": notifying.outbox(facts.spec.notify, told, facts.now)})
 
 
 def _kept(facts: Facts, verdict: Verdict) -> Verdict:

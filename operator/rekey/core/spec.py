@@ -26,6 +26,7 @@ from rekey.core.spec_generate import CharacterClass, Encoding, Generate, HmacKey
 from rekey.core.spec_generate import plain_keys as generated_keys
 from rekey.core.spec_health import ConsumerHealth, Health
 from rekey.core.spec_keys import Algorithm, Certificate, SigningKey, SshKey, SshKeyType, Usage
+from rekey.core.spec_notify import MAX_NOTIFY, Notify
 from rekey.core.spec_provide import Provide
 from rekey.core.spec_rotation import AtDeadline, Hold, Overlap, Rotation, Window, WindowPolicy
 from rekey.core.spec_target import Adopt, MergePolicy, SecretType, Target, Template, TemplateMetadata
@@ -101,6 +102,12 @@ class RotatedCredentialSpec(Part):
         "it up as well and are reported.",
     )
     rollout: Rollout = Field(default_factory=Rollout, description="How consumers are moved to a new version.")
+    notify: tuple[Notify, ...] = Field(
+        default=(),
+        max_length=MAX_NOTIFY,
+        json_schema_extra=ATOMIC,
+        description="Who is told what becomes of it, by signed events over HTTP.",
+    )
     revocation_policy: RevocationPolicy = Field(
         default=RevocationPolicy.AFTER_OVERLAP,
         description="`AfterOverlap`: revoke the old version when its overlap is over and nobody holds it. "

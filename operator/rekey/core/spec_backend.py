@@ -18,6 +18,7 @@ from rekey.core.spec_api_key import ApiKeyServer
 from rekey.core.spec_aws import AwsServer
 from rekey.core.spec_consumers import LabelSelector
 from rekey.core.spec_limits import Limits
+from rekey.core.spec_notify import WebhookServer
 from rekey.core.spec_oauth2 import Oauth2Server
 from rekey.core.spec_service_account import KubernetesServer
 
@@ -79,6 +80,9 @@ class CredentialProviderSpec(Part):
     kubernetes: KubernetesServer | None = Field(default=None, description="The API server that Rekey works with.")
     aws: AwsServer | None = Field(default=None, description="An AWS account.")
     api_key: ApiKeyServer | None = Field(default=None, description="A service that has its keys made over HTTP.")
+    webhook: WebhookServer | None = Field(
+        default=None, description="Somebody who is told what becomes of credentials (`spec.notify`)."
+    )
     limits: Limits = Field(default_factory=Limits, description="How hard it may be used.")
 
 

@@ -15,6 +15,10 @@ from rekey.core.shape import LINE, SET, Duration, ObjectName, Part
 from rekey.core.spec_http import POINTER, URL, BodyFormat, ExpiryUnit
 
 _PROXY: Final = r"^http://[-A-Za-z0-9.:\[\]]+$"
+_AUTHORIZATION: Final = (
+    r"^(https://[-A-Za-z0-9.:\[\]]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)"
+    r"(/[-A-Za-z0-9._~%:@!,;=+/]*)?$"
+)
 
 
 class Oauth2Authorization(StrEnum):
@@ -40,6 +44,25 @@ class Oauth2Server(Part):
         pattern=URL,
         description="The introspection endpoint (RFC 7662), if it has one: by it a token is proved, and its expiry "
         "learned where the token endpoint does not tell.",
+    )
+    authorization_url: str | None = Field(
+        default=None,
+        max_length=1024,
+        pattern=_AUTHORIZATION,
+        description="The authorization endpoint, to which `rekey authorize` sends a person's browser. The operator "
+        "never asks it.",
+    )
+    authorization_parameters: dict[str, Annotated[str, Field(max_length=256, pattern=LINE)]] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="What is sent there besides, such as `access_type: offline` and `prompt: consent` for Google.",
+    )
+    issuer: str | None = Field(
+        default=None,
+        max_length=1024,
+        pattern=URL,
+        description="What the server calls itself in `iss` (RFC 9207). Absent: `iss`, if it is sent, must have the "
+        "origin of `authorizationUrl`.",
     )
     secret_name: ObjectName = Field(
         description="Secret with `client_id` and `client_secret`; the latter not for `Certificate`."

@@ -15,6 +15,7 @@ from pydantic import Field
 from rekey.core.answer import MAX_ANSWERS, Answer
 from rekey.core.record import Record, Time
 from rekey.core.spec_request import RevokeWhen
+from rekey.core.status_notified import Notification
 from rekey.core.status_probe import Probe, Refusal
 
 MAX_VERSIONS = 64
@@ -68,11 +69,7 @@ class Version(Record):
     number: int = Field(ge=1, description="Number of this version; it only grows and is never used twice.")
     state: State = Field(description="Where the version is in its life, see docs/states.md.")
     secret_name: str = Field(max_length=253, description="Secret that holds all fields of this version.")
-    handle: str | None = Field(
-        default=None,
-        max_length=253,
-        description="Uid of the Secret that holds it.",
-    )
+    handle: str | None = Field(default=None, max_length=253, description="Uid of the Secret that holds it.")
     backend_id: str | None = Field(
         default=None, max_length=253, description="The backend's own id of it, where the number does not say it."
     )
@@ -245,5 +242,8 @@ class Status(Record):
     )
     consumers: tuple[ConsumerStatus, ...] = Field(
         default=(), max_length=MAX_CONSUMERS, description="How far each consumer is."
+    )
+    notifications: tuple[Notification, ...] = Field(
+        default=(), max_length=16, description="What those whom `spec.notify` names are told."
     )
     conditions: tuple[Condition, ...] = Field(default=(), max_length=16, description="What a person should know.")

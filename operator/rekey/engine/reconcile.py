@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rekey.core import expiry, health, ledger, providing, report, rollout, staging
+from rekey.core import notifying as notify
 from rekey.core.decide import decide
 from rekey.core.effects import INTENT_FIRST, Act, Hold, Issue, LetGo, Look, Prove, Restart
 from rekey.core.facts import Credential, Facts, Fence, Key, Timing
@@ -18,7 +19,7 @@ from rekey.core.machine import advance
 from rekey.core.reasons import Reason
 from rekey.core.schedule import problems
 from rekey.core.status import Status
-from rekey.engine import announce, perform, sight
+from rekey.engine import announce, notifying, perform, sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
 from rekey.engine.parts import Members
@@ -176,7 +177,11 @@ class Pass:
         elif hold.stalled:
             announce.stalled(self.ports, self.facts, hold)
         self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts))
-        moments = (hold.until, expiry.next_change(self.facts), health.next_look(self.facts))
+        if notify.pending(self.facts.status, self.facts.now) and self.facts.credential.deleting is None:
+            self.facts = replace(self.facts, status=await notifying.tell(self.ports, self.facts.credential))
+            await self._save(hold)
+        told = notify.next_look(self.facts.status)
+        moments = (hold.until, expiry.next_change(self.facts), health.next_look(self.facts), told)
         until = min(filter(None, moments), default=None)
         if until is not None and until <= self.facts.now:
             until = self.facts.now + self.facts.timing.poll

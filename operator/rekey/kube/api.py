@@ -96,16 +96,17 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ClusterResource:
-    """One kind of object that is of no namespace; Rekey only reads such."""
+    """One kind of object that is of no namespace; Rekey writes nothing of it but a status."""
 
     root: str
     plural: str
     kind: str
 
-    def one(self, name: str) -> Path:
+    def one(self, name: str, subresource: str = "") -> Path:
         """Return the path of one of them."""
         _demand_name(name, self.kind)
-        return Path(f"{self.root}/{self.plural}/{name}", self.plural)
+        below = f"/{subresource}" if subresource else ""
+        return Path(f"{self.root}/{self.plural}/{name}{below}", f"{self.plural}{below}")
 
 
 CLUSTER_PROVIDERS: Final = ClusterResource(

@@ -51,6 +51,7 @@ _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("rekey.dev", "rotationrequests"): ("get", "list", "watch", "delete"),
     ("rekey.dev", "rotationrequests/status"): ("patch",),
     ("rekey.dev", "credentialproviders"): ("get",),
+    ("rekey.dev", "credentialproviders/status"): ("patch",),
     ("", "secrets"): ("get", "create", "patch", "delete"),
     ("", "pods"): ("list",),
     ("apps", "deployments"): ("get", "list", "patch"),
@@ -63,6 +64,7 @@ _NEEDED: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 
 _OF_THE_CLUSTER: Final = (
     Right("rekey.dev", "clustercredentialproviders", "get"),
+    Right("rekey.dev", "clustercredentialproviders/status", "patch"),
     Right("", "namespaces", "get"),
 )
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Protocol
 
 from rekey.core.material import Material
-from rekey.core.spec_provide import Provide
+from rekey.core.notifying import Message
+from rekey.core.spec_provide import Provide, ProviderRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class Opened:
 
 
 class Backends(Protocol):
-    """The backends that administrators declared."""
+    """The backends that administrators declared, and the webhooks."""
 
     async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return the backend that a credential of that namespace names, each call bounded by our lead there.
@@ -148,5 +149,15 @@ class Backends(Protocol):
             Rejected: there is none (`PROVIDER_NOT_FOUND`), it is not for this namespace (`PROVIDER_NOT_ALLOWED`), or
                 what it is declared by is incomplete (`PROVIDER_NOT_READY`).
             NotLeading: it is not ours to act there.
+        """
+        ...
+
+    async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
+        """Tell the webhook that a credential of that namespace names; it returns when that was accepted.
+
+        Raises:
+            Rejected: as of `open`, or it does not want it.
+            Retryable: it is away or busy.
+            NotLeading: it is not ours to tell there.
         """
         ...

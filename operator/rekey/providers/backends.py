@@ -14,20 +14,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from rekey.core import selecting
 from rekey.core.material import Material
+from rekey.core.notifying import Message
+from rekey.core.provider_health import Provider, health
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
 from rekey.core.shape import named
 from rekey.core.spec_backend import AllowedNamespaces, ClusterCredentialProviderSpec, CredentialProviderSpec, Server
-from rekey.core.spec_provide import KINDS, Provide
-from rekey.errors import NoAnswer, NotLeading, Rejected
+from rekey.core.spec_provide import KINDS, Provide, ProviderKind, ProviderRef
+from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError
 from rekey.ports.backend import Backend, Opened
 from rekey.ports.declarations import Declarations, Declared
 from rekey.ports.lead import Lead
 from rekey.ports.secrets import Secrets, SecretView
+from rekey.providers.health import Tell, Told, heard, nobody
 from rekey.providers.limits import Guarded, Passing, Turnstile, Turnstiles
 
 LONGEST: Final = 30.0
@@ -56,6 +59,28 @@ class Parts:
     hears: Callable[[Rate], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What was found of a provider: what it declares, what its Secrets hold, and whom its calls are told."""
+
+    declared: Declared
+    login: Material
+    authority: Material | None
+    certificate: Material | None
+    means: str
+    seconds: Callable[[], float]
+    turnstile: Turnstile
+    told: Callable[[RekeyError | None], None]
+
+
+class Sender(Protocol):
+    """A webhook."""
+
+    async def send(self, message: Message) -> None:
+        """Post it once."""
+        ...
+
+
 Maker = Callable[[Parts], Backend]
 Place = Callable[[str], tuple[int, int]]
 """In which shard a namespace is, and of how many."""
@@ -67,10 +92,18 @@ def undivided(namespace: str) -> tuple[int, int]:
     return 0, 1
 
 
+WebhookMaker = Callable[[str, Reached], Sender]
+
+
+def _none(namespace: str, reached: Reached) -> Sender:
+    """Make no webhook."""
+    raise TypeError(f"nobody is told here: {namespace} {reached.declared.uid}")
+
+
 class DeclaredBackends:
     """The port over declarations and Secrets; `lead` says for how long we may (None: there is only one of us)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it is made of
         self,
         declarations: Declarations,
         secrets: Secrets,
@@ -78,6 +111,9 @@ class DeclaredBackends:
         turnstiles: Turnstiles,
         lead: Lead | None = None,
         place: Place = undivided,
+        *,
+        tell: Tell = nobody,
+        webhook: WebhookMaker = _none,
     ) -> None:
         self._declarations = declarations
         self._secrets = secrets
@@ -85,10 +121,26 @@ class DeclaredBackends:
         self._turnstiles = turnstiles
         self._lead = lead
         self._place = place
+        self._tell = tell
+        self._webhook = webhook
 
     async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return the backend that a credential of that namespace names; see the port."""
-        ref = wanted.ref
+        kind = wanted.kind
+        found = await self._reach(namespace, wanted.ref, KINDS[kind].server)
+        held = (found.login, found.authority, found.certificate)
+        parts = Parts(namespace, found.declared.spec, wanted, *held, found.seconds, found.turnstile.hear)
+        backend = Told(Bounded(self._makers[kind](parts), found.seconds), found.told)
+        return Opened(Guarded(backend, found.turnstile), found.means)
+
+    async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
+        """Tell the webhook that a credential of that namespace names; see the port."""
+        found = await self._reach(namespace, ref, "webhook")
+        async with found.turnstile.turn():
+            await heard(lambda: self._webhook(namespace, found).send(message), found.told)
+
+    async def _reach(self, namespace: str, ref: ProviderRef, field: str) -> Reached:
+        """Return what a provider with that field declares, and its Secrets hold, to a namespace that may use it."""
         name = f"{ref.kind} {ref.name}"
         declared = await self._declarations.read(namespace, ref)
         if declared is None:
@@ -96,20 +148,30 @@ class DeclaredBackends:
         if not await self._is_for(declared, namespace):
             text = f"{name} is not for namespace {namespace}: an administrator adds it to spec.allowedNamespaces"
             raise Rejected(Reason.PROVIDER_NOT_ALLOWED, text)
-        kind = wanted.kind
-        server: Server | None = named(declared.spec, KINDS[kind].server)
+        server: Server | None = named(declared.spec, field)
         if server is None:
-            raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is of another kind than spec.provider asks for, {kind}")
-        login = await self._read(name, declared.home, server.secret_name, *server.LOGIN)
-        authority = await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY)
-        turnstile, left = self._turnstile(name, declared, namespace), partial(left_of, namespace, self._lead)
+            raise Rejected(Reason.PROVIDER_NOT_READY, f"{name} is of another kind than is asked for, {field}")
+        turnstile = self._turnstile(name, declared, namespace)
+        told = partial(self._told, _provider(namespace, ref, declared), turnstile)
         certificate = getattr(server, "certificate_secret_name", None)  # few kinds have one
-        shown = await self._read(name, declared.home, certificate, *_CERTIFICATE)
-        views = [view for view in (login, authority, shown) if view]
+        try:
+            login = await self._read(name, declared.home, server.secret_name, *server.LOGIN)
+            authority = await self._read(name, declared.home, server.ca_secret_name, _AUTHORITY)
+            shown = await self._read(name, declared.home, certificate, *_CERTIFICATE)
+        except Rejected as why:
+            told(why)
+            raise
         values, trusted, pair = (view.material if view else None for view in (login, authority, shown))
-        parts = Parts(namespace, declared.spec, wanted, values or Material({}), trusted, pair, left, turnstile.hear)
-        backend = Bounded(self._makers[kind](parts), left)
-        return Opened(Guarded(backend, turnstile), _means(declared, views))
+        return Reached(
+            declared=declared,
+            login=values or Material({}),
+            authority=trusted,
+            certificate=pair,
+            means=_means(declared, [view for view in (login, authority, shown) if view]),
+            seconds=partial(left_of, namespace, self._lead),
+            turnstile=turnstile,
+            told=told,
+        )
 
     def _turnstile(self, name: str, declared: Declared, namespace: str) -> Turnstile:
         limits = declared.spec.limits
@@ -123,6 +185,10 @@ class DeclaredBackends:
             )
             raise Rejected(Reason.PROVIDER_NOT_READY, text)
         return self._turnstiles.of(declared.uid, part, shard)
+
+    def _told(self, provider: Provider, turnstile: Turnstile, error: RekeyError | None) -> None:
+        if found := health(error, turnstile.rate):
+            self._tell(provider, found)
 
     async def _is_for(self, declared: Declared, namespace: str) -> bool:
         if not isinstance(declared.spec, ClusterCredentialProviderSpec):
@@ -143,6 +209,11 @@ class DeclaredBackends:
             text = f"{name} needs Secret {secret} of namespace {home} with {' and '.join(keys)}"
             raise Rejected(Reason.PROVIDER_NOT_READY, text)
         return found
+
+
+def _provider(namespace: str, ref: ProviderRef, declared: Declared) -> Provider:
+    where = "" if ref.kind is ProviderKind.CLUSTER else namespace
+    return Provider(where, ref.name, declared.uid, declared.generation)
 
 
 def _means(declared: Declared, views: list[SecretView]) -> str:

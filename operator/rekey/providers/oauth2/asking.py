@@ -36,6 +36,15 @@ class Login:
     authority: Material | None = None
     certificate: Material | None = None
 
+    @property
+    def client_id(self) -> str:
+        """Return our name there.
+
+        Raises:
+            Rejected: the Secret is incomplete.
+        """
+        return self._text("client_id")
+
     def request(self, parameters: Mapping[str, str], style: BodyFormat) -> tuple[dict[str, str], bytes]:
         """Return headers and body of a request in our name.
 

@@ -24,7 +24,7 @@ from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
 from rekey.core.spec_http import BodyFormat
 from rekey.core.spec_oauth2 import Oauth2Authorization, Oauth2Token
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import ConsentRefused, NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
@@ -114,7 +114,7 @@ class Oauth2Backend:
         chain = taken_up(intent.grant, intent.before)
         if chain is None:
             where = f"Secret {self._asks.grant_secret_name} has no `{REFRESH}`"
-            raise Rejected(Reason.NEEDS_REAUTH, f"{where}: authorize, and write it there")
+            raise ConsentRefused(Reason.NEEDS_REAUTH, f"{where}: run `rekey authorize`, which writes it there")
         return chain
 
     async def _life(self, found: Token, ends: float) -> timedelta | None:
@@ -161,7 +161,7 @@ class Oauth2Backend:
                     secret = f"see `client_id` in Secret {self._server.secret_name}, and {shown}"
                 return Rejected(Reason.NEEDS_REAUTH, f"{words}: our client is not accepted; {secret}")
             case Then.REAUTHORIZE:
-                return Rejected(Reason.NEEDS_REAUTH, f"{words}: {self._cause(intent)}")
+                return ConsentRefused(Reason.NEEDS_REAUTH, f"{words}: {self._cause(intent)}")
             case _:
                 assert_never(found.then)
 

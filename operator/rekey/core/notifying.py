@@ -1,0 +1,143 @@
+"""Who is told what becomes of a credential: what is to be told, what was, and what failed and comes again.
+
+1. What happened is written down in the same write as what it follows from, and sent only then: a crash loses nothing.
+2. What was sent is written down afterwards. A crash in between sends it again, by the same id and with the same body.
+3. An event is of one version, so its id is the credential's uid, the version's number, and what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rekey.core import ledger
+from rekey.core.facts import Credential
+from rekey.core.record import ceil, floor
+from rekey.core.spec_notify import Notify, NotifyEvent
+from rekey.core.status import Condition, Status
+from rekey.core.status_notified import Notification
+
+FIRST: Final = timedelta(seconds=5)
+LONGEST: Final = timedelta(hours=1)
+_SOURCE: Final = "/apis/rekey.dev/v1alpha1/namespaces/{0.namespace}/rotatedcredentials/{0.name}"
+_NEEDS_REAUTH: Final = "NeedsReauth"
+_EXPIRING: Final = "Expiring"
+Key = tuple[str, NotifyEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event as it is sent: the id by which a receiver knows it again, and its body."""
+
+    id: str
+    body: Mapping[str, Any]
+
+
+def name(wanted: Notify) -> str:
+    """Return by what the status knows a webhook."""
+    return f"{wanted.ref.kind}/{wanted.ref.name}"
+
+
+def outbox(wanted: Sequence[Notify], status: Status, now: datetime) -> tuple[Notification, ...]:
+    """Return what is to be told, and was, by a status whose conditions are up to date."""
+    known = {(item.webhook, item.event): item for item in status.notifications}
+    return tuple(item for one in wanted for item in _of(one, known, status, now))
+
+
+def pending(status: Status, now: datetime) -> tuple[Notification, ...]:
+    """Return what is to be sent now."""
+    return tuple(item for item in status.notifications if _is_open(item) and (item.next_time or now) <= now)
+
+
+def sent(status: Status, done: Notification, now: datetime) -> Status:
+    """Return the status after it was accepted."""
+    told = done.model_copy(update={"sent_time": floor(now), "tries": None, "next_time": None, "error": None})
+    return _with(status, {(done.webhook, done.event): told})
+
+
+def failed(status: Status, item: Notification, why: str, now: datetime, retry_after: float | None) -> Status:
+    """Return the status after a webhook did not take one: whatever it is to be told waits, each time for longer."""
+    tries = (item.tries or 0) + 1
+    pause = min(LONGEST, FIRST * 2 ** min(tries - 1, 16))
+    if retry_after is not None:
+        pause = max(pause, min(LONGEST, timedelta(seconds=retry_after)))
+    again = {"tries": tries, "next_time": ceil(now + pause), "error": why[:256]}
+    waiting = [one for one in status.notifications if one.webhook == item.webhook and _is_open(one)]
+    return _with(status, {(one.webhook, one.event): one.model_copy(update=again) for one in waiting})
+
+
+def next_look(status: Status) -> datetime | None:
+    """Return when something is to be sent."""
+    return min((item.next_time for item in status.notifications if item.next_time and _is_open(item)), default=None)
+
+
+def message(credential: Credential, item: Notification) -> Message:
+    """Return what is sent: a CloudEvent (1.0, structured), the same however often; never a value."""
+    key, what = credential.key, f"{credential.uid}-{item.number}-{item.event}"
+    body = {
+        "specversion": "1.0",
+        "id": what,
+        "source": _SOURCE.format(key),
+        "type": f"dev.rekey.credential.{item.event}",
+        "subject": str(key),
+        "time": f"{item.time:%Y-%m-%dT%H:%M:%SZ}",
+        "datacontenttype": "application/json",
+        "data": {
+            "namespace": key.namespace,
+            "name": key.name,
+            "uid": credential.uid,
+            "version": item.number,
+            "reason": item.reason,
+            "message": item.message,
+        },
+    }
+    return Message(what, body)
+
+
+def _of(wanted: Notify, known: Mapping[Key, Notification], status: Status, now: datetime) -> Iterator[Notification]:
+    """Return what one webhook is told: of each kind the latest."""
+    webhook = name(wanted)
+    happened = {item.event: item for item in _happened(webhook, known, status, now)}
+    for event in NotifyEvent:
+        old, new = known.get((webhook, event)), happened.get(event)
+        if new is None or (old is not None and old.number >= new.number):
+            if old is not None:
+                yield old
+        elif wanted.events and event not in wanted.events:
+            yield new.model_copy(update={"sent_time": new.time})  # so that it is not told when it is asked for later
+        else:
+            yield new
+
+
+def _happened(webhook: str, known: Mapping[Key, Notification], status: Status, now: datetime) -> Iterator[Notification]:
+    def one(event: NotifyEvent, number: int, since: datetime, why: Condition | None = None) -> Notification:
+        reason, text = (why.reason, why.message[:256]) if why is not None else ("", "")
+        return Notification(webhook=webhook, event=event, number=number, time=since, reason=reason, message=text)
+
+    current = status.current_version
+    if (reauth := _true(status, _NEEDS_REAUTH)) is not None and status.versions:
+        reserved = ledger.reserved(status)
+        number = reserved.number if reserved is not None else max(version.number for version in status.versions)
+        yield one(NotifyEvent.AUTHENTICATION_ERROR, number, reauth.last_transition_time, reauth)
+    error = known.get((webhook, NotifyEvent.AUTHENTICATION_ERROR))
+    if error is not None and reauth is None and current is not None and current >= error.number:
+        yield one(NotifyEvent.REACTIVATED, error.number, now)
+    if current is not None:
+        yield one(NotifyEvent.NEW_VERSION, current, status.last_rotation_time or now)
+        if (expiring := _true(status, _EXPIRING)) is not None:
+            yield one(NotifyEvent.EXPIRING, current, expiring.last_transition_time, expiring)
+
+
+def _true(status: Status, kind: str) -> Condition | None:
+    return next((item for item in status.conditions if item.type == kind and item.status == "True"), None)
+
+
+def _is_open(item: Notification) -> bool:
+    return item.sent_time is None
+
+
+def _with(status: Status, changed: Mapping[Key, Notification]) -> Status:
+    found = tuple(changed.get((item.webhook, item.event), item) for item in status.notifications)
+    return status.model_copy(update={"notifications": found})
