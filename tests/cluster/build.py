@@ -67,7 +67,8 @@ def _build(name: str, go: Go, what: str) -> None:
     # Beside its place, so that the rename is atomic: half a server is never found.
     half = target.parent / f".{name}.{os.getpid()}"
     flags = f"-s -w {source.ldflags}".strip()
-    argv = [str(go.program), "build", "-trimpath", "-ldflags", flags, "-o", str(half), source.package]
+    options = ["-trimpath", "-tags", source.tags, "-ldflags", flags]
+    argv = [str(go.program), "build", *options, "-o", str(half), source.package]
     progress = Progress(what)
     try:
         with log.open("wb") as out:

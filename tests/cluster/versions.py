@@ -11,6 +11,7 @@ KWOK = "v0.7.0"
 HELM = "v3.21.4"
 LUA = "v1.1.1"
 OIDC = "v3.21.0"
+VAULT = "v1.18.0"
 KIND = "v0.33.0"
 GO = "1.26"
 
@@ -47,6 +48,7 @@ class Source:
     package: str
     version: str
     ldflags: str = ""
+    tags: str = ""
 
 
 def _kubernetes(name: str) -> Source:
@@ -71,6 +73,8 @@ SOURCES = {
     "helm": Source("helm", "helm.sh/helm/v3/cmd/helm", HELM, _HELM_FLAGS),
     "glua": Source("lua", "github.com/yuin/gopher-lua/cmd/glua", LUA),
     "jwks-peer": _ours("jwks", OIDC),
+    # Without the database plugins of others, which would be another gigabyte of modules.
+    "vault": Source("vault", "github.com/hashicorp/vault", VAULT, tags="minimal"),
 }
 
 
