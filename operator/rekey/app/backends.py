@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
+from rekey.core.material import Material
 from rekey.core.spec import Password
+from rekey.core.spec_provide import KINDS, Provide
 from rekey.kube.account_tokens import AccountTokens
 from rekey.kube.client import Client
 from rekey.kube.declarations import KubeDeclarations
+from rekey.kube.identities import identity
 from rekey.kube.secrets import KubeSecrets
 from rekey.ports.backend import Backend
 from rekey.ports.cluster import Clock
@@ -18,6 +22,10 @@ from rekey.providers.generated import values
 from rekey.providers.health import Tell, nobody
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.limits import Turnstiles
+from rekey.providers.vault.passes import Passes
+
+if TYPE_CHECKING:
+    from rekey.providers.vault.login import Vault
 
 
 def declared(  # noqa: PLR0913  what the parts take
@@ -37,6 +45,10 @@ def declared(  # noqa: PLR0913  what the parts take
         "serviceAccountToken": partial(_service_account, client),
         "awsAccessKey": partial(_aws, clock, allowed),
         "apiKey": partial(_api_key, clock, allowed),
+        **dict.fromkeys(
+            (kind for kind in KINDS if KINDS[kind].server == "vault"),
+            partial(_vault, client, clock, allowed, Passes()),
+        ),
     }
     declarations, turnstiles = KubeDeclarations(client, home), Turnstiles(time.monotonic)
     webhook = partial(_webhook, clock, allowed)
@@ -53,9 +65,7 @@ def _postgresql(allowed: Allowed, parts: Parts) -> Backend:
     if server is None:
         raise TypeError("no PostgreSQL server is declared")
     way = Way(allowed, parts.namespace)
-    return Postgresql(
-        server, parts.login, parts.authority, way, parts.seconds, lambda: values.password(Password()).material
-    )
+    return Postgresql(server, parts.login, parts.authority, way, parts.seconds, _password)
 
 
 def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
@@ -115,3 +125,42 @@ def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> 
         now=clock.now,
         seconds=found.seconds,
     )
+
+
+def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts: Parts) -> Backend:
+    from rekey.providers.vault.login import Login, Vault  # noqa: PLC0415  as above
+    from rekey.providers.vault.road import Road, Site  # noqa: PLC0415  as above
+
+    server, ref = parts.spec.vault, parts.wanted.ref
+    if server is None:
+        raise TypeError("no Vault server is declared")
+    account = server.auth.kubernetes
+
+    async def who() -> str:
+        if account is None:
+            raise TypeError("no ServiceAccount is named")
+        return await identity(client, parts.home, account.service_account_name, account.audience)
+
+    road = Road(Site(server, parts.authority), allowed, parts.namespace, clock.now, parts.seconds)
+    known = passes.of((parts.home, ref.kind, ref.name), server, parts.login)
+    return _at_vault(Vault(road, Login(server, parts.login, who), known, parts.hears), parts.wanted)
+
+
+def _at_vault(vault: Vault, wanted: Provide) -> Backend:
+    if wanted.vault_kv is not None:
+        from rekey.providers.vault.kv import VaultKv  # noqa: PLC0415  as above
+
+        return VaultKv(vault, wanted.vault_kv, _password)
+    if wanted.vault_app_role is not None:
+        from rekey.providers.vault.approle import VaultSecretIds  # noqa: PLC0415  as above
+
+        return VaultSecretIds(vault, wanted.vault_app_role)
+    if wanted.vault_pki is not None:
+        from rekey.providers.vault.pki import VaultPki  # noqa: PLC0415  as above, cryptography
+
+        return VaultPki(vault, wanted.vault_pki)
+    raise TypeError(f"Vault has no {wanted.kind}")
+
+
+def _password() -> Material:
+    return values.password(Password()).material

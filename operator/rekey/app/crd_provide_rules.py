@@ -60,6 +60,10 @@ PROVIDE_RULES: Final = (
         "self == oldSelf",
         "is immutable: versions are members of it; make another RotatedCredential instead",
     ),
+    *(
+        Rule(at, "self == oldSelf", "is immutable: versions live there; make another RotatedCredential instead")
+        for at in ("spec.provider.vaultKV", "spec.provider.vaultAppRole", "spec.provider.vaultPKI.mount")
+    ),
     Rule(
         "spec.provider.awsAccessKey.userName",
         "self == oldSelf",

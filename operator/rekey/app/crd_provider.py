@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
+from pydantic.alias_generators import to_camel
+
 from rekey.app.crd import Definition
 from rekey.app.crd_api_key_rules import API_KEY_RULES
 from rekey.app.crd_rule import Rule, between, one_of, same_of
@@ -10,6 +12,7 @@ from rekey.app.crd_rules import selecting
 from rekey.core.provider_health import ProviderStatus
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
 from rekey.core.spec_provide import SERVERS
+from rekey.core.spec_vault import VaultAuth
 
 _READY: Final = '.status.conditions[?(@.type=="Ready")]'
 _KINDS: Final = (*SERVERS, "webhook")
@@ -18,6 +21,7 @@ _OURS: Final = (
     "['response_type', 'client_id', 'client_secret', 'redirect_uri', 'state', 'scope', 'audience', 'code_challenge',"
     " 'code_challenge_method']"
 )
+_PLAIN_HERE: Final = r"^http://(127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?/?$"
 
 RULES: Final = (
     one_of("spec", _KINDS),
@@ -47,6 +51,13 @@ RULES: Final = (
         f"self.all(name, !(name in {_OURS}))",
         "must not name what Rekey itself sends, such as `state`",
     ),
+    Rule(
+        "spec.vault",
+        f"self.address.startsWith('https://') || self.address.matches('{_PLAIN_HERE}')",
+        "must begin with `https://` but for a loopback address: tokens and values would be sent in the clear",
+        field=".address",
+    ),
+    one_of("spec.vault.auth", (to_camel(name) for name in VaultAuth.model_fields)),
     between("spec.oauth2.tokenLifetime", "1m", "8760h"),
     between("spec.oauth2.longestLifetime", "1m", "8760h"),
     Rule(
@@ -73,6 +84,7 @@ PROVIDER: Final = Definition(
         ("OAuth2", "string", ".spec.oauth2.tokenUrl", "Where its token endpoint is."),
         ("AWS", "string", ".spec.aws.region", "Region whose endpoints are asked."),
         ("API keys", "string", ".spec.apiKey.baseUrl", "Where the service that makes keys is."),
+        ("Vault", "string", ".spec.vault.address", "Where that is."),
         ("Ready", "string", f"{_READY}.status", "Whether the backend answered when it was last used."),
         ("Reason", "string", f"{_READY}.reason", "How it is, in one word."),
         ("Age", "date", ".metadata.creationTimestamp", "Since when the resource exists."),

@@ -4,6 +4,7 @@
 2. A placeholder that nobody fills is refused, so that no application ever reads `${tokne}`.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from rekey.app.crd_rule import Rule, delivered, made
@@ -34,9 +35,13 @@ def _no_key(at: str, refused: str, message: str) -> Rule:
     return Rule(at, f"self.all(key, !({refused}))", message)
 
 
-def _of_kind(kind: str, asked: str) -> str:
-    """Return the condition that this is so of a credential of that kind."""
-    return f"(!{delivered(kind)} || {asked})"
+def _by_kind(asked: Callable[[tuple[str, ...]], str]) -> str:
+    """Return the condition that what is asked is so of the keys of the kind that is delivered.
+
+    The API server prices a choice by its dearest branch, and a conjunction by the sum of all.
+    """
+    branches = [f"{delivered(kind)} ? {asked(keys)} : " for kind, keys in DELIVERED.items()]
+    return f"({''.join(branches)}true)"
 
 
 def _filled(keys: tuple[str, ...]) -> str:
@@ -100,21 +105,17 @@ TEMPLATE_RULES: Final = (
         "key == 'version' || key.startsWith('previous.') || key.startsWith('issuer.')",
         "must not have the key `version` nor keys that begin with `previous.` or `issuer.`: they are reserved",
     ),
-    # Many kinds in one rule: what has no template is done with one look at it. All of them are too dear for one.
-    *(
-        Rule(
-            "spec",
-            f"!{_HAS_DATA} || ({' && '.join(_of_kind(kind, _filled(DELIVERED[kind])) for kind in kinds)})",
-            "must hold no placeholder but ${version}, ${<key>} and ${previous.<key>}, for the keys that the kind"
-            f" delivers ({where})",
-            field=".target.template.data",
-        )
-        for kinds, where in ((KEYS, "docs/kinds.md"), (KINDS, "docs/providers.md"))
+    # One rule for all kinds: what has no template is done with one look at it.
+    Rule(
+        "spec",
+        f"!{_HAS_DATA} || {_by_kind(_filled)}",
+        "must hold no placeholder but ${version}, ${<key>} and ${previous.<key>}, for the keys that the kind delivers"
+        " (docs/kinds.md, docs/providers.md)",
+        field=".target.template.data",
     ),
     Rule(
         "spec",
-        f"!{_HAS_DATA} || !{_MERGES} || "
-        f"({' && '.join(_of_kind(kind, _apart(keys)) for kind, keys in DELIVERED.items())})",
+        f"!{_HAS_DATA} || !{_MERGES} || {_by_kind(_apart)}",
         "must not have a key that is delivered already: use `mergePolicy: Replace` for another",
         field=".target.template.data",
     ),
@@ -125,8 +126,8 @@ TEMPLATE_RULES: Final = (
         "must not hold the key itself with `encoding: Raw`: its bytes are no text",
         field=".target.template.data",
     ),
-    _typed("basic-auth", ("password", "postgresql"), "password"),
+    _typed("basic-auth", ("password", "postgresql", "vaultKV"), "password"),
     _typed("dockerconfigjson", (), ".dockerconfigjson"),
-    _typed("tls", ("certificate",), "tls.crt", "tls.key"),
+    _typed("tls", ("certificate", "vaultPKI"), "tls.crt", "tls.key"),
     _typed("ssh-auth", ("sshKey",), "ssh-privatekey"),
 )

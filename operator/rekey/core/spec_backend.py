@@ -21,6 +21,7 @@ from rekey.core.spec_limits import Limits
 from rekey.core.spec_notify import WebhookServer
 from rekey.core.spec_oauth2 import Oauth2Server
 from rekey.core.spec_service_account import KubernetesServer
+from rekey.core.spec_vault import VaultServer
 
 _HOST: Final = r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+)$"
 
@@ -35,7 +36,10 @@ class Tls(StrEnum):
 class Server(Protocol):
     """Where a backend is and how we log in there; `LOGIN` are the keys of the Secret by which we do."""
 
-    LOGIN: ClassVar[tuple[str, ...]]
+    @property
+    def LOGIN(self) -> tuple[str, ...]:  # noqa: N802  a constant of most
+        """Those keys."""
+        ...
 
     @property
     def secret_name(self) -> str | None:
@@ -80,6 +84,7 @@ class CredentialProviderSpec(Part):
     kubernetes: KubernetesServer | None = Field(default=None, description="The API server that Rekey works with.")
     aws: AwsServer | None = Field(default=None, description="An AWS account.")
     api_key: ApiKeyServer | None = Field(default=None, description="A service that has its keys made over HTTP.")
+    vault: VaultServer | None = Field(default=None, description="A Vault or OpenBao server.")
     webhook: WebhookServer | None = Field(
         default=None, description="Somebody who is told what becomes of credentials (`spec.notify`)."
     )

@@ -16,6 +16,7 @@ from rekey.core.spec_api_key import ApiKey
 from rekey.core.spec_aws import AwsAccessKey
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.core.spec_service_account import ServiceAccountToken
+from rekey.core.spec_vault import VaultAppRole, VaultCertificate, VaultKvPath
 
 
 class ProviderKind(StrEnum):
@@ -84,6 +85,22 @@ class Provide(Part):
         description="A key of a service that has keys made over HTTP, for each version, delivered as `api_key` and "
         "`id`.",
     )
+    vault_kv: VaultKvPath | None = Field(
+        default=None,
+        alias="vaultKV",
+        description="A password that is made here, pushed as a version of a secret of Vault's KV engine (for clients "
+        "outside the cluster), and delivered as `password`.",
+    )
+    vault_app_role: VaultAppRole | None = Field(
+        default=None,
+        description="A secret id of an AppRole of Vault's for each version, delivered as `role_id` and `secret_id`.",
+    )
+    vault_pki: VaultCertificate | None = Field(
+        default=None,
+        alias="vaultPKI",
+        description="A certificate of Vault's PKI engine for each version, delivered as `tls.crt`, `tls.key` and "
+        "`ca.crt`.",
+    )
 
     @property
     def kind(self) -> str:
@@ -126,6 +143,9 @@ KINDS: Final[dict[str, Kind]] = {
     "serviceAccountToken": Kind("kubernetes", ("token",), renews=True),
     "awsAccessKey": Kind("aws", ("aws_access_key_id", "aws_secret_access_key")),
     "apiKey": Kind("apiKey", ("api_key", "id")),
+    "vaultKV": Kind("vault", ("password",)),
+    "vaultAppRole": Kind("vault", ("role_id", "secret_id")),
+    "vaultPKI": Kind("vault", ("tls.crt", "tls.key", "ca.crt")),
 }
 """Every kind, by its name in a manifest."""
 SERVERS: Final = tuple(dict.fromkeys(kind.server for kind in KINDS.values()))

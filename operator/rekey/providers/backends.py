@@ -44,12 +44,14 @@ T = TypeVar("T")
 class Parts:
     """What a backend is made of.
 
-    `login`: what we log in with (empty: nothing is needed); `authority`: by whom the server is known (None: whom the
-    image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how long the next call may take;
+    `home`: the namespace of the provider's Secrets; `login`: what we log in with (empty: nothing is needed);
+    `authority`: by whom the server is known (None: whom the image trusts); `certificate`: what we show in TLS (None:
+    nothing); `seconds`: how long the next call may take;
     `hears`: is told what the backend says of its limits.
     """
 
     namespace: str
+    home: str
     spec: CredentialProviderSpec
     wanted: Provide
     login: Material
@@ -129,7 +131,8 @@ class DeclaredBackends:
         kind = wanted.kind
         found = await self._reach(namespace, wanted.ref, KINDS[kind].server)
         held = (found.login, found.authority, found.certificate)
-        parts = Parts(namespace, found.declared.spec, wanted, *held, found.seconds, found.turnstile.hear)
+        declared = found.declared
+        parts = Parts(namespace, declared.home, declared.spec, wanted, *held, found.seconds, found.turnstile.hear)
         backend = Told(Bounded(self._makers[kind](parts), found.seconds), found.told)
         return Opened(Guarded(backend, found.turnstile), found.means)
 

@@ -1,0 +1,1 @@
+"""Vault and OpenBao: versions of KV secrets, secret ids of AppRoles, and certificates of PKI engines."""
