@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary", "tests.providers.postgres"]
+pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary", "tests.providers.postgres", "tests.providers.vault"]
 
 # The same examples at every run, so that what lands is what passed; `make test-full` searches for new ones.
 settings.register_profile("same", max_examples=50, derandomize=True, deadline=None)

@@ -10,6 +10,7 @@ ABSENT = {
     "what only key pairs and certificates need": "cryptography",
     "what only signing keys need": "joserfc",
     "what only access keys of AWS need": "boto3",
+    "what only credentials at Vault need": "hvac",
 }
 
 

@@ -87,6 +87,23 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "rotation": {"interval": "720h"},
         "overlap": {"propagation": "1m"},
     },
+    "pushed": {
+        "provider": {"ref": {"name": "vault"}, "vaultKV": {"mount": "kv/shop", "path": "orders/db"}},
+        "rotation": {"interval": "720h"},
+        "target": {"type": "kubernetes.io/basic-auth"},
+    },
+    "secret id": {
+        "provider": {"ref": {"name": "vault"}, "vaultAppRole": {"role": "orders"}},
+        "rotation": {"interval": "24h", "lifetime": "48h"},
+    },
+    "issued": {
+        "provider": {
+            "ref": {"name": "vault"},
+            "vaultPKI": {"role": "orders", "commonName": "orders.example.com", "dnsNames": ["*.orders.example.com"]},
+        },
+        "rotation": {"interval": "24h", "lifetime": "48h"},
+        "target": {"type": "kubernetes.io/tls"},
+    },
     "bare token": {"provider": {"ref": {"name": "crm"}, "oauth2": {}}},
     "renewed token": {
         "provider": {

@@ -53,10 +53,19 @@ NOTIFIED: Final = {
     "an event that there is none of": R("renewed token", "notify/0/events/0", "revoked", "Unsupported value"),
     "a webhook without a name": R("renewed token", "notify/0/ref/name", GONE, "Required"),
 }
+VAULTS: Final = {
+    "a path that leads out": R("pushed", "provider/vaultKV/path", "../sys/policy", "should match"),
+    "a path with a blank step": R("pushed", "provider/vaultKV/path", "orders//db", "should match"),
+    "a mount that is a URL": R("pushed", "provider/vaultKV/mount", "https://vault", "should match"),
+    "a role of two steps": R("secret id", "provider/vaultAppRole/role", "orders/secret-id", "should match"),
+    "a certificate for nobody": R("issued", "provider/vaultPKI/commonName", GONE, "Required"),
+    "a certificate for an address": R("issued", "provider/vaultPKI/dnsNames/0", "a b", "should match"),
+}
 PROVIDERS: Final = {
     **TOKENS,
     **KEYS,
     **NOTIFIED,
+    **VAULTS,
     "no source at all": R("token", "generate", GONE, _EXACTLY, at=""),
     "two sources": R("role of the cluster's", "generate", {"token": {}}, _EXACTLY, at=""),
     "no kind at a backend": R("role of the cluster's", "provider/postgresql", GONE, _EXACTLY, at="provider"),
@@ -100,5 +109,10 @@ IMMUTABLE: Final = {
         also=("spec.rotation",),
     ),
     "another user": R("access key", "provider/awsAccessKey/userName", "sales", "is immutable"),
+    "another path": R("pushed", "provider/vaultKV/path", "orders/other", "is immutable", at="provider.vaultKV"),
+    "another AppRole": R(
+        "secret id", "provider/vaultAppRole/role", "sales", "is immutable", at="provider.vaultAppRole"
+    ),
+    "another engine": R("issued", "provider/vaultPKI/mount", "pki2", "is immutable"),
     "another role": R("role", _ROLE, "sales", "is immutable"),
 }

@@ -55,6 +55,16 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         },
     },
     "webhook": {"webhook": {"url": "https://hooks.example.com/a/b", "secretName": "hook", "caSecretName": "ca"}},
+    "vault": {
+        "vault": {
+            "address": "https://vault.example.com:8200",
+            "namespace": "shop/orders",
+            "caSecretName": "ca",
+            "auth": {"kubernetes": {"role": "rekey", "serviceAccountName": "rekey-vault"}},
+        },
+    },
+    "vault here": {"vault": {"address": "http://127.0.0.1:8200", "auth": {"appRole": {"secretName": "login"}}}},
+    "vault by token": {"vault": {"address": "http://[::1]:8200/", "auth": {"token": {"secretName": "login"}}}},
     "server": {
         "oauth2": {**_ENDPOINTS, "secretName": "client", "tokenLifetime": "30m", "longestLifetime": "12h", **_CONSENT},
         "limits": {"concurrency": 8, "perMinute": 60},
@@ -122,6 +132,18 @@ REFUSED: Final[dict[str, Refusal]] = {
     "no account": R("this cluster", "kubernetes/serviceAccounts", [], "should have at least 1"),
     "an account twice": R("this cluster", "kubernetes/serviceAccounts/1", "sync", "Duplicate value"),
     "an account that is no name": R("this cluster", "kubernetes/serviceAccounts/0", "a b", "should match"),
+    "a Vault in the clear": R("vault here", "vault/address", "http://vault.example.com", "must begin with `https://`"),
+    "a Vault that begins like this host": R(
+        "vault here", "vault/address", "http://127.0.0.1.example.com:8200", "must begin with `https://`"
+    ),
+    "a Vault with a path": R("vault", "vault/address", "https://vault/v1", "should match"),
+    "a Vault with a user": R("vault", "vault/address", "https://a:b@vault:8200", "should match"),
+    "a namespace of Vault's that leads out": R("vault", "vault/namespace", "../root", "should match"),
+    "no way to log in": R("vault", "vault/auth", {}, "must have exactly one of"),
+    "two ways to log in": R(
+        "vault", "vault/auth/token", {"secretName": "login"}, "must have exactly one of", at="vault.auth"
+    ),
+    "no ServiceAccount": R("vault", "vault/auth/kubernetes/serviceAccountName", GONE, "Required"),
     "no request at all": R("server", "limits/perMinute", 0, "greater than or equal to 1"),
     "everybody": R("database", _SELECTOR, {}, "must not be empty"),
     "a label that is none": R("database", f"{_SELECTOR}/matchLabels", {"a b": "c"}, "must have valid keys of labels"),
