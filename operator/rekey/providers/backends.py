@@ -44,10 +44,9 @@ T = TypeVar("T")
 class Parts:
     """What a backend is made of.
 
-    `home`: the namespace of the provider's Secrets; `login`: what we log in with (empty: nothing is needed);
-    `authority`: by whom the server is known (None: whom the image trusts); `certificate`: what we show in TLS (None:
-    nothing); `seconds`: how long the next call may take;
-    `hears`: is told what the backend says of its limits.
+    `home`: the namespace of its Secrets; `login`: what we log in with (empty: nothing is needed); `authority`: by whom the
+    server is known (None: whom the image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how long
+    the next call may take; `hears`: is told what the backend says of its limits.
     """
 
     namespace: str
@@ -128,13 +127,11 @@ class DeclaredBackends:
 
     async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return the backend that a credential of that namespace names; see the port."""
-        kind = wanted.kind
-        found = await self._reach(namespace, wanted.ref, KINDS[kind].server)
-        held = (found.login, found.authority, found.certificate)
-        declared = found.declared
+        found = await self._reach(namespace, wanted.ref, KINDS[wanted.kind].server)
+        held, declared = (found.login, found.authority, found.certificate), found.declared
         parts = Parts(namespace, declared.home, declared.spec, wanted, *held, found.seconds, found.turnstile.hear)
-        backend = Told(Bounded(self._makers[kind](parts), found.seconds), found.told)
-        return Opened(Guarded(backend, found.turnstile), found.means)
+        told = Told(Bounded(self._makers[wanted.kind](parts), found.seconds), found.told)
+        return Opened(Guarded(told, found.turnstile), found.means)
 
     async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
         """Tell the webhook that a credential of that namespace names; see the port."""
