@@ -44,9 +44,9 @@ T = TypeVar("T")
 class Parts:
     """What a backend is made of.
 
-    `home`: the namespace of its Secrets; `login`: what we log in with (empty: nothing is needed); `authority`: by whom the
-    server is known (None: whom the image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how long
-    the next call may take; `hears`: is told what the backend says of its limits.
+    `home`: where its Secrets are; `login`: what we log in with (empty: nothing is needed); `authority`: by whom the
+    server is known (None: whom the image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how
+    long the next call may take; `hears`: is told what the backend says of its limits.
     """
 
     namespace: str
