@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.cluster.versions import SOURCES
+
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "build" / "tests"
 BIN = Path(sys.executable).parent
@@ -66,6 +68,12 @@ def check(name: str, command: Sequence[str]) -> Step:
     return step
 
 
+def servers() -> None:
+    """Build what the cache of servers lacks, before the time of any test runs; what cannot be built its tests tell."""
+    command = (sys.executable, "-m", "tests.cluster", "build", *SOURCES)
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+
+
 def test(name: str, options: Sequence[str], *, slow: bool) -> Step:
     """Run pytest, live on the terminal, and read its report afterwards."""
     *others, marks = options
@@ -105,6 +113,7 @@ def main(verb: str) -> int:
         return 2
     steps = [check(name, command) for name, command in CHECKS.items()]
     if verb != "check":
+        servers()
         steps += [test(name, options, slow=verb == "test-full") for name, options in TESTS.items()]
         print("\nSummary\n" + "\n".join(step.line() for step in steps))
         for reason, number in sum((step.skips for step in steps), Counter()).items():
