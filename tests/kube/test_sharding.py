@@ -69,8 +69,8 @@ def test_only_what_lacks_its_number_is_written(play: Play) -> None:
         patched, listed = (MERGE.name, CREDENTIALS.plural, 200), (LIST.name, CREDENTIALS.plural, 200)
         async with client:
             following = asyncio.create_task((await labelling(client, (OTHER, OWN))).follow())
-            # The shards are looked through one after the other.
-            await eventually(lambda: asked[listed] == 2 and asked[patched], seconds=60)
+            # The shards are looked through one after the other, each in as many pages as others' tests fill.
+            await eventually(lambda: asked[listed] >= 2 and asked[patched], seconds=60)
             following.cancel()
         assert asked[patched] == 1
         found = await stage.client.request(GET, CREDENTIALS.one(here, "new"))
