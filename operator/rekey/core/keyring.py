@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
-SETTLE: Final = timedelta(minutes=3)
-"""How long a write may be under way, its data key wrapped and not yet stored: a call of a backend, and three tries."""
+SETTLE: Final = timedelta(minutes=10)
+"""For longer than a write may be under way: ring read, data key wrapped, backend asked, three tries to store it."""
 
 AGAIN: Final = timedelta(minutes=5)
 """After how long one looks again at what could not be re-wrapped."""
