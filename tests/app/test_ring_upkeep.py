@@ -11,7 +11,7 @@ import pytest
 from rekey.app.ring_upkeep import BY, Upkeep
 from rekey.core.keyring import AGAIN, SETTLE, Ring
 from rekey.ports.cluster import News
-from rekey.providers.keyring.stored import ROTATE, ROTATE_BY
+from rekey.providers.keyring.stored import ANNOTATION, ROTATE, ROTATE_BY
 from tests.engine.sealed import RETENTION, Office, place_of
 from tests.sim.ports import NAMESPACE
 
@@ -47,9 +47,19 @@ class Care:
 
     def ask(self, trigger: str, by: str | None = "ann") -> None:
         """Have it rotated as a person does."""
-        view = self.office.world.secrets[RING]
-        notes = {**view.annotations, ROTATE: trigger, **({ROTATE_BY: by} if by else {})}
-        self.office.world.secrets[RING] = replace(view, annotations=notes, resource_version=self.office.world.next_id())
+        self._annotate({ROTATE: trigger, **({ROTATE_BY: by} if by else {})})
+
+    def put_back(self) -> None:
+        """Have what was disabled decrypt again, as a person does."""
+        told = self.office.world.secrets[RING].annotations[ANNOTATION]
+        assert '"Disabled"' in told
+        self._annotate({ANNOTATION: told.replace('"state":"Disabled"', '"state":"DecryptOnly"')})
+
+    def _annotate(self, notes: dict[str, str]) -> None:
+        world = self.office.world
+        view = world.secrets[RING]
+        notes = {**view.annotations, **notes}
+        world.secrets[RING] = replace(view, annotations=notes, resource_version=world.next_id())
 
     def calls(self) -> int:
         """Return how often stored values were looked at."""
@@ -141,6 +151,71 @@ def test_another_leader_goes_on() -> None:
         care.office.time += SETTLE
         await care.upkeep().look()
         assert await care.office.states() == ["Disabled", "Enabled"]
+
+    play(scene)
+
+
+def test_a_rotation_that_met_an_error_is_finished() -> None:
+    """The API server is busy for one call after the rotation was begun: the next look goes on, and it ends."""
+
+    async def scene(care: Care) -> None:
+        office, upkeep = care.office, care.upkeep()
+        await upkeep.look()
+        care.ask("a")
+        office.shelf.busy = 1
+        await upkeep.look()
+        assert (office.shelf.busy, upkeep.trouble) == (0, "it is busy")
+        old = await office.retiring()
+        await upkeep.look()
+        assert (office.shelf.under().get(old.id), upkeep.trouble) == (None, "")
+        office.time += SETTLE
+        await upkeep.look()
+        assert await office.states() == ["Disabled", "Enabled"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_who_leads_again_finishes_what_another_began(*, sharded: bool) -> None:
+    """He had nothing to do before somebody asked; another did, began, and is gone."""
+
+    async def scene(care: Care) -> None:
+        office, upkeep = care.office, care.upkeep(sharded=sharded)
+        await upkeep.look()
+        care.ask("a")
+        office.shelf.ours = False
+        await care.upkeep(sharded=sharded).look()
+        office.shelf.ours, care.leads = True, False
+        old = await office.retiring()
+        await upkeep.look()
+        assert (old.id in office.shelf.under()) is not sharded
+        care.leads = True
+        office.time += SETTLE
+        await upkeep.look()
+        assert await office.states() == ["Disabled", "Enabled"]
+
+    play(scene)
+
+
+def test_a_key_that_a_person_put_back_is_taken_out_of_use_again() -> None:
+    """A value came back from a backup, under a key that was disabled: within one look it is under the new key."""
+
+    async def scene(care: Care) -> None:
+        office, upkeep = care.office, care.upkeep()
+        old, text = await office.retiring(), office.shelf.texts[place_of(0)][0]
+        care.ask("a")
+        await upkeep.look()
+        office.time += SETTLE
+        await upkeep.look()
+        assert await office.states() == ["Disabled", "Enabled"]
+        office.time += timedelta(days=1)
+        await upkeep.look()
+        office.shelf.put(place_of(0), text)
+        care.put_back()
+        await upkeep.look()
+        assert await office.states() == ["Disabled", "Enabled"]
+        assert old.id not in office.shelf.under()
+        assert await office.opened()
 
     play(scene)
 

@@ -14,7 +14,7 @@ from rekey.core.material import Material
 from rekey.engine.counting import Counted
 from rekey.engine.ring_rotation import RingRotation
 from rekey.engine.sealing import Sealing
-from rekey.errors import Conflict, NotFound
+from rekey.errors import Conflict, NotFound, Retryable
 from rekey.ports.sealed import Record
 from rekey.providers.keyring.ring import Keyring
 from tests.sim.ports import NAMESPACE, Secrets
@@ -32,7 +32,10 @@ def untouched(shelf: Shelf, place: Place) -> None:
 
 
 class Shelf:
-    """Sealed values by place, each write on what was read; `before_store`: what somebody else does first."""
+    """Sealed values by place, each write on what was read; `before_store`: what somebody else does first.
+
+    `busy`: so many reads are refused for now.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -40,6 +43,7 @@ class Shelf:
         self.before_store: Interference = untouched
         self.under_way = self.most = 0
         self.ours = True
+        self.busy = 0
 
     def put(self, place: Place, text: str) -> None:
         """Store a value, new or anew."""
@@ -53,6 +57,9 @@ class Shelf:
             yield place
 
     async def read(self, place: Place) -> Record | None:
+        if self.busy:
+            self.busy -= 1
+            raise Retryable("it is busy")
         found = self.world.call("shelf.read", lambda: self.texts.get(place))
         return Record(place, found[0], str(found[1])) if found is not None else None
 

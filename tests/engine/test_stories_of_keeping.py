@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from inspect import signature
 
 from rekey.core.bundle import kept
 from rekey.core.envelope import parse
+from rekey.core.keyring import SETTLE
 from rekey.core.material import Material
+from rekey.engine.providing import TRIES
+from rekey.kube.client import Client
 from rekey.ports.backend import Traits
 from rekey.ports.sealed import ANNOTATION
+from rekey.providers.backends import LONGEST
+from rekey.providers.limits import PATIENCE
 from tests.engine.scenarios_of_backends import CONSENT, GRANTED, TOKEN, consented
 from tests.engine.telling import HOUR, MINUTE, condition, states, verdict
 from tests.sim.world import World
@@ -25,6 +31,16 @@ def granted() -> World:
     world.run(MINUTE)
     assert states(world) == {1: "Active"}
     return world
+
+
+def test_no_write_under_an_old_key_takes_as_long_as_a_rotation_waits() -> None:
+    """Even if each request waits, is sent and is answered as late as it may, at the API server and at the backend."""
+    request = 2 * signature(Client).parameters["timeout"].default  # its turn, and its answer
+    pauses = 2.0 * (TRIES - 1)
+    the_ring_is_written, it_was_read_before = request, request
+    stored = TRIES * request + pauses
+    longest = the_ring_is_written + it_was_read_before + PATIENCE + LONGEST + stored
+    assert longest < SETTLE.total_seconds()
 
 
 def test_renewals_go_on_by_what_the_one_before_kept() -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from rekey.core.envelope import Place
-from rekey.core.facts import Key
+from rekey.core.facts import Credential, Key
 from rekey.core.material import Material
 from rekey.core.status import State, Status, Version
 from rekey.errors import Conflict, NotFound
-from rekey.kube.api import CREATE, CREDENTIALS
+from rekey.kube.api import CREATE, CREDENTIALS, MERGE, SECRETS
 from rekey.kube.sealed import KubeRecords
 from rekey.ports.sealed import ANNOTATION, PURPOSE, Record
 from rekey.ports.secrets import NewSecret, Owner, SecretView
@@ -37,6 +37,7 @@ class Shelves:
         self.stage, self.lead = stage, Led()
         self.records = KubeRecords(stage.client, (stage.namespace,), self.lead)
         self.uid = ""
+        self.saved: Credential
 
     async def fill(self) -> None:
         """Make them."""
@@ -51,7 +52,23 @@ class Shelves:
                 Version(number=number, state=state, secret_name=f"{name}-v{number}")
                 for number, state in enumerate((State.REVOKED, State.RETIRING, State.ACTIVE, State.RESERVED), 1)
             )
-            self.uid = (await stage.ports.credentials.save(found, Status(versions=versions))).uid
+            self.saved = await stage.ports.credentials.save(found, Status(versions=versions))
+            self.uid = self.saved.uid
+
+    async def know(self, number: int, view: SecretView) -> None:
+        """Write down the uid of the Secret that holds a version."""
+        status = self.saved.status
+        versions = (
+            version.model_copy(update={"handle": view.uid}) if version.number == number else version
+            for version in status.versions
+        )
+        known = status.model_copy(update={"versions": tuple(versions)})
+        self.saved = await self.stage.ports.credentials.save(self.saved, known)
+
+    async def disown(self, view: SecretView) -> None:
+        """Take our ownership off a Secret, as somebody may do."""
+        path = SECRETS.one(self.stage.namespace, view.name)
+        await self.stage.client.request(MERGE, path, body={"metadata": {"ownerReferences": None}})
 
     async def seal(self, number: int, text: str, owner: str | None = None) -> SecretView:
         """Store a sealed value beside a version."""
@@ -115,6 +132,30 @@ def test_a_value_is_replaced_as_it_was_read(play: Play) -> None:
         await stage.ports.secrets.delete(stage.namespace, "person-v3", before.uid)
         with pytest.raises(NotFound):
             await shelves.records.store(record, "three")
+
+    play(scene)
+
+
+def test_a_secret_that_somebody_took_our_ownership_off_is_found(play: Play) -> None:
+    """Its uid in the ledger proves it, whatever its state: what the next renewal would open needs its key."""
+
+    async def scene(stage: Stage) -> None:
+        assert isinstance(stage, KubeStage)
+        shelves = Shelves(stage)
+        await shelves.fill()
+        for number in (2, 3, 4):
+            view = await shelves.seal(number, f"value {number}")
+            await shelves.disown(view)
+            if number != 4:
+                await shelves.know(number, view)
+        await shelves.found()
+        records = [await shelves.read(number) for number in (2, 3, 4)]
+        assert [record and record.text for record in records] == ["value 2", "value 3", None]
+        assert records[1] is not None
+        await shelves.records.store(records[1], "wrapped anew")
+        again = await shelves.read(3)
+        assert again is not None
+        assert again.text == "wrapped anew"
 
     play(scene)
 

@@ -280,7 +280,7 @@ def test_a_disabled_key_can_be_put_back_by_hand() -> None:
         wrapped = await kept.wrap()
         await kept.rotate("")
         await kept.retire("")
-        with pytest.raises(Rejected, match="make it DecryptOnly again and rotate the ring once more"):
+        with pytest.raises(Rejected, match="make it DecryptOnly again, what is under it is wrapped anew"):
             await kept.unwrap(wrapped)
         kept.edit(
             annotations={ANNOTATION: kept.view.annotations[ANNOTATION].replace('Disabled","c', 'DecryptOnly","c')}

@@ -20,6 +20,7 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_oauth2 import Oauth2Server, Oauth2Token
 from rekey.errors import NoAnswer, Rejected
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.connection import BadCertificateError, trusting
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
@@ -197,3 +198,22 @@ def unreadable(desk: Desk, certificate: Material) -> None:
     assert caught.value.reason == Reason.PROVIDER_NOT_READY
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert desk.forms == []
+
+
+def test_what_the_system_trusts_is_not_read_for_each_request() -> None:
+    """Once for a certificate that we show, known by its content; one more authority, key or none is another matter."""
+    first = trusting(None, parts())
+    assert trusting(None, parts()) is first
+    others = [trusting(None, parts(ANOTHER, ANOTHER)), trusting(None), trusting(SHOP.material, parts())]
+    assert first not in others
+    with pytest.raises(BadCertificateError):
+        trusting(None, parts(key=ANOTHER))
+
+
+def test_few_of_the_certificates_that_we_showed_are_kept() -> None:
+    """After many others the first one is read anew."""
+    first = trusting(None, parts())
+    for _ in range(8):
+        new = ours()
+        trusting(None, parts(new, new))
+    assert trusting(None, parts()) is not first

@@ -71,7 +71,7 @@ class Upkeep:
             elif self.sharded:
                 await self._help()
         except (Conflict, NotLeading):
-            self.rest = None
+            pass  # somebody else was first: look again
         except RekeyError as error:
             trouble = str(error)
         if trouble and trouble != self.trouble:
@@ -85,6 +85,7 @@ class Upkeep:
             return
         wish = wished(ring, now, self.interval, BY)
         if self._is_due(ring, now, asked=wish is not None):
+            self.rest = None  # a turn that breaks off has begun what it does not tell: another one is due
             self.rest = await self.rotation.turn(wish)
             ring = await self.keyring.read(scope) or ring
         await self._tell(ring, now)
@@ -92,7 +93,7 @@ class Upkeep:
     def _is_due(self, ring: Ring, now: datetime, *, asked: bool) -> bool:
         """Say whether there may be something to do: what was begun is finished before what is asked for next."""
         rest = self.rest
-        if rest is None or (rest.until is not None and now >= rest.until):
+        if rest is None or rest.seen != ring.revision or (rest.until is not None and now >= rest.until):
             return True
         return asked and not ring.in_state(State.DECRYPT_ONLY)
 
@@ -100,11 +101,12 @@ class Upkeep:
         ring = await self.keyring.read(self.rotation.scope)
         old = frozenset(key.id for key in ring.in_state(State.DECRYPT_ONLY)) if ring is not None else frozenset()
         now = self.rotation.clock.now()
-        if not old:
+        if ring is None or not old:
             self.rest = None
-        elif self.rest is None or (self.rest.until is not None and now >= self.rest.until):
+        elif self._is_due(ring, now, asked=False):
             await rewrap(self.rotation.sealing, self.rotation.records, old)
-            self.rest = Rest(now + timedelta(minutes=1), "who leads in the ring's namespace looks whether all is done")
+            why = "who leads in the ring's namespace looks whether all is done"
+            self.rest = Rest(now + timedelta(minutes=1), why, seen=ring.revision)
 
     async def _tell(self, ring: Ring, now: datetime) -> None:
         for entry in ring.history:

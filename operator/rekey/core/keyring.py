@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
-SETTLE: Final = timedelta(minutes=3)
-"""How long a write may be under way, its data key wrapped and not yet stored: a call of a backend, and three tries."""
+SETTLE: Final = timedelta(minutes=10)
+"""For longer than a write may be under way: ring read, data key wrapped, backend asked, three tries to store it."""
 
 AGAIN: Final = timedelta(minutes=5)
 """After how long one looks again at what could not be re-wrapped."""
@@ -156,6 +156,8 @@ class Rest:
     until: datetime | None
     why: str
     stalled: bool = field(default=False, compare=False)
+    seen: tuple[str, str] = field(default=("", ""), compare=False)
+    """The revision of the ring for which that holds: what somebody else writes may give new work."""
 
 
 Change = Begin | Disable | Delete
@@ -181,8 +183,7 @@ def created(key_id: str, by: str, now: datetime) -> Ring:
 def decide(ring: Ring, wish: Wish | None, done: Progress, now: datetime, retention: timedelta) -> Step:
     """Return what is to be done next; what was begun is finished before anything is begun."""
     disabled = ring.in_state(State.DISABLED)
-    over = tuple(key.id for key in disabled if key.since + retention <= now)
-    if over:
+    if over := tuple(key.id for key in disabled if key.since + retention <= now):
         return Delete(over)
     if ring.in_state(State.DECRYPT_ONLY):
         return _finish(ring, done, now)
@@ -207,8 +208,7 @@ def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
         return Rewrap()
     if found is None:
         return Inspect() if now >= settled else Rest(settled, "writes under the old key may still be under way")
-    cleared = tuple(key.id for key in old if found.clears(key))
-    if cleared:
+    if cleared := tuple(key.id for key in old if found.clears(key)):
         return Disable(cleared, found.records)
     left = sum(found.under.get(key.id, 0) for key in old)
     why = f"{left} of {found.records} records are under the old key, {len(found.trouble)} unreadable"

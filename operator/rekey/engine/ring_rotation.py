@@ -46,7 +46,7 @@ class RingRotation:
             step = decide(ring, wish, done, self.clock.now(), self.retention)
             match step:
                 case Rest():
-                    return step
+                    return replace(step, seen=ring.revision)
                 case keyring.Rewrap():
                     done = replace(done, rewrapped=await rewrap(self.sealing, self.records, _old(ring)))
                 case keyring.Inspect():

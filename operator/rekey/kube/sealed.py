@@ -3,12 +3,13 @@
 1. Secrets are never listed: where something may be sealed the ledgers of all credentials with a backend say, read from
    storage. A version is written down there before its Secret is made, so none is missed.
 2. What cannot be parsed as a credential counts too: it is read as it is.
+3. Whatever the engine would open is found: also a Secret that somebody took our ownership off, known by its uid.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from rekey.core.envelope import Place
 from rekey.core.status import State
@@ -21,6 +22,14 @@ from rekey.ports.sealed import ANNOTATION, PURPOSE, Record
 from rekey.ports.secrets import SecretChange
 
 
+class _Where(NamedTuple):
+    """The Secret of a version, by its ledger; `handle`: its uid, once that is known."""
+
+    namespace: str
+    name: str
+    handle: str | None
+
+
 class KubeRecords:
     """The port over the API server; `namespaces`: where Rekey works, none named: everywhere."""
 
@@ -29,29 +38,32 @@ class KubeRecords:
         self._secrets = KubeSecrets(client)
         self._namespaces = namespaces
         self._lead = lead
-        self._where: dict[Place, tuple[str, str]] = {}
+        self._where: dict[Place, _Where] = {}
 
     async def places(self, *, ours: bool) -> AsyncIterator[Place]:
         """Give every place at which something may be sealed; `ours`: where we lead."""
-        found: dict[Place, tuple[str, str]] = {}
+        found: dict[Place, _Where] = {}
         for path in [CREDENTIALS.all(name) for name in self._namespaces] or [CREDENTIALS.everywhere]:
             # All at once: a list that is read on as slowly as values are re-wrapped expires.
             async for page in self._client.pages(path):
                 found |= _of_all(page["items"])
         self._where = found
-        for place, (namespace, _) in found.items():
-            if not ours or self._lead.remaining(namespace) > 0:
+        for place, where in found.items():
+            if not ours or self._lead.remaining(where.namespace) > 0:
                 yield place
 
     async def read(self, place: Place) -> Record | None:
         """Return what is sealed there."""
-        view = await self._secrets.read(*self._where[place])
-        text = view.annotations.get(ANNOTATION) if view is not None and view.owner == place.uid else None
-        return Record(place, text, f"{view.uid} {view.resource_version}") if view is not None and text else None
+        namespace, name, handle = self._where[place]
+        view = await self._secrets.read(namespace, name)
+        if view is None or not (view.owner == place.uid or (view.owner is None and view.uid == handle)):
+            return None
+        text = view.annotations.get(ANNOTATION)
+        return Record(place, text, f"{view.uid} {view.resource_version}") if text else None
 
     async def store(self, record: Record, text: str) -> None:
         """Replace it as it was read; nothing else of the Secret changes."""
-        namespace, name = self._where[record.place]
+        namespace, name, _ = self._where[record.place]
         if self._lead.remaining(namespace) <= 0:
             raise Conflict(f"{record.place}: who leads there does it")
         uid, version = record.revision.split()
@@ -59,10 +71,10 @@ class KubeRecords:
         await self._secrets.change(namespace, name, change)
 
 
-def _of_all(items: list[dict[str, Any]]) -> Iterator[tuple[Place, tuple[str, str]]]:
+def _of_all(items: list[dict[str, Any]]) -> Iterator[tuple[Place, _Where]]:
     for found in items:
         metadata, versions = found["metadata"], (found.get("status") or {}).get("versions") or ()
         for version in versions if "provider" in found.get("spec", {}) else ():
             if version["state"] != State.REVOKED:
                 place = Place(metadata["uid"], version["number"], PURPOSE)
-                yield place, (metadata["namespace"], version["secretName"])
+                yield place, _Where(metadata["namespace"], version["secretName"], version.get("handle"))

@@ -15,7 +15,9 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
 
@@ -28,6 +30,7 @@ from rekey.providers.http.addresses import Address
 
 Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
 _UNWANTED: Final = re.compile(r"_ALERT_([A-Z_]*CERTIFICATE[A-Z_]*|UNKNOWN_CA|ACCESS_DENIED)")
+_OURS: Final = ("tls.crt", "tls.key")
 _HEADERS: Final = {"User-Agent": f"rekey/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -82,11 +85,12 @@ def trusting(authority: Material | None, shown: Material | None = None) -> ssl.S
         ssl.SSLError, UnicodeError: the authority cannot be read.
         BadCertificateError: what we show cannot.
     """
+    if authority is None:
+        return _everybody(_Shown.of(shown) if shown is not None else None)
+    context = _trusting(authority)
     if shown is not None:
-        context = _trusting(authority) if authority is not None else _modern(ssl.create_default_context())
         _show(context, shown)
-        return context
-    return _trusting(authority) if authority is not None else _everybody()
+    return context
 
 
 def _trusting(authority: Material) -> ssl.SSLContext:
@@ -102,7 +106,7 @@ def _show(context: ssl.SSLContext, shown: Material) -> None:
     handle = os.memfd_create("shown")
     try:
         with open(handle, "wb", closefd=False) as file:
-            file.write(values.get("tls.crt", b"") + b"\n" + values.get("tls.key", b""))
+            file.write(b"\n".join(values.get(key, b"") for key in _OURS))
         # Without a password it would ask for one where we were started.
         context.load_cert_chain(f"/proc/self/fd/{handle}", password=b"")
     except (OSError, ValueError):
@@ -164,9 +168,27 @@ def _result(host: str, port: int, address: Address) -> ResolveResult:
     )
 
 
-@lru_cache(maxsize=1)
-def _everybody() -> ssl.SSLContext:
-    return _modern(ssl.create_default_context())
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What we show in TLS, told from another by a digest of it."""
+
+    digest: bytes = field(repr=False)
+    material: Material = field(compare=False)
+
+    @classmethod
+    def of(cls, material: Material) -> _Shown:
+        values = material.reveal()
+        parts = (sha256(values.get(key, b"")).digest() for key in _OURS)
+        return cls(sha256(b"".join(parts)).digest(), material)
+
+
+# To read what the system trusts takes tens of milliseconds in which nothing else goes on, and nearly a megabyte.
+@lru_cache(maxsize=8)
+def _everybody(shown: _Shown | None) -> ssl.SSLContext:
+    context = _modern(ssl.create_default_context())
+    if shown is not None:
+        _show(context, shown.material)
+    return context
 
 
 def _modern(context: ssl.SSLContext) -> ssl.SSLContext:

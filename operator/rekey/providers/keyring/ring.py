@@ -157,8 +157,8 @@ def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
         what = f"has no key {wrapped.key_id}: it was deleted with its retention over, or the Secret was made anew"
         raise Rejected(Reason.STATE_UNREADABLE, f"{read.where} {what}; restore it or authorize the credential anew")
     if key.state is State.DISABLED:
-        what = f"its key {key.id} was disabled: make it DecryptOnly again and rotate the ring once more (docs/keys.md)"
-        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what}")
+        what = f"its key {key.id} was disabled: make it DecryptOnly again, what is under it is wrapped anew"
+        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what} (docs/keys.md)")
     iv, ciphertext = wrapped.value[:IV], wrapped.value[IV:]
     plain = bytearray(LENGTH)
     try:
