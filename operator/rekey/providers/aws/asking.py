@@ -68,12 +68,17 @@ class Keys:
         """Return it as the library wants it.
 
         Raises:
-            UnicodeDecodeError, KeyError: it is incomplete.
+            UnicodeDecodeError, KeyError: it is incomplete. What is empty would be no key, and somebody else's be taken.
         """
-        return {name: value.decode("ascii").strip() for name, value in self.material.reveal().items() if name in _NAMES}
+        told = {name: value.decode("ascii").strip() for name, value in self.material.reveal().items()}
+        found = {name: told[name] for name in _NAMES if told.get(name)}
+        if not found.keys() >= _NEEDED:
+            raise KeyError
+        return found
 
 
 _NAMES: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+_NEEDED: Final = frozenset(_NAMES[:2])
 
 
 class Account:
