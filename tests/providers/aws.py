@@ -76,7 +76,14 @@ class Aws:
         now, authority = more.pop("now", lambda: datetime.now(UTC)), more.pop("authority", None)
         declared = {"secretName": "login", "endpointUrl": url or self.url, **more}
         server = AwsServer.model_validate(declared)
-        account = Account(server, authority, Allowed(["http://127.0.0.0/8", "::1/128"]), "orders", lambda: 20.0)
+        account = Account(
+            server,
+            authority,
+            Allowed(["http://127.0.0.0/8", "::1/128"]),
+            "orders",
+            lambda: datetime.now(UTC),
+            lambda: 20.0,
+        )
         return AwsAccessKeys(account, Keys(login or self.login), user, now)
 
 

@@ -299,7 +299,7 @@ def test_by_a_role(aws: Aws) -> None:
     ours = pair(aws.admin.create_access_key(UserName=login)["AccessKey"])
 
     async def scene() -> None:
-        with pytest.raises(Rejected, match="assume_role") as refused:
+        with pytest.raises(Rejected, match="AssumeRole") as refused:
             await aws.adapter(user, ours, roleArn=arn).issue(intent(user), None)
         assert refused.value.reason == Reason.NEEDS_REAUTH
         aws.admin.put_user_policy(UserName=login, PolicyName="all", PolicyDocument=json.dumps(may))
@@ -341,7 +341,7 @@ def test_what_is_never_sent(case: str) -> None:
     server = AwsServer.model_validate({"secretName": "login", **declared})
 
     async def scene() -> None:
-        account = Account(server, None, allowed, "orders", seconds)
+        account = Account(server, None, allowed, "orders", lambda: datetime.now(UTC), seconds)
         login = Keys(Material({"aws_access_key_id": b"AKIA", "aws_secret_access_key": b"canary"}))
         backend = AwsAccessKeys(account, login, "orders", lambda: datetime.now(UTC))
         with pytest.raises(meant, match=says):

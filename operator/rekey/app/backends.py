@@ -88,13 +88,13 @@ def _service_account(client: Client, parts: Parts) -> Backend:
 
 
 def _aws(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
-    from rekey.providers.aws.asking import Account, Keys  # noqa: PLC0415  36 MiB that only these credentials need
+    from rekey.providers.aws.asking import Account, Keys  # noqa: PLC0415  as above
     from rekey.providers.aws.backend import AwsAccessKeys  # noqa: PLC0415  as above
 
     server, asks = parts.spec.aws, parts.wanted.aws_access_key
     if server is None or asks is None:
         raise TypeError("no AWS account is declared, or no access key asked for")
-    account = Account(server, parts.authority, allowed, parts.namespace, parts.seconds)
+    account = Account(server, parts.authority, allowed, parts.namespace, clock.now, parts.seconds)
     return AwsAccessKeys(account, Keys(parts.login), asks.user_name, clock.now)
 
 

@@ -67,7 +67,7 @@ class AwsAccessKeys:
         await self._write(mark)
         try:
             await self._demand_written(mark)
-            made = (await self._ask("create_access_key", UserName=self._user))["AccessKey"]
+            made = (await self._ask("CreateAccessKey", UserName=self._user))["AccessKey"]
         except NoAnswer:
             raise
         except RekeyError:
@@ -84,7 +84,7 @@ class AwsAccessKeys:
         if held.material is None:
             raise NotAccepted(f"{about} is gone")
         try:
-            who = await self._account.ask(Keys(held.material), "sts", "get_caller_identity")
+            who = await self._account.ask(Keys(held.material), "sts", "GetCallerIdentity")
         except Refused as error:
             refused = error
         else:
@@ -92,7 +92,7 @@ class AwsAccessKeys:
                 raise NotAccepted(f"{about} is not one of user {self._user}")
             return
         if refused.code not in _SHUT:
-            raise self._meaning(refused, "get_caller_identity")
+            raise self._meaning(refused, "GetCallerIdentity")
         if refused.code in _UNKNOWN and any(
             mark.key == held.backend_id and mark.is_young(self._now())
             for mark in _of(held.claim.owner, await self._marks())
@@ -131,7 +131,7 @@ class AwsAccessKeys:
         return [key for key in keys if key.id not in found]
 
     async def _delete(self, key: str) -> None:
-        for operation, more in (("update_access_key", {"Status": "Inactive"}), ("delete_access_key", {})):
+        for operation, more in (("UpdateAccessKey", {"Status": "Inactive"}), ("DeleteAccessKey", {})):
             try:
                 await self._ask(operation, missing=False, UserName=self._user, AccessKeyId=key, **more)
             except LookupError:
@@ -154,7 +154,7 @@ class AwsAccessKeys:
 
     async def _look(self) -> tuple[list[Key], tuple[Mark, ...]]:
         """Return all keys and all marks of the user."""
-        found = (await self._ask("list_access_keys", UserName=self._user))["AccessKeyMetadata"]
+        found = (await self._ask("ListAccessKeys", UserName=self._user))["AccessKeyMetadata"]
         keys = [Key(one["AccessKeyId"], one["CreateDate"]) for one in found]
         return keys, await self._marks()
 
@@ -162,7 +162,7 @@ class AwsAccessKeys:
         tags: list[tuple[str, str]] = []
         more: dict[str, Any] = {}
         while True:
-            found = await self._ask("list_user_tags", UserName=self._user, **more)
+            found = await self._ask("ListUserTags", UserName=self._user, **more)
             tags += [(one["Key"], one["Value"]) for one in found["Tags"]]
             if not found.get("IsTruncated"):
                 return marks.read(tags)
@@ -178,10 +178,10 @@ class AwsAccessKeys:
         )
 
     async def _write(self, mark: Mark) -> None:
-        await self._ask("tag_user", UserName=self._user, Tags=[{"Key": mark.tag, "Value": mark.text}])
+        await self._ask("TagUser", UserName=self._user, Tags=[{"Key": mark.tag, "Value": mark.text}])
 
     async def _erase(self, mark: Mark) -> None:
-        await self._ask("untag_user", UserName=self._user, TagKeys=[mark.tag])
+        await self._ask("UntagUser", UserName=self._user, TagKeys=[mark.tag])
 
     async def _ask(self, operation: str, *, missing: bool = True, **parameters: object) -> dict[str, Any]:
         """Ask IAM in our name; a LookupError says that what is to be gone is gone, if `missing` is False."""
@@ -200,7 +200,7 @@ class AwsAccessKeys:
         if self._role is None:
             try:
                 parameters = {"RoleArn": role, "RoleSessionName": "rekey"}
-                found = await self._account.ask(self._login, "sts", "assume_role", **parameters)
+                found = await self._account.ask(self._login, "sts", "AssumeRole", **parameters)
             except Refused as error:
                 refused = error
             else:
@@ -209,7 +209,7 @@ class AwsAccessKeys:
                 given = (found["Credentials"][name].encode() for name in names)
                 self._role = Keys(Material(dict(zip(keys, given, strict=True))))
                 return self._role
-            raise self._meaning(refused, "assume_role")
+            raise self._meaning(refused, "AssumeRole")
         return self._role
 
     def _meaning(self, refused: Refused, operation: str) -> RekeyError:
