@@ -27,7 +27,7 @@ REVEALERS = {
     *(f"operator/rekey/providers/oauth2/{name}.py" for name in ("asking", "backend", "chain")),
     *("operator/rekey/core/data_key.py", "operator/rekey/core/envelope.py", "operator/rekey/providers/keyring/ring.py"),
     "operator/rekey/kube/account_tokens.py",  # a token is shown to the API server, which made it
-    # Requests are signed with a login, or with a version that is proved; an authority goes where the library reads it.
+    # Requests are signed with a login, or with a version that is proved.
     "operator/rekey/providers/aws/asking.py",
     # Our key and the new ones go into headers and bodies.
     "operator/rekey/providers/api_key/asking.py",

@@ -9,7 +9,7 @@ ABSENT = {
     "what only a kubeconfig needs": "kubernetes",
     "what only key pairs and certificates need": "cryptography",
     "what only signing keys need": "joserfc",
-    "what only access keys of AWS need": "boto3",
+    "what only access keys of AWS need": "botocore",
     "what only credentials at Vault need": "hvac",
 }
 

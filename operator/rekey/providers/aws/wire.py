@@ -35,8 +35,8 @@ class Service:
     def place(self, region: str) -> tuple[str, str]:
         """Return AWS' own endpoint for a region, and for which region requests to it are signed."""
         found = self._endpoints.resolve_endpoint(Region=region, UseDualStack=False, UseFIPS=False, **_ASKED[self._name])
-        (scheme,) = found.properties.get("authSchemes") or ({},)
-        return found.url, scheme.get("signingRegion", region)
+        schemes: list[dict[str, str]] = found.properties.get("authSchemes", [])
+        return found.url, next((one["signingRegion"] for one in schemes if "signingRegion" in one), region)
 
     def request(
         self, operation: str, parameters: dict[str, object], keys: tuple[str, str, str | None], url: str, region: str
