@@ -214,7 +214,7 @@ ERRORS: Rows = {
     "too many, with a pause": (error("ThrottlingException", 429, "Retry-After: 7"), Retryable, "Throttling"),
     "too many, by another name": (error("RequestLimitExceeded", 503), Retryable, "RequestLimitExceeded"),
     "somebody else changes it": (error("ConcurrentModification", 409), Retryable, "ConcurrentModification"),
-    "a right is missing": (error("AccessDenied", 403), Rejected, "need that right"),
+    "a right is missing": (error("AccessDenied", 403), Rejected, "need the right iam:(List|Create)AccessKey"),
     "our key is gone": (error("InvalidClientTokenId", 403), Rejected, "put good keys into Secret login"),
     "our secret is another": (error("SignatureDoesNotMatch", 403), Rejected, "put good keys into Secret login"),
     "our session has ended": (error("ExpiredToken", 403), Rejected, "put good keys into Secret login"),
@@ -228,7 +228,7 @@ ERRORS: Rows = {
     "a redirect is not followed": (error("Moved", 301, "Location: http://127.0.0.1:1/"), Rejected, "Moved"),
 }
 PAUSES = {"too many requests wait": 10.0, "too many, with a pause": 7.0, "too many, by another name": 10.0}
-REAUTH = {"a right is missing", "our key is gone", "our secret is another", "our session has ended"}
+REAUTH = {"our key is gone", "our secret is another", "our session has ended"}
 
 
 @pytest.mark.parametrize("case", ERRORS)
@@ -299,9 +299,9 @@ def test_by_a_role(aws: Aws) -> None:
     ours = pair(aws.admin.create_access_key(UserName=login)["AccessKey"])
 
     async def scene() -> None:
-        with pytest.raises(Rejected, match="AssumeRole") as refused:
+        with pytest.raises(Rejected, match="sts:AssumeRole") as refused:
             await aws.adapter(user, ours, roleArn=arn).issue(intent(user), None)
-        assert refused.value.reason == Reason.NEEDS_REAUTH
+        assert refused.value.reason == Reason.BACKEND_REFUSED
         aws.admin.put_user_policy(UserName=login, PolicyName="all", PolicyDocument=json.dumps(may))
         one = held(user, await aws.adapter(user, ours, roleArn=arn).issue(intent(user), None))
         await aws.adapter(user, ours, roleArn=arn).prove(one)

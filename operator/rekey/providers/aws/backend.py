@@ -221,9 +221,10 @@ class AwsAccessKeys:
                 return Retryable(words, retry_after=refused.wait or _PAUSE)
             case code if code in _SOON:
                 return Retryable(words, retry_after=refused.wait)
-            case code if code.startswith("AccessDenied"):
+            case code if code.startswith("AccessDenied"):  # a right may be given at any time, and nothing tells of it
+                right = "sts:AssumeRole" if operation == "AssumeRole" else f"iam:{operation}"
                 return Rejected(
-                    Reason.NEEDS_REAUTH, f"{words}: the keys of Secret {secret} need that right, see docs/aws.md"
+                    Reason.BACKEND_REFUSED, f"{words}: we need the right {right} (Secret {secret}), see docs/aws.md"
                 )
             case code if code in _SHUT:
                 return Rejected(Reason.NEEDS_REAUTH, f"{words}: put good keys into Secret {secret}")
