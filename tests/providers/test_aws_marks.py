@@ -133,6 +133,42 @@ def test_another_credential_came_between(aws: Aws) -> None:
     play(scene())
 
 
+LATE = {"a little": 3, "for very long": 99}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_a_mark_that_iam_tells_of_late(aws: Aws, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked for again, or else nothing would ever be made; too late, and neither key nor mark is left."""
+    monkeypatch.setattr("rekey.providers.aws.backend._LOOKS", (0.0,) * 4)
+    user = aws.user()
+
+    async def scene() -> None:
+        backend = aws.adapter(user)
+        look, write, left = backend._marks, backend._write, 0
+
+        async def late() -> tuple[Mark, ...]:
+            nonlocal left
+            left -= 1
+            return () if left >= 0 else await look()
+
+        async def written(mark: Mark) -> None:
+            nonlocal left
+            await write(mark)
+            left = LATE[case] if mark.key is None else 0
+
+        monkeypatch.setattr(backend, "_marks", late)
+        monkeypatch.setattr(backend, "_write", written)
+        if case == "a little":
+            made = await backend.issue(intent(user), None)
+            assert set(aws.keys(user)) == {made.backend_id}
+            return
+        with pytest.raises(Retryable, match="does not tell of the tag yet"):
+            await backend.issue(intent(user), None)
+        assert (aws.keys(user), aws.tags(user)) == ({}, {})
+
+    play(scene())
+
+
 class Paged(Account):
     """An account that tells of tags one by one."""
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from rekey.providers.aws.marks import Key, Mark
 _TRAITS: Final = Traits(makes_value=True, listable=True)
 _SLOTS: Final = 2
 _PAUSE: Final = 10.0
+_LOOKS: Final = (0.0, 1.0, 2.0, 4.0)  # seconds before each look for a tag that was written: IAM may tell of it late
 _BUSY: Final = frozenset({"RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete"})
 _SOON: Final = frozenset({"ConcurrentModification", "EntityTemporarilyUnmodifiable"})
 _UNKNOWN: Final = frozenset(
@@ -95,7 +97,7 @@ class AwsAccessKeys:
             raise self._meaning(refused, "GetCallerIdentity")
         if refused.code in _UNKNOWN and any(
             mark.key == held.backend_id and mark.is_young(self._now())
-            for mark in _of(held.claim.owner, await self._marks())
+            for mark in marks.of(held.claim.owner, await self._marks())
         ):
             raise Retryable(f"{about} is new, and AWS does not know it everywhere yet")
         raise NotAccepted(f"AWS does not accept {about} ({refused.code})")
@@ -103,7 +105,7 @@ class AwsAccessKeys:
     async def revoke(self, held: Held) -> None:
         """Deactivate and delete the key, then its marks; see the port."""
         keys, known = await self._look()
-        ours = [mark for mark in _of(held.claim.owner, known) if mark.claim.number == held.claim.number]
+        ours = [mark for mark in marks.of(held.claim.owner, known) if mark.claim.number == held.claim.number]
         if held.backend_id is not None and held.backend_id not in {mark.key for mark in ours}:
             await self._delete(held.backend_id)
             keys = [key for key in keys if key.id != held.backend_id]
@@ -112,7 +114,7 @@ class AwsAccessKeys:
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return what marks tell of the credential; see the port."""
-        return tuple({mark.claim.number: mark.claim for mark in _of(owner, await self._marks())}.values())
+        return tuple({mark.claim.number: mark.claim for mark in marks.of(owner, await self._marks())}.values())
 
     async def _clear(self, mark: Mark, keys: list[Key], known: Sequence[Mark]) -> list[Key]:
         """See that nothing is left of a mark, and return the keys that are."""
@@ -147,10 +149,13 @@ class AwsAccessKeys:
             )
 
     async def _demand_written(self, mark: Mark) -> None:
-        known = await self._marks()
-        self._demand_alone(mark.claim, known)
-        if mark.tag not in {one.tag for one in known}:
-            raise Retryable(f"IAM does not tell of the tag yet that was put on user {self._user}")
+        for pause in _LOOKS:
+            await asyncio.sleep(pause)
+            known = await self._marks()
+            self._demand_alone(mark.claim, known)
+            if mark.tag in {one.tag for one in known}:
+                return
+        raise Retryable(f"IAM does not tell of the tag yet that was put on user {self._user}")
 
     async def _look(self) -> tuple[list[Key], tuple[Mark, ...]]:
         """Return all keys and all marks of the user."""
@@ -243,7 +248,3 @@ class AwsAccessKeys:
                 return NoAnswer(words, retry_after=refused.wait)
             case _:
                 return Rejected(Reason.BACKEND_REFUSED, f"{words}: see what the provider declares")
-
-
-def _of(owner: str, known: Sequence[Mark]) -> tuple[Mark, ...]:
-    return tuple(mark for mark in known if mark.claim.owner == owner)

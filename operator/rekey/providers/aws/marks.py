@@ -81,6 +81,11 @@ def read(tags: Iterable[tuple[str, str]]) -> tuple[Mark, ...]:
     return tuple(sorted(found, key=lambda mark: (mark.claim.number, mark.since)))
 
 
+def of(owner: str, marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Return the marks of a credential."""
+    return tuple(mark for mark in marks if mark.claim.owner == owner)
+
+
 def lost(mark: Mark, keys: Sequence[Key], marks: Sequence[Mark]) -> tuple[str, ...]:
     """Return the keys of which one may be what came of that mark."""
     known = {one.key for one in marks}
