@@ -208,8 +208,9 @@ ENDPOINTS = {
 
 @pytest.mark.parametrize(("region", "service"), ENDPOINTS)
 def test_where_aws_is(region: str, service: str) -> None:
-    """As the library knows it for the region, and for which one its requests are signed."""
-    assert Service(service).place(region) == ENDPOINTS[region, service]
+    """As the library knows it for each region that may be declared, and for which one its requests are signed."""
+    server = AwsServer.model_validate({"secretName": "login", "region": region})
+    assert Service(service).place(server.region) == ENDPOINTS[region, service]
 
 
 LOCAL = make("certificate", commonName="localhost", dnsNames=["localhost"])

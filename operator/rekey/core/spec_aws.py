@@ -20,7 +20,7 @@ class AwsServer(Part):
     region: str = Field(
         default="us-east-1",
         max_length=32,
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$",
+        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$",
         description="Region whose endpoints are asked; it also says in which partition the account is.",
     )
     secret_name: ObjectName = Field(
