@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -367,36 +366,3 @@ def test_the_environment_says_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch)
     user = aws.user()
     granted = asyncio.run(aws.adapter(user).issue(intent(user), None))
     assert granted.backend_id in aws.keys(user)
-
-
-EMPTY: dict[str, dict[str, bytes]] = {
-    "two values that are empty": {"aws_access_key_id": b"", "aws_secret_access_key": b""},
-    "two that are blank": {"aws_access_key_id": b" ", "aws_secret_access_key": b"\n"},
-    "an id alone": {"aws_access_key_id": b"AKIA", "aws_secret_access_key": b""},
-    "nothing": {},
-}
-
-
-@pytest.mark.parametrize("case", EMPTY)
-def test_a_log_in_that_is_empty(aws: Aws, case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nobody else's is taken, such as that which the operator itself has from its surroundings: nothing is sent."""
-    token = tmp_path / "token"
-    token.write_text("canary")
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "AKIANOBODY",
-        "AWS_SECRET_ACCESS_KEY": "canary",
-        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/operator",
-        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    async def scene() -> None:
-        async with between(port(aws.url)) as proxy:
-            url = f"http://127.0.0.1:{proxy.port}"
-            for more in ({}, {"roleArn": "arn:aws:iam::123456789012:role/rekey"}):
-                with pytest.raises(Rejected, match="Secret login must have an `aws_access_key_id`") as refused:
-                    await aws.adapter("orders", Material(EMPTY[case]), url=url, **more).issue(intent("orders"), None)
-                assert refused.value.reason == Reason.PROVIDER_NOT_READY
-            assert proxy.actions == []
-
-    asyncio.run(scene())

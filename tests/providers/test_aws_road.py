@@ -1,4 +1,4 @@
-"""How requests to AWS travel: by one way that was judged, in our own time, and nobody's endpoint holds up another."""
+"""How requests to AWS travel: signed by us, by one way that was judged, in time, and nobody holds up another."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from rekey.core.material import Material
+from rekey.core.reasons import Reason
 from rekey.core.spec_aws import AwsServer
-from rekey.errors import NoAnswer, NotLeading
+from rekey.errors import NoAnswer, NotLeading, Rejected
 from rekey.providers.aws import asking
 from rekey.providers.aws.asking import Account, Keys
 from rekey.providers.aws.backend import AwsAccessKeys
@@ -199,5 +200,38 @@ def test_an_answer_that_tls_breaks(tmp_path: Path) -> None:
                     LOGIN, "iam", "CreateAccessKey", UserName="orders"
                 )
             assert b"Action=CreateAccessKey" in await served
+
+    asyncio.run(scene())
+
+
+EMPTY: dict[str, dict[str, bytes]] = {
+    "two values that are empty": {"aws_access_key_id": b"", "aws_secret_access_key": b""},
+    "two that are blank": {"aws_access_key_id": b" ", "aws_secret_access_key": b"\n"},
+    "an id alone": {"aws_access_key_id": b"AKIA", "aws_secret_access_key": b""},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_a_log_in_that_is_empty(aws: Aws, case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody else's is taken, such as that which the operator itself has from its surroundings: nothing is sent."""
+    token = tmp_path / "token"
+    token.write_text("canary")
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIANOBODY",
+        "AWS_SECRET_ACCESS_KEY": "canary",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/operator",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    async def scene() -> None:
+        async with between(port(aws.url)) as proxy:
+            url = f"http://127.0.0.1:{proxy.port}"
+            for more in ({}, {"roleArn": "arn:aws:iam::123456789012:role/rekey"}):
+                with pytest.raises(Rejected, match="Secret login must have an `aws_access_key_id`") as refused:
+                    await aws.adapter("orders", Material(EMPTY[case]), url=url, **more).issue(intent("orders"), None)
+                assert refused.value.reason == Reason.PROVIDER_NOT_READY
+            assert proxy.actions == []
 
     asyncio.run(scene())
