@@ -18,7 +18,8 @@ HEADER: Final = r"^[A-Za-z][-A-Za-z0-9]*$"
 _PATH: Final = r"^/([-A-Za-z0-9._~%:@!,;=+/?&]|[{{]({0})[}}])*$"
 _VALUE: Final = r"^([^\x00-\x1f\x7f{{}}]|[{{]({0})[}}])*$"
 _OF_VERSION: Final = "owner|namespace|name|number|mark"
-_ASKED: Final = f"{_OF_VERSION}|scopes|audience|expires|expiresDate|expiresUnix|lifetime"
+MAY_BE_EMPTY: Final = "scopes|audience|expires|expiresDate|expiresUnix|lifetime"
+_ASKED: Final = f"{_OF_VERSION}|{MAY_BE_EMPTY}"
 
 
 class KeyAuthorization(StrEnum):
@@ -99,7 +100,8 @@ class BodyField(Part):
         description="What it says. `{mark}` is how Rekey finds the key again; `{owner}` (uid), `{namespace}`, `{name}` "
         "and `{number}` are of the credential and its version; `{scopes}` (parted by blanks) and `{audience}` what it "
         "asks for; `{expires}` (RFC 3339), `{expiresDate}`, `{expiresUnix}` and `{lifetime}` (seconds) when the key is "
-        "to end by `rotation.lifetime`. A field whose placeholder has nothing to say is left out.",
+        "to end by `rotation.lifetime`. A field whose placeholder has nothing to say is left out; so `{mark}` stands "
+        "beside none of the last six.",
     )
     type: FieldType = Field(
         default=FieldType.TEXT, description="What it is in JSON; `List`: the words of the text, parted by blanks."
