@@ -134,6 +134,14 @@ PROVED_BY: dict[str, tuple[Says, dict[str, Any], type[RekeyError] | None, str]] 
     "404 for anything else": (Says(404, {}), {}, Rejected, "answered 404: see what the provider declares"),
     "a redirect to a page for people": (Says(302, "", {"Location": "/login"}), {}, Rejected, "answered 302"),
     "busy": (Says(429, {}), {}, Retryable, "answered 429"),
+    "busy with 403, as a code says": (
+        *(Says(403, {"error": "rate_limited"}), {"busyErrors": ["rate_limited"]}),
+        *(Retryable, "answered 403 (rate_limited)"),
+    ),
+    "busy with 404 for the key itself, as a status says": (
+        *(Says(404, {}), {"busyErrors": ["404"], "prove": {"path": "/keys/{id}"}}),
+        *(Retryable, "answered 404"),
+    ),
     "broken": (Says(502, ""), {}, NoAnswer, "answered 502"),
 }
 
@@ -183,6 +191,10 @@ REVOKED: dict[str, tuple[tuple[Says, ...], dict[str, Any], type[RekeyError] | No
     "it is revoked, and refused": ((Says(204, ""), REFUSES), {"prove": PROVED}, None, ""),
     "it was gone, and is accepted still": (
         (GONE, Says(200, {})), {"prove": PROVED}, Retryable, "version 3 was revoked, and is accepted still",
+    ),
+    "it was gone, and whether it is accepted is told later": (
+        (GONE, Says(403, {"error": "rate_limited"})), {"prove": PROVED, "busyErrors": ["rate_limited"]},
+        Retryable, "answered 403 (rate_limited)",
     ),
     "it was gone, and whether it is accepted is not said": ((GONE, Says(500, "")), {"prove": PROVED}, NoAnswer, "500"),
     "it is refused for no reason": ((Says(400, {}),), {}, Rejected, "answered 400"),

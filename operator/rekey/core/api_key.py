@@ -115,8 +115,11 @@ def is_gone(found: Trouble, status: int, server: ApiKeyServer) -> bool:
 def refuses(found: Trouble, status: int, server: ApiKeyServer) -> bool:
     """Say whether an answer to who shows a new key means that it is not accepted.
 
-    404 does where the request is for the key itself; elsewhere it says that the path is wrong.
+    404 does where the request is for the key itself; elsewhere it says that the path is wrong. What is to be asked
+    later says nothing of the key, whatever its status.
     """
+    if found.then is Then.WAIT:
+        return False
     if status == 403 or found.then is Then.REAUTHORIZE or _is(found.code, status, server.gone_errors):  # noqa: PLR2004  HTTP's own
         return True
     return status in _GONE and server.prove is not None and "{id}" in server.prove.path
