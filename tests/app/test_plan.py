@@ -90,10 +90,10 @@ PLANS: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             "0h version 1 is made; Secret orders shows it",
             "12h version 2 is made",
-            "24h version 3 is made",
             "35h version 1 is revoked (earliest)",
-            "36h version 4 is made",
+            "24h version 3 is made",
             "47h version 2 is revoked (earliest)",
+            "36h version 4 is made",
             "59h version 3 is revoked (earliest)",
         ],
     ),
