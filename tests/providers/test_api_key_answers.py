@@ -65,9 +65,23 @@ CREATED: dict[str, Row] = {
         Says(200, {"ok": False, "error": "MAX_KEYS"}), "(MAX_KEYS): it allows no more", fields=LIMIT | OK
     ),
     "an error with the status 200": refused(
-        Says(200, {"ok": False, "error": "unknown_scope", **MADE}), "answered 200 (unknown_scope): see", fields=OK
+        Says(200, {"ok": False, "error": "unknown_scope"}), "answered 200 (unknown_scope): see", fields=OK
     ),
-    "no success with the status 200": refused(Says(200, MADE), "answered 200: see", fields=OK),
+    "an error with the status 200, and the id of another": refused(
+        Says(200, {"ok": False, "error": "name_is_taken", "id": "k-9"}), "answered 200 (name_is_taken): see", fields=OK
+    ),
+    "an error with the status 200 and a key, which is revoked": refused(
+        Says(200, {"ok": False, "error": "unknown_scope", **MADE}), "answered 200 (unknown_scope): see", fields=OK,
+        more=(Says(204, ""),), calls=2,
+    ),
+    "no success with the status 200, and the key is revoked": refused(
+        Says(200, MADE), "answered 200: see", fields=OK, more=(Says(204, ""),), calls=2
+    ),
+    "no success, as `successField` is wrong, and it cannot be revoked": stale(
+        Says(201, MADE), NOBODY, fields=OK, more=(Says(200, {}),), calls=2
+    ),
+    "no success and no id": stale(Says(201, {"token": VALUE}), NOBODY, fields=OK),
+    "no success and no JSON": stale(Says(201, "<html>"), NOBODY, fields=OK),
     "an error in words": refused(Says(400, {"error": f"No such scope as {VALUE}"}), "answered 400: see"),
     "a redirect": refused(Says(302, "", {"Location": "https://elsewhere.example.com/"}), "answered 302: see"),
     "busy": Row(Says(429, {}, {"Retry-After": "7"}), Retryable, says="answered 429", wait=7.0),

@@ -138,7 +138,7 @@ class ApiKeyBackend:
 
     async def _not_understood(self, found: Trouble, answer: Answer) -> RekeyError:
         """Return what is raised where no key was got; one that was made all the same is not left there."""
-        if not api_key.is_done(answer, self._server):
+        if not api_key.may_have_made(found, answer, self._server):
             return self._error(found)
         name = api_key.made_id(answer, self._server)
         if name is not None:
