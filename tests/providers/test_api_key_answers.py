@@ -222,6 +222,10 @@ REVOKED: dict[str, tuple[tuple[Says, ...], dict[str, Any], type[RekeyError] | No
     "it is listed, and gone": (
         (Says(200, [OURS]), GONE), {"list": LISTED}, Retryable, "key k-1 is gone, and lists it: see `revoke`",
     ),
+    "it is listed, and its id is said to be the key itself": (
+        (Says(200, [{"key": VALUE, "name": MARK}]),), {"list": {**LISTED, "idField": "/key"}},
+        Rejected, "`list.idField` leads to keys, and not to their ids",
+    ),
     "it is listed as revoked": (
         (Says(200, [OURS | {"revoked": True}]),),
         {"list": {**LISTED, "liveField": "/revoked", "liveValue": "false"}}, None, "",

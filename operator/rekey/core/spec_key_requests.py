@@ -155,7 +155,13 @@ class ListRequest(Request):
     items_field: str | None = Field(
         default=None, max_length=128, pattern=POINTER, description="Where the list is. Absent: the answer is the list."
     )
-    id_field: str = Field(default="/id", max_length=128, pattern=POINTER, description="Where an item has its id.")
+    id_field: str = Field(
+        default="/id",
+        max_length=128,
+        pattern=POINTER,
+        description="Where an item has its id. Never where it has the key: an id stands in URLs. A key that is known is "
+        "refused there.",
+    )
     mark_field: str = Field(
         default="/name",
         max_length=128,

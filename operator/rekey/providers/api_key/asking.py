@@ -114,6 +114,11 @@ class Account:
         return Sent(asked.method, self.server.base_url.rstrip("/") + path, headers, _body(fields, asked.body_format))
 
 
+def is_among(material: Material | None, ids: Sequence[str]) -> bool:
+    """Say whether one of the ids, which stand in URLs, is the key itself."""
+    return material is not None and material.reveal().get("api_key") in {one.encode() for one in ids}
+
+
 def path(template: str, values: Mapping[str, str]) -> str:
     """Return a path with every value escaped, so that none leads elsewhere."""
     return _filled(template, values, lambda value: quote(value, safe=""))

@@ -22,7 +22,7 @@ from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
-from rekey.providers.api_key.asking import Account, Sent, path, wanted
+from rekey.providers.api_key.asking import Account, Sent, is_among, path, wanted
 from rekey.providers.http.roads import Roads
 
 _MEND: Final = "see what the provider declares, and what is asked for"
@@ -82,6 +82,9 @@ class ApiKeyBackend:
             words = f"the id of version {held.claim.number} is not known, and keys are not listed: revoke its key there"
             raise Rejected(Reason.BACKEND_REFUSED, f"{words}, then delete its Secret")
         listed = [one.id for one in await self._listed(held.claim)]
+        if is_among(held.material, listed):
+            words = "`list.idField` leads to keys, and not to their ids: no key is put into a URL; mend the provider"
+            raise Rejected(Reason.PROVIDER_NOT_READY, words)
         known = [held.backend_id] if self._server.list is None and held.backend_id is not None else listed
         for name in known:
             if await self._remove(name) and name in listed:
