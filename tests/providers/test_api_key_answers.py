@@ -9,7 +9,7 @@ import pytest
 
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from tests.providers.authorizing import Says
 from tests.providers.keying import CLAIM, LISTED, MADE, MARK, OWNER, PROVED, VALUE, Desk, held, play
 
@@ -204,7 +204,7 @@ REVOKED: dict[str, tuple[tuple[Says, ...], dict[str, Any], type[RekeyError] | No
     ),
     "it is revoked, and refused": ((Says(204, ""), REFUSES), {"prove": PROVED}, None, ""),
     "it was gone, and is accepted still": (
-        (GONE, Says(200, {})), {"prove": PROVED}, Retryable, "version 3 was revoked, and is accepted still",
+        (GONE, Says(200, {})), {"prove": PROVED}, NotYet, "version 3 was revoked, and is accepted still",
     ),
     "it was gone, and whether it is accepted is told later": (
         (GONE, Says(403, {"error": "rate_limited"})), {"prove": PROVED, "busyErrors": ["rate_limited"]},
@@ -220,7 +220,7 @@ REVOKED: dict[str, tuple[tuple[Says, ...], dict[str, Any], type[RekeyError] | No
         (Says(200, [OURS, OURS | {"id": "k-2"}]), Says(204, ""), Says(204, "")), {"list": LISTED}, None, "",
     ),
     "it is listed, and gone": (
-        (Says(200, [OURS]), GONE), {"list": LISTED}, Retryable, "key k-1 is gone, and lists it: see `revoke`",
+        (Says(200, [OURS]), GONE), {"list": LISTED}, NotYet, "key k-1 is gone, and lists it: see `revoke`",
     ),
     "it is listed, and its id is said to be the key itself": (
         (Says(200, [{"key": VALUE, "name": MARK}]),), {"list": {**LISTED, "idField": "/key"}},

@@ -159,8 +159,8 @@ class ListRequest(Request):
         default="/id",
         max_length=128,
         pattern=POINTER,
-        description="Where an item has its id. Never where it has the key: an id stands in URLs. A key that is known is "
-        "refused there.",
+        description="Where an item has its id. Never where it has the key, for ids stand in URLs: a key that is known "
+        "is refused.",
     )
     mark_field: str = Field(
         default="/name",

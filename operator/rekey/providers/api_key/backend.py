@@ -20,7 +20,7 @@ from rekey.core.api_key import MOST_PAGES, Listed
 from rekey.core.material import Material
 from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.api_key.asking import Account, Sent, is_among, path, wanted
 from rekey.providers.http.roads import Roads
@@ -89,12 +89,12 @@ class ApiKeyBackend:
         for name in known:
             if await self._remove(name) and name in listed:
                 words = f"{self._host} says that key {name} is gone, and lists it: see `revoke` and `list.liveField`"
-                raise Retryable(words)
+                raise NotYet(words)
         if self._account.theirs(held.material) is None:
             return
         with suppress(NotAccepted):
             await self.prove(held)
-            raise Retryable(f"the key of version {held.claim.number} was revoked, and is accepted still")
+            raise NotYet(f"the key of version {held.claim.number} was revoked, and is accepted still")
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return the versions whose mark is in the list."""
