@@ -357,3 +357,13 @@ def test_limits_are_heard() -> None:
         await desk.backend().revoke(held())
 
     assert play(scene).heard == [Rate(remaining=5)]
+
+
+def test_a_limit_that_makes_no_sense_loses_no_key() -> None:
+    """The key is taken all the same."""
+
+    async def scene(desk: Desk) -> None:
+        desk.says(Says(201, MADE, {"X-RateLimit-Reset": "500000000000"}))
+        assert (await desk.backend().issue(desk.intent(), None)).backend_id == "k-1"
+
+    assert play(scene).heard == []
