@@ -23,6 +23,10 @@ class NoAnswer(Retryable):
     """Wait: it is not known whether the request arrived."""
 
 
+class NotYet(Retryable):
+    """Wait: the other side is well, and what was asked of it has not come about yet."""
+
+
 class Conflict(RekeyError):
     """Look again, then decide anew: somebody wrote in between."""
 

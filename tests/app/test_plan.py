@@ -85,6 +85,10 @@ PLANS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "68h version 3 is revoked (earliest)",
         ],
     ),
+    "a lifetime hardly longer than the overlap: half of it": (
+        {"rotation": {"schedule": "0 0 1 * *", "lifetime": "24h"}, "overlap": {"duration": "23h"}},
+        ["0h version 1 is made; Secret orders shows it", "12h version 2 is made"],
+    ),
     "consumers, and a policy that never revokes": (
         {
             "rotation": {"schedule": "0 0 * * *"},

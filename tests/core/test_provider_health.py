@@ -10,7 +10,17 @@ import pytest
 from rekey.core.provider_health import Health, ProviderStatus, health, report
 from rekey.core.rate import Rate
 from rekey.core.reasons import ProviderWhy, Reason
-from rekey.errors import ConsentRefused, Forbidden, NoAnswer, NotAccepted, NotLeading, Rejected, RekeyError, Retryable
+from rekey.errors import (
+    ConsentRefused,
+    Forbidden,
+    NoAnswer,
+    NotAccepted,
+    NotLeading,
+    NotYet,
+    Rejected,
+    RekeyError,
+    Retryable,
+)
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=5)
@@ -18,6 +28,7 @@ RATE = Rate(100, 7, NOON + timedelta(seconds=30, microseconds=5))
 SAYS: dict[str, tuple[RekeyError | None, ProviderWhy | None]] = {
     "a call that went well": (None, ProviderWhy.ANSWERS),
     "a version that it does not accept": (NotAccepted("no"), ProviderWhy.ANSWERS),
+    "a revocation that has not come about yet": (NotYet("no"), ProviderWhy.ANSWERS),
     "one person's consent that ended": (ConsentRefused(Reason.NEEDS_REAUTH, "no"), ProviderWhy.ANSWERS),
     "our own log-in that is refused": (Rejected(Reason.NEEDS_REAUTH, "no"), ProviderWhy.NEEDS_REAUTH),
     "a Secret that is missing": (Rejected(Reason.PROVIDER_NOT_READY, "no"), ProviderWhy.PROVIDER_NOT_READY),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rekey.core.rate import Rate, asked_wait, rate
@@ -35,6 +36,11 @@ SAID: dict[str, tuple[dict[str, str], Rate | None]] = {
     ),
     "words": ({"x-ratelimit-limit": "many", "x-ratelimit-remaining": "-1"}, None),
     "a number that no calendar has": ({"x-ratelimit-limit": "9" * 30}, None),
+    "a moment that no calendar has": ({"x-ratelimit-reset": "500000000000"}, None),
+    "a moment that no calendar has, and what is left": (
+        {"x-ratelimit-remaining": "7", "x-ratelimit-reset": "999999999999"},
+        Rate(remaining=7),
+    ),
 }
 
 
@@ -60,6 +66,16 @@ WAITS: dict[str, tuple[dict[str, str], bool, float | None]] = {
     "a date that is over": ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, True, 0.0),
     "a year": ({"retry-after": "31536000"}, True, 86_400.0),
     "a date in a year": ({"retry-after": "Sun, 21 Nov 2027 12:00:00 GMT"}, True, 86_400.0),
+    "the last date of all, by a clock that is behind": (
+        {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "Sat, 01 Jan 2000 00:00:00 GMT"},
+        True,
+        86_400.0,
+    ),
+    "the first date of all, by a clock that is ahead": (
+        {"retry-after": "Mon, 01 Jan 0001 00:00:00 GMT", "date": "Fri, 31 Dec 9999 23:59:59 GMT"},
+        True,
+        0.0,
+    ),
     "words": ({"retry-after": "soon"}, True, None),
     "a date that no calendar has": ({"retry-after": "Sat, 99 Nov 2026 12:00:30 GMT"}, True, None),
     "when its limit begins anew": ({"x-ratelimit-reset": "30"}, True, 30.0),
@@ -74,8 +90,30 @@ def test_how_long_a_server_asks_us_to_wait(case: str) -> None:
     assert asked_wait(headers, NOW, busy=busy) == seconds
 
 
-@given(text=st.text(max_size=40), reset=st.text("0123456789.,;= t", max_size=20))
-def test_any_header_is_read(text: str, reset: str) -> None:
-    """None raises, and none has us wait for more than a day."""
-    wait = asked_wait({"retry-after": text, "ratelimit-reset": reset, "ratelimit": reset}, NOW, busy=True)
+WAYS = ("ratelimit", "x-ratelimit", "x-rate-limit")
+NAMES = (
+    *("retry-after", "date", "ratelimit", "ratelimit-policy"),
+    *(f"{way}-{what}" for way in WAYS for what in ("limit", "remaining", "reset")),
+)
+DATES = st.datetimes(timezones=st.just(UTC)).map(format_datetime)
+SAYINGS = st.one_of(
+    st.text(max_size=40),
+    st.text("0123456789.,;= trqlimeans", max_size=24),
+    st.integers(0, 10**14).map(str),
+    st.integers(0, 10**14).map("limit={0};r=1;t={0}".format),
+    DATES,
+    st.builds("{}{:+03d}{:02d}".format, DATES.map(lambda text: text[:-5]), st.integers(-99, 99), st.integers(0, 99)),
+)
+
+
+@given(headers=st.dictionaries(st.sampled_from(NAMES), SAYINGS), busy=st.booleans())
+@example(headers={"x-ratelimit-reset": "500000000000"}, busy=False)
+@example(headers={"retry-after": "Fri, 31 Dec 9999 23:59:59 -0100"}, busy=True)
+@example(
+    headers={"retry-after": "Mon, 01 Jan 0001 00:00:00 +0100", "date": "Fri, 31 Dec 9999 23:59:59 -0100"}, busy=True
+)
+def test_any_headers_are_read(headers: dict[str, str], busy: bool) -> None:  # noqa: FBT001  drawn
+    """None raises, however they stand together: what came with them would be lost; and no wait is longer than a day."""
+    rate(headers, NOW)
+    wait = asked_wait(headers, NOW, busy=busy)
     assert wait is None or 0 <= wait <= 86_400

@@ -60,13 +60,16 @@ SHORT: dict[str, tuple[float, float, Start]] = {
     "as long as an overlap takes": (-1, 1, Start(NOON, EXPIRES)),
     "a minute": (-1 / 60, 0, Start(NOON - HOUR / 120, EXPIRES)),
     "longer than an overlap takes": (-1, 1.5, Start(NOON - HOUR / 2, EXPIRES)),
+    "a second longer than an overlap takes": (0, 2 + 1 / 3600, Start(NOON + HOUR + HOUR / 7200, EXPIRES)),
+    "longer by a little less than an eighth of it": (0, 2.25, Start(NOON + 1.125 * HOUR, EXPIRES)),
+    "longer by an eighth of it": (0, 16 / 7, Start(NOON + 16 / 7 * HOUR - 2 * HOUR, EXPIRES)),
     "over before it was made": (0, -1, Start(NOON - 3 * HOUR, EXPIRES)),
 }
 
 
 @pytest.mark.parametrize("situation", SHORT)
 def test_a_version_that_is_given_little_time(situation: str) -> None:
-    """It is used for half of it, if that is less than an overlap of two hours takes: none follows without a pause."""
+    """It is used for half of it, if an overlap of two hours leaves less than an eighth: no storm of rotations."""
     issued, expires, expected = SHORT[situation]
     due, made, ends = Start(NOON + 100 * HOUR, DUE), NOON + issued * HOUR, NOON + expires * HOUR
     assert start.in_time(due, spec(), made, ends) == expected

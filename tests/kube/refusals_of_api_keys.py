@@ -82,6 +82,13 @@ REFUSED: Final[dict[str, Refusal]] = {
     "an id that is the key": R("keys", "apiKey/create/idField", "/key", "an id is shown to everybody"),
     "no mark to find a key by": R("keys", "apiKey/create/fields/0/value", "{name}", "must have a value with `{mark}`",
                                   at="apiKey.create.fields"),
+    **{
+        f"a mark that is left out without {name}": R(
+            "keys", "apiKey/create/fields/0/value", f"{{mark}} {{{name}}}", "must not have `{mark}` beside",
+            at="apiKey.create.fields",
+        )
+        for name in ("scopes", "audience", "expires", "expiresDate", "expiresUnix", "lifetime")
+    },
     "a cursor for nothing": R("keys", "apiKey/list/pageParameter", GONE, "must be set with `nextField`"),
     "a revocation of nothing": R("keys", "apiKey/revoke/path", "/keys", "must hold `{id}`"),
     "a revocation by two ids": R("keys", "apiKey/revoke/idField", "id", "must hold `{id}`", at="apiKey.revoke.path"),

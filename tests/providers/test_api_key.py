@@ -165,6 +165,19 @@ def test_a_field_that_has_nothing_to_say() -> None:
     assert json.loads(play(scene, fields={"create": created}).body) == {"label": "x"}
 
 
+@pytest.mark.parametrize("name", ["scopes", "audience", "expires", "expiresDate", "expiresUnix", "lifetime"])
+def test_a_mark_is_never_left_out(name: str) -> None:
+    """Not even for whoever gets past admission: without it no list would find the key again."""
+
+    async def scene(desk: Desk) -> None:
+        with pytest.raises(Rejected, match=r"the field label of `create.fields` has `{mark}` beside") as caught:
+            await desk.backend().issue(desk.intent(), None)
+        assert caught.value.reason == Reason.PROVIDER_NOT_READY
+
+    created = {"path": "/keys", "fields": [one("label", f"{{mark}} until {{{name}}}")]}
+    assert play(scene, fields={"create": created}).server.asked_for == []
+
+
 @pytest.mark.parametrize("value", ["{audience}", "1e999", "true"])
 def test_a_number_that_is_none(value: str) -> None:
     """Who declared it is told, and nothing is sent."""

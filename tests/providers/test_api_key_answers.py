@@ -9,7 +9,7 @@ import pytest
 
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from tests.providers.authorizing import Says
 from tests.providers.keying import CLAIM, LISTED, MADE, MARK, OWNER, PROVED, VALUE, Desk, held, play
 
@@ -65,9 +65,23 @@ CREATED: dict[str, Row] = {
         Says(200, {"ok": False, "error": "MAX_KEYS"}), "(MAX_KEYS): it allows no more", fields=LIMIT | OK
     ),
     "an error with the status 200": refused(
-        Says(200, {"ok": False, "error": "unknown_scope", **MADE}), "answered 200 (unknown_scope): see", fields=OK
+        Says(200, {"ok": False, "error": "unknown_scope"}), "answered 200 (unknown_scope): see", fields=OK
     ),
-    "no success with the status 200": refused(Says(200, MADE), "answered 200: see", fields=OK),
+    "an error with the status 200, and the id of another": refused(
+        Says(200, {"ok": False, "error": "name_is_taken", "id": "k-9"}), "answered 200 (name_is_taken): see", fields=OK
+    ),
+    "an error with the status 200 and a key, which is revoked": refused(
+        Says(200, {"ok": False, "error": "unknown_scope", **MADE}), "answered 200 (unknown_scope): see", fields=OK,
+        more=(Says(204, ""),), calls=2,
+    ),
+    "no success with the status 200, and the key is revoked": refused(
+        Says(200, MADE), "answered 200: see", fields=OK, more=(Says(204, ""),), calls=2
+    ),
+    "no success, as `successField` is wrong, and it cannot be revoked": stale(
+        Says(201, MADE), NOBODY, fields=OK, more=(Says(200, {}),), calls=2
+    ),
+    "no success and no id": stale(Says(201, {"token": VALUE}), NOBODY, fields=OK),
+    "no success and no JSON": stale(Says(201, "<html>"), NOBODY, fields=OK),
     "an error in words": refused(Says(400, {"error": f"No such scope as {VALUE}"}), "answered 400: see"),
     "a redirect": refused(Says(302, "", {"Location": "https://elsewhere.example.com/"}), "answered 302: see"),
     "busy": Row(Says(429, {}, {"Retry-After": "7"}), Retryable, says="answered 429", wait=7.0),
@@ -134,6 +148,14 @@ PROVED_BY: dict[str, tuple[Says, dict[str, Any], type[RekeyError] | None, str]] 
     "404 for anything else": (Says(404, {}), {}, Rejected, "answered 404: see what the provider declares"),
     "a redirect to a page for people": (Says(302, "", {"Location": "/login"}), {}, Rejected, "answered 302"),
     "busy": (Says(429, {}), {}, Retryable, "answered 429"),
+    "busy with 403, as a code says": (
+        *(Says(403, {"error": "rate_limited"}), {"busyErrors": ["rate_limited"]}),
+        *(Retryable, "answered 403 (rate_limited)"),
+    ),
+    "busy with 404 for the key itself, as a status says": (
+        *(Says(404, {}), {"busyErrors": ["404"], "prove": {"path": "/keys/{id}"}}),
+        *(Retryable, "answered 404"),
+    ),
     "broken": (Says(502, ""), {}, NoAnswer, "answered 502"),
 }
 
@@ -182,7 +204,11 @@ REVOKED: dict[str, tuple[tuple[Says, ...], dict[str, Any], type[RekeyError] | No
     ),
     "it is revoked, and refused": ((Says(204, ""), REFUSES), {"prove": PROVED}, None, ""),
     "it was gone, and is accepted still": (
-        (GONE, Says(200, {})), {"prove": PROVED}, Retryable, "version 3 was revoked, and is accepted still",
+        (GONE, Says(200, {})), {"prove": PROVED}, NotYet, "version 3 was revoked, and is accepted still",
+    ),
+    "it was gone, and whether it is accepted is told later": (
+        (GONE, Says(403, {"error": "rate_limited"})), {"prove": PROVED, "busyErrors": ["rate_limited"]},
+        Retryable, "answered 403 (rate_limited)",
     ),
     "it was gone, and whether it is accepted is not said": ((GONE, Says(500, "")), {"prove": PROVED}, NoAnswer, "500"),
     "it is refused for no reason": ((Says(400, {}),), {}, Rejected, "answered 400"),
@@ -194,7 +220,11 @@ REVOKED: dict[str, tuple[tuple[Says, ...], dict[str, Any], type[RekeyError] | No
         (Says(200, [OURS, OURS | {"id": "k-2"}]), Says(204, ""), Says(204, "")), {"list": LISTED}, None, "",
     ),
     "it is listed, and gone": (
-        (Says(200, [OURS]), GONE), {"list": LISTED}, Retryable, "key k-1 is gone, and lists it: see `revoke`",
+        (Says(200, [OURS]), GONE), {"list": LISTED}, NotYet, "key k-1 is gone, and lists it: see `revoke`",
+    ),
+    "it is listed, and its id is said to be the key itself": (
+        (Says(200, [{"key": VALUE, "name": MARK}]),), {"list": {**LISTED, "idField": "/key"}},
+        Rejected, "`list.idField` leads to keys, and not to their ids",
     ),
     "it is listed as revoked": (
         (Says(200, [OURS | {"revoked": True}]),),
@@ -327,3 +357,13 @@ def test_limits_are_heard() -> None:
         await desk.backend().revoke(held())
 
     assert play(scene).heard == [Rate(remaining=5)]
+
+
+def test_a_limit_that_makes_no_sense_loses_no_key() -> None:
+    """The key is taken all the same."""
+
+    async def scene(desk: Desk) -> None:
+        desk.says(Says(201, MADE, {"X-RateLimit-Reset": "500000000000"}))
+        assert (await desk.backend().issue(desk.intent(), None)).backend_id == "k-1"
+
+    assert play(scene).heard == []

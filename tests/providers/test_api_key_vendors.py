@@ -58,10 +58,10 @@ LABEL = f"orders/till {MARK}"
 STALE, LIMITED = Reason.NEEDS_REAUTH, Reason.BACKEND_REFUSED
 VENDORS: dict[str, Vendor] = {
     "sendgrid": Vendor(
-        created=Says(201, {"api_key": VALUE, "api_key_id": "xyz-1", "name": MARK, "scopes": ASKS["scopes"]}),
+        created=Says(201, {"api_key": VALUE, "api_key_id": "xyz-1", "name": MARK, "scopes": ["mail.send"]}),
         listed=({"result": [{"name": "theirs", "api_key_id": "q"}, {"name": MARK, "api_key_id": "xyz-1"}]},),
         nothing=({"result": []},),
-        body={"name": MARK, "scopes": ASKS["scopes"]},
+        body={"name": MARK, "scopes": ["mail.send"]},  # whatever is asked for
         id="xyz-1",
         ends=ENDS,
         admin=f"Bearer {ADMIN}",

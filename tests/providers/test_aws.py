@@ -14,7 +14,7 @@ import pytest
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_aws import AwsServer
-from rekey.errors import NoAnswer, NotAccepted, NotLeading, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotLeading, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent
 from rekey.providers.aws.asking import Account, Keys
 from rekey.providers.aws.backend import AwsAccessKeys
@@ -121,9 +121,9 @@ def test_what_is_not_known_yet_is_waited_for(aws: Aws) -> None:
         async with between(port(aws.url), 5) as proxy:
             with pytest.raises(NoAnswer):
                 await aws.adapter(user, url=f"http://127.0.0.1:{proxy.port}").issue(intent(user), None)
-        with pytest.raises(Retryable, match="not known yet"):
+        with pytest.raises(NotYet, match="not known yet"):
             await anew(aws.adapter(user), user)
-        with pytest.raises(Retryable, match="not known yet"):
+        with pytest.raises(NotYet, match="not known yet"):
             await aws.adapter(user).issue(intent(user, 2), None)
         assert aws.keys(user) == {}
         await anew(aws.adapter(user, now=late), user)
@@ -262,7 +262,7 @@ def test_a_key_that_is_not_known_everywhere_yet(aws: Aws) -> None:
         one = held(user, await aws.adapter(user).issue(intent(user), None))
         async with between(port(aws.url), instead=unknown) as proxy:
             url = f"http://127.0.0.1:{proxy.port}"
-            with pytest.raises(Retryable, match="not know it everywhere yet"):
+            with pytest.raises(NotYet, match="not know it everywhere yet"):
                 await aws.adapter(user, url=url).prove(one)
             with pytest.raises(NotAccepted):
                 await aws.adapter(user, url=url, now=late).prove(one)

@@ -15,7 +15,7 @@ from rekey.core.material import Material
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
 from rekey.core.spec_limits import Limits
-from rekey.errors import NoAnswer, NotAccepted, NotLeading, Rejected, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotLeading, NotYet, Rejected, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.limits import FAILURES, Guarded, Turnstile, Turnstiles
 from tests.providers.authorizing import CLAIM, held, intent
@@ -194,6 +194,8 @@ BREAKS: dict[str, tuple[list[Exception | None], bool]] = {
     "a success among them": ([*[AWAY] * 4, None, *[AWAY] * 4], False),
     "a refusal among them, which is an answer": ([*[AWAY] * 4, REFUSED, *[AWAY] * 4], False),
     "a version that was not accepted among them": ([*[AWAY] * 4, NotAccepted("no"), *[AWAY] * 4], False),
+    "what has not come about yet among them, which is an answer": ([*[AWAY] * 4, NotYet("open"), *[AWAY] * 4], False),
+    "what has not come about yet": ([NotYet("still open")] * 20, False),
     "a lead that was lost among them, which says nothing": ([*[AWAY] * 4, NotLeading("gone"), AWAY], True),
     "refusals": ([REFUSED] * 20, False),
     "success": ([None] * 20, False),

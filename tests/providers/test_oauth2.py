@@ -13,7 +13,7 @@ from rekey.core.bundle import shown
 from rekey.core.material import Material
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, Rejected, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, Retryable
 from rekey.ports.backend import Traits
 from tests.providers.authorizing import ACCESS, GRANT, NEXT, NOW, OUR_OWN, SECRET, TOKEN, Desk, Says, held, intent, play
 
@@ -262,7 +262,7 @@ REVOCATIONS: dict[str, tuple[list[Says], dict[str, Any], type[Exception] | None]
     "the server says so": ([Says(200)], {}, None),
     "the server does not know it": ([Says(400, {"error": "invalid_token"})], {}, None),
     "and is seen not to be active": ([Says(200), Says(200, {"active": False})], INTROSPECTS, None),
-    "and is active still": ([Says(200), Says(200, {"active": True})], INTROSPECTS, Retryable),
+    "and is active still": ([Says(200), Says(200, {"active": True})], INTROSPECTS, NotYet),
     "the server is away": ([Says(503)], {}, Retryable),
     "the server hangs up": ([], {}, NoAnswer),
     "our client is unknown": ([Says(401, {"error": "invalid_client"})], {}, Rejected),

@@ -16,7 +16,7 @@ from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_backend import PostgresqlServer
 from rekey.core.spec_provide import Provide
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Held
 from rekey.providers.postgresql import Postgresql
 from rekey.providers.postgresql.login import Place, Who, meaning_of_refusal
@@ -180,7 +180,7 @@ def test_connections_that_are_left_alone(play: Play) -> None:
     async def scene(stage: Stage) -> None:
         held = await stage.issue(terminate=False)
         with closing(stage.client(held)) as client:
-            with pytest.raises(Retryable, match=f"role {stage.name()}: connections still open: 1"):
+            with pytest.raises(NotYet, match=f"role {stage.name()}: connections still open: 1"):
                 await stage.bench.backend.revoke(held)
             with pytest.raises(NotAccepted):
                 await stage.bench.backend.prove(held)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_vault import VaultServer
-from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotLeading, NotYet, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import Lookup
 from rekey.providers.vault.kv import VaultKv
@@ -108,7 +108,7 @@ ANSWERS: dict[str, tuple[Says, type[RekeyError], str]] = {
     "a standby for reading": (Says(473, no()), Retryable, "standby"),
     "a standby that passes nothing on": (Says(307, "", {"Location": "https://b/"}), Retryable, "standby"),
     "behind the active one": (Says(412, no("required index state not present")), Retryable, "behind"),
-    "an engine that is being made": (Says(400, no("Upgrading from non-versioned to versioned")), Retryable, "ready"),
+    "an engine that is being made": (Says(400, no("Upgrading from non-versioned to versioned")), NotYet, "ready"),
     "too many requests": (Says(429, no("request path: rate limit"), {"Retry-After": "7"}), Retryable, "pause"),
     "a failure": (Says(500, no("1 error occurred")), NoAnswer, "answered 500 to read metadata of orders"),
     "a proxy without a server": (Says(502, "<html>"), NoAnswer, "answered 502"),

@@ -4,6 +4,7 @@ from typing import Final
 
 from rekey.app.crd_rule import Rule, between
 from rekey.app.crd_validation_rules import TAKEN
+from rekey.core.spec_key_requests import MAY_BE_EMPTY
 
 _AT: Final = "spec.apiKey"
 _URL: Final = "must not be `Query`: URLs stand in logs, of the service and of all on the way; use a header or the body"
@@ -65,6 +66,13 @@ API_KEY_RULES: Final = (
         " || (has(self.create.fields) && self.create.fields.exists(one, one.value.contains('{mark}')))",
         "must have a value with `{mark}`, by which `list` finds the key again",
         field=".create.fields",
+    ),
+    Rule(
+        f"{_AT}.create",
+        "!has(self.fields) || self.fields.all(one, !one.value.contains('{mark}')"
+        f" || !one.value.matches('[{{]({MAY_BE_EMPTY})[}}]'))",
+        "must not have `{mark}` beside what may have nothing to say: it is left out with that, and the key never found",
+        field=".fields",
     ),
     Rule(
         f"{_AT}.list",

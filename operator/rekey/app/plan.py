@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rekey.core import duration, ledger, renewal, retire, schedule
+from rekey.core import duration, ledger, renewal, retire, schedule, start
 from rekey.core.decide import decide
 from rekey.core.effects import Act, Look, What
 from rekey.core.facts import Credential, Facts, Problem, Staging
@@ -134,7 +134,7 @@ def _rotations(
         sown = seed(number)
         known = sown is not None
         rotation = spec.rotation if known else _at_the_latest(spec)
-        begin = schedule.in_time(schedule.start_at(rotation, last, max(now, last), sown or ""), spec, expires)
+        begin = start.in_time(schedule.start_at(rotation, last, max(now, last), sown or ""), spec, last, expires)
         at = max(begin.at, now) if again is None else max(begin.at, now, again)
         exact = known or rotation.windows or rotation.interval is None or not spec.rotation.jitter_percent
         bound = "" if exact else "latest"

@@ -75,8 +75,18 @@ def key(answer: Answer, server: ApiKeyServer) -> Key | Trouble:
 def made_id(answer: Answer, server: ApiKeyServer) -> str | None:
     """Return the id of what was made, whatever else is odd; never the key itself: ids stand in URLs."""
     found, asked = document(answer), server.create
-    name = _id(at(found, asked.id_field)) if is_done(answer, server) else None
+    name = _id(at(found, asked.id_field)) if answer.is_success else None
     return None if name == at(found, asked.value_field) else name
+
+
+def may_have_made(found: Trouble, answer: Answer, server: ApiKeyServer) -> bool:
+    """Say whether a key may be there: a status of success says so, unless it comes with a code and without a key.
+
+    Who declares `successField` wrongly would have a key made, and nobody know it, at each try.
+    """
+    if not answer.is_success or is_done(answer, server):
+        return answer.is_success
+    return not found.code or secret(at(document(answer), server.create.value_field)) is not None
 
 
 def ends(told_end: datetime | None, wanted: datetime | None, server: ApiKeyServer, sent: datetime) -> datetime | None:
@@ -115,8 +125,11 @@ def is_gone(found: Trouble, status: int, server: ApiKeyServer) -> bool:
 def refuses(found: Trouble, status: int, server: ApiKeyServer) -> bool:
     """Say whether an answer to who shows a new key means that it is not accepted.
 
-    404 does where the request is for the key itself; elsewhere it says that the path is wrong.
+    404 does where the request is for the key itself; elsewhere it says that the path is wrong. What is to be asked
+    later says nothing of the key, whatever its status.
     """
+    if found.then is Then.WAIT:
+        return False
     if status == 403 or found.then is Then.REAUTHORIZE or _is(found.code, status, server.gone_errors):  # noqa: PLR2004  HTTP's own
         return True
     return status in _GONE and server.prove is not None and "{id}" in server.prove.path

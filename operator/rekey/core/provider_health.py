@@ -16,7 +16,7 @@ from rekey.core.rate import Rate
 from rekey.core.reasons import ProviderWhy, Reason
 from rekey.core.record import Record, Time, floor
 from rekey.core.status import Condition
-from rekey.errors import ConsentRefused, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import ConsentRefused, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 
 READY: Final = "Ready"
 _REJECTED: Final = {
@@ -67,7 +67,7 @@ def health(error: RekeyError | None, rate: Rate | None) -> Health | None:
     match error:
         case None:
             return Health(ProviderWhy.ANSWERS, rate=rate)
-        case NotAccepted() | ConsentRefused():
+        case NotAccepted() | NotYet() | ConsentRefused():
             return Health(ProviderWhy.ANSWERS, rate=rate)
         case Retryable(retry_after=None):
             return Health(ProviderWhy.BACKEND_UNREACHABLE, str(error), rate)

@@ -40,14 +40,14 @@ def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
 def asked_wait(headers: Mapping[str, str], now: datetime, *, busy: bool) -> float | None:
     """Return for how many seconds the server asks us to wait, a day at most; `busy`: its limit was reached."""
     text = headers.get("retry-after", "")
-    until: datetime | None = None
+    wait: timedelta | None = None
     if _SECONDS.fullmatch(text):
-        until = now + min(timedelta(seconds=float(text)), LONGEST_WAIT)
+        wait = timedelta(seconds=float(text))
     elif moment := _date(text):
-        until = now + (moment - there(headers, now))
-    elif busy and (known := rate(headers, now)) is not None:
-        until = known.reset
-    return None if until is None else min(max(until - now, timedelta()), LONGEST_WAIT).total_seconds()
+        wait = moment - there(headers, now)
+    elif busy and (known := rate(headers, now)) is not None and known.reset is not None:
+        wait = known.reset - now
+    return None if wait is None else min(max(wait, timedelta()), LONGEST_WAIT).total_seconds()
 
 
 def there(headers: Mapping[str, str], now: datetime) -> datetime:
@@ -64,17 +64,23 @@ def _told(headers: Mapping[str, str], what: str) -> int | None:
     return int(item[1]) if item else None
 
 
-def _moment(told: int, now: datetime) -> datetime:
-    """Return the moment that is meant: so many seconds from now, or since 1970, or milliseconds since then."""
-    if told < _SINCE_1970:
-        return now + timedelta(seconds=told)
-    return datetime.fromtimestamp(told / 1000 if told >= _MILLISECONDS else told, UTC)
+def _moment(told: int, now: datetime) -> datetime | None:
+    """Return the moment that is meant: so many seconds from now, or since 1970, or milliseconds since then.
+
+    None if no calendar has it.
+    """
+    try:
+        if told < _SINCE_1970:
+            return now + timedelta(seconds=told)
+        return datetime.fromtimestamp(told / 1000 if told >= _MILLISECONDS else told, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _date(text: str) -> datetime | None:
     """Return what an HTTP date says; None if it is none."""
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

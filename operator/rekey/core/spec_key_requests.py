@@ -18,7 +18,8 @@ HEADER: Final = r"^[A-Za-z][-A-Za-z0-9]*$"
 _PATH: Final = r"^/([-A-Za-z0-9._~%:@!,;=+/?&]|[{{]({0})[}}])*$"
 _VALUE: Final = r"^([^\x00-\x1f\x7f{{}}]|[{{]({0})[}}])*$"
 _OF_VERSION: Final = "owner|namespace|name|number|mark"
-_ASKED: Final = f"{_OF_VERSION}|scopes|audience|expires|expiresDate|expiresUnix|lifetime"
+MAY_BE_EMPTY: Final = "scopes|audience|expires|expiresDate|expiresUnix|lifetime"
+_ASKED: Final = f"{_OF_VERSION}|{MAY_BE_EMPTY}"
 
 
 class KeyAuthorization(StrEnum):
@@ -99,7 +100,8 @@ class BodyField(Part):
         description="What it says. `{mark}` is how Rekey finds the key again; `{owner}` (uid), `{namespace}`, `{name}` "
         "and `{number}` are of the credential and its version; `{scopes}` (parted by blanks) and `{audience}` what it "
         "asks for; `{expires}` (RFC 3339), `{expiresDate}`, `{expiresUnix}` and `{lifetime}` (seconds) when the key is "
-        "to end by `rotation.lifetime`. A field whose placeholder has nothing to say is left out.",
+        "to end by `rotation.lifetime`. A field whose placeholder has nothing to say is left out; so `{mark}` stands "
+        "beside none of the last six.",
     )
     type: FieldType = Field(
         default=FieldType.TEXT, description="What it is in JSON; `List`: the words of the text, parted by blanks."
@@ -153,7 +155,13 @@ class ListRequest(Request):
     items_field: str | None = Field(
         default=None, max_length=128, pattern=POINTER, description="Where the list is. Absent: the answer is the list."
     )
-    id_field: str = Field(default="/id", max_length=128, pattern=POINTER, description="Where an item has its id.")
+    id_field: str = Field(
+        default="/id",
+        max_length=128,
+        pattern=POINTER,
+        description="Where an item has its id. Never where it has the key, for ids stand in URLs: a key that is known "
+        "is refused.",
+    )
     mark_field: str = Field(
         default="/name",
         max_length=128,

@@ -18,6 +18,8 @@ from rekey.core.spec_request import RequestReason
 from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
 
 RESERVED = 8
+_LEAST_USED = 8
+"""A version is used for this part of its life, at least, before the next one is made because it expires."""
 _OF_A_PERSON = frozenset({Cause.TRIGGER, Cause.MANUAL})
 _NUMBER = re.compile(r"^[1-9][0-9]{0,8}$", re.ASCII)
 
@@ -95,11 +97,11 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
 def in_time(begin: Start, spec: RotatedCredentialSpec, issued: datetime | None, expires: datetime | None) -> Start:
     """Return the start, or an earlier one for the sake of a version that expires.
 
-    One whose backend gave it less time than an overlap takes is used for half of it: else one would follow the other
-    without a pause, and no rule about the spec could have told.
+    One whose backend gave it hardly more time than an overlap takes, or less, is used for half of it: else one would
+    follow the other without a pause, and no rule about the spec could have told.
     """
     early = schedule.in_time(begin, spec, expires)
-    if issued is None or expires is None or not early.at <= issued < expires:
+    if issued is None or expires is None or expires <= issued or early.at - issued >= (expires - issued) / _LEAST_USED:
         return early
     half = issued + (expires - issued) / 2
     return begin if begin.at <= half else Start(half, early.why)

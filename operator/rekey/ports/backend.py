@@ -91,6 +91,7 @@ class Backend(Protocol):
 
     Every call but `make` raises:
         Retryable: it was away, slow or busy (`retry_after` where it said so); NoAnswer: and may have done it.
+        NotYet: it answered, and what was asked of it has not come about yet.
         Rejected: a person must act; `Reason.NEEDS_REAUTH` if what we log in with, or the grant, is no longer accepted.
     """
 

@@ -3,6 +3,7 @@
 1. Nobody waits here for longer than `PATIENCE`: whose turn it is not is told when to come again, each another time.
 2. A `Retryable` that says when to come again is the backend's word: no credential of it calls before.
 3. After `FAILURES` calls in a row without an answer it is left alone for `REST` seconds, then tried by one call.
+   A `NotYet` is an answer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final, TypeVar
 from rekey.core.material import Material
 from rekey.core.rate import Rate
 from rekey.core.spec_limits import Limits
-from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.errors import NotAccepted, NotYet, Rejected, Retryable
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Traits
 
 FAILURES: Final = 5
@@ -121,11 +122,11 @@ class Turnstile:
         trial = self._trying = self._failures >= FAILURES
         try:
             yield
+        except (Rejected, NotAccepted, NotYet):  # it answered
+            self._failures = 0
+            raise
         except Retryable as error:
             self._failed(error.retry_after)
-            raise
-        except (Rejected, NotAccepted):
-            self._failures = 0
             raise
         else:
             self._failures = 0

@@ -20,9 +20,9 @@ from rekey.core.api_key import MOST_PAGES, Listed
 from rekey.core.material import Material
 from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
-from rekey.providers.api_key.asking import Account, Sent, path, wanted
+from rekey.providers.api_key.asking import Account, Sent, is_among, path, wanted
 from rekey.providers.http.roads import Roads
 
 _MEND: Final = "see what the provider declares, and what is asked for"
@@ -82,16 +82,19 @@ class ApiKeyBackend:
             words = f"the id of version {held.claim.number} is not known, and keys are not listed: revoke its key there"
             raise Rejected(Reason.BACKEND_REFUSED, f"{words}, then delete its Secret")
         listed = [one.id for one in await self._listed(held.claim)]
+        if is_among(held.material, listed):
+            words = "`list.idField` leads to keys, and not to their ids: no key is put into a URL; mend the provider"
+            raise Rejected(Reason.PROVIDER_NOT_READY, words)
         known = [held.backend_id] if self._server.list is None and held.backend_id is not None else listed
         for name in known:
             if await self._remove(name) and name in listed:
                 words = f"{self._host} says that key {name} is gone, and lists it: see `revoke` and `list.liveField`"
-                raise Retryable(words)
+                raise NotYet(words)
         if self._account.theirs(held.material) is None:
             return
         with suppress(NotAccepted):
             await self.prove(held)
-            raise Retryable(f"the key of version {held.claim.number} was revoked, and is accepted still")
+            raise NotYet(f"the key of version {held.claim.number} was revoked, and is accepted still")
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return the versions whose mark is in the list."""
@@ -138,7 +141,7 @@ class ApiKeyBackend:
 
     async def _not_understood(self, found: Trouble, answer: Answer) -> RekeyError:
         """Return what is raised where no key was got; one that was made all the same is not left there."""
-        if not api_key.is_done(answer, self._server):
+        if not api_key.may_have_made(found, answer, self._server):
             return self._error(found)
         name = api_key.made_id(answer, self._server)
         if name is not None:

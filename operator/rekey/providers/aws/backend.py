@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.aws import marks
 from rekey.providers.aws.asking import Account, Keys, Refused
@@ -99,7 +99,7 @@ class AwsAccessKeys:
             mark.key == held.backend_id and mark.is_young(self._now())
             for mark in marks.of(held.claim.owner, await self._marks())
         ):
-            raise Retryable(f"{about} is new, and AWS does not know it everywhere yet")
+            raise NotYet(f"{about} is new, and AWS does not know it everywhere yet")
         raise NotAccepted(f"AWS does not accept {about} ({refused.code})")
 
     async def revoke(self, held: Held) -> None:
@@ -126,7 +126,7 @@ class AwsAccessKeys:
                 "one that nobody uses",
             )
         if not found and mark.is_young(self._now()):
-            raise Retryable(f"it is not known yet whether a key of user {self._user} was made for an answer was lost")
+            raise NotYet(f"it is not known yet whether a key of user {self._user} was made for an answer was lost")
         for key in found:
             await self._delete(key)
         await self._erase(mark)
@@ -149,6 +149,7 @@ class AwsAccessKeys:
             )
 
     async def _demand_written(self, mark: Mark) -> None:
+<<<<<<< HEAD
         for pause in _LOOKS:
             await asyncio.sleep(pause)
             known = await self._marks()
@@ -156,6 +157,12 @@ class AwsAccessKeys:
             if mark.tag in {one.tag for one in known}:
                 return
         raise Retryable(f"IAM does not tell of the tag yet that was put on user {self._user}")
+=======
+        known = await self._marks()
+        self._demand_alone(mark.claim, known)
+        if mark.tag not in {one.tag for one in known}:
+            raise NotYet(f"IAM does not tell of the tag yet that was put on user {self._user}")
+>>>>>>> h-fix4
 
     async def _look(self) -> tuple[list[Key], tuple[Mark, ...]]:
         """Return all keys and all marks of the user."""

@@ -24,7 +24,7 @@ from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
 from rekey.core.spec_http import BodyFormat
 from rekey.core.spec_oauth2 import Oauth2Authorization, Oauth2Token
-from rekey.errors import ConsentRefused, NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import ConsentRefused, NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
@@ -97,7 +97,7 @@ class Oauth2Backend:
         if not answer.is_success and found.code not in _GONE:
             raise self._error(found)
         if self._server.introspection_url is not None and await self._active(token, ends):
-            raise Retryable(f"the token of version {held.claim.number} was revoked, and is active still")
+            raise NotYet(f"the token of version {held.claim.number} was revoked, and is active still")
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return nothing: tokens cannot be listed."""

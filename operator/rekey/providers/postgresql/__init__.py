@@ -15,7 +15,7 @@ from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_backend import PostgresqlServer
 from rekey.core.spec_provide import PostgresqlRole, Provide
-from rekey.errors import NotAccepted, Rejected, RekeyError, Retryable
+from rekey.errors import NotAccepted, NotYet, Rejected, RekeyError
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.postgresql import roles
 from rekey.providers.postgresql.login import Connection, Place, Way, Who, logged_in
@@ -146,7 +146,7 @@ async def _empty(connection: Connection, role: Role, *, end: bool) -> None:
             break
     if open_now:
         why = "they were told to end" if end else "`terminate` is false, so they are waited for"
-        raise Retryable(f"role {role.name}: connections still open: {open_now}; {why}")
+        raise NotYet(f"role {role.name}: connections still open: {open_now}; {why}")
 
 
 def _role(wanted: Provide) -> PostgresqlRole:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rekey.core.rate import asked_wait
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotYet, Rejected, RekeyError, Retryable
 from rekey.providers.vault.road import MAX_BODY, Answer
 
 _WAITING: Final = {
@@ -85,6 +85,6 @@ def problem(answer: Answer, who: str, what: str) -> RekeyError | None:
         return NoAnswer(f"{who} answered {status} to {what}")
     said = errors(answer)
     if _UPGRADING in said:
-        return Retryable(f"{who} makes an engine ready ({status})")
+        return NotYet(f"{who} makes an engine ready ({status})")
     why = next((words for text, words in _KNOWN.items() if re.search(text, said)), "see what is asked of it")
     return Rejected(Reason.BACKEND_REFUSED, f"{who} answered {status} to {what}: {why}")

@@ -21,7 +21,7 @@ from hvac.api.secrets_engines import KvV2
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_vault import VaultKvPath
-from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.errors import NotAccepted, NotYet, Rejected
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.vault import answers, marks
 from rekey.providers.vault.login import Call, Vault
@@ -92,7 +92,7 @@ class VaultKv:
                 await self._destroy([one for one in mine if one.number != good.number])
                 await self._tell(shelf, intent.claim)
                 return Granted(material, good.id, intent.expires)
-        raise Retryable(f"{self._vault.name}: somebody else writes to {self._asks.path} at the same time")
+        raise NotYet(f"{self._vault.name}: somebody else writes to {self._asks.path} at the same time")
 
     async def prove(self, held: Held) -> None:
         """Read the version as its clients do."""
