@@ -28,15 +28,14 @@ def carry_on(facts: Facts) -> Decision | None:
     reserved = ledger.reserved(facts.status)
     if reserved is None:
         return None
-    number, refusal, provider = reserved.number, reserved.refusal, facts.spec.provider
+    number, refusal = reserved.number, reserved.refusal
     if refusal is not None:
         if facts.means is None:
             return Look(frozenset({What.PROVIDER}))
         if facts.means == refusal.by:
             until = facts.now + facts.timing.remake
             return Hold(until, Reason(refusal.reason), refusal.message, stalled=True)
-    chained = provider is not None and provider.chained
-    if reserved.digest != start.wanted_digest(facts.spec) and not chained:
+    if reserved.digest != start.wanted_digest(facts.spec) and not facts.chained:
         return Act(Discard(number), f"version {number} was reserved for an older spec")
     return Act(Obtain(number), f"version {number} is reserved: it is made at its backend now")
 
