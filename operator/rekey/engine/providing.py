@@ -1,8 +1,8 @@
 """What is done at backends: a reserved version is made there and stored, proved by use, and revoked.
 
 1. A value that is made here is stored before its backend hears of it, so a crash leaves nothing that cannot be revoked.
-2. A value that the backend makes may be lost with its answer. What is found there under a number whose Secret does not
-   exist was given to nobody: it is revoked, and made anew.
+2. A value that the backend makes may be lost with its answer. Once it is here it is kept until it is stored. What is
+   found there under a number whose Secret does not exist was given to nobody: it is revoked, and made anew.
 3. Each step may run twice, and another leader may run it too.
 """
 
@@ -25,6 +25,7 @@ from rekey.core.status import Version
 from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, keeping, naming
 from rekey.engine.sealing import Envelope
+from rekey.engine.unstored import Unstored
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
 from rekey.ports.cluster import Ports
@@ -56,7 +57,7 @@ async def means(ports: Ports, facts: Facts) -> str:
     return _means(opened, await _grant(ports, facts))
 
 
-async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
+async def obtain(ports: Ports, facts: Facts, effect: Obtain, unstored: Unstored) -> Made:
     """Make a reserved version at its backend and store it; or return why it refuses to, if a person must act."""
     before, namespace, wanted = ports.clock.now(), facts.credential.key.namespace, _wanted(facts)
     version = ledger.find(facts.status, effect.number)
@@ -64,19 +65,21 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
     if view is not None and view.owner != facts.credential.uid:
         raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} is not ours: delete it")
     opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
-    lifetime = facts.spec.rotation.lifetime
+    lifetime, claim = facts.spec.rotation.lifetime, _claim(facts, version.number)
+    told = view is not None or unstored.of(claim) is not None
     intent = Intent(
-        claim=_claim(facts, version.number),
+        claim=claim,
         wanted=wanted,
         now=before,
         expires=floor(before + lifetime) if lifetime is not None else None,
         grant=grant.material if grant is not None else None,
-        before=await keeping.before(ports, facts, grant) if view is None and wanted.chained else None,
+        before=await keeping.before(ports, facts, grant) if wanted.chained and not told else None,
         unanswered=version.tries is not None,
     )
-    make = _make_there if opened.backend.traits.makes_value else _make_here
     try:
-        return await make(ports, facts, opened.backend, intent, view)
+        if opened.backend.traits.makes_value:
+            return await _make_there(ports, facts, opened.backend, intent, view, unstored)
+        return await _make_here(ports, facts, opened.backend, intent, view)
     except Rejected as refused:
         if refused.reason != Reason.NEEDS_REAUTH:
             raise
@@ -93,23 +96,31 @@ async def _make_here(ports: Ports, facts: Facts, backend: Backend, intent: Inten
     return _outcome(ports, facts, view, granted), view.material
 
 
-async def _make_there(ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None) -> Made:
+async def _make_there(
+    ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None, unstored: Unstored
+) -> Made:
     """Have the backend make a value, and store it; one that is stored already is taken as it is."""
     if view is None:
+        view = await _got(ports, facts, backend, intent, unstored)
+    unstored.forget(intent.claim.owner)
+    return _outcome(ports, facts, view, naming.noted(view)), view.material
+
+
+async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent, unstored: Unstored) -> SecretView:
+    """Have the backend make a value and store it; a key for what it tells is at hand before it is asked.
+
+    What it told before and could not be stored is stored now, with a key of now: it would not be told again.
+    """
+    granted = unstored.of(intent.claim)
+    if granted is None:
         for left in await _answer(backend.find(intent.claim.owner)):
             if left.number == intent.claim.number:
                 await _answer(backend.revoke(Held(left, intent.wanted)))
-        granted, view = await _got(ports, facts, backend, intent)
-    else:
-        granted = naming.noted(view)
-    return _outcome(ports, facts, view, granted), view.material
-
-
-async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent) -> tuple[Granted, SecretView]:
-    """Have the backend make a value and store it; a key for what it tells is at hand before it is asked."""
     async with keeping.envelope(ports, facts) as envelope:
-        granted = await _answer(backend.issue(intent, None))
-        return granted, await _store(ports, facts, intent.claim.number, granted, envelope)
+        if granted is None:
+            granted = await _answer(backend.issue(intent, None))
+            unstored.keep(intent.claim, granted)
+        return await _store(ports, facts, intent.claim.number, granted, envelope)
 
 
 async def _store(
