@@ -102,7 +102,10 @@ class Bench:
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""
         told = await publishing.withdraw(self.ports, self.shared, facts, effect.number)
-        await providing.revoke(self.ports, facts, effect.number)
+        refusal = await providing.revoke(self.ports, facts, effect.number)
+        if refusal is not None:
+            now = self.ports.clock.now()
+            return Outcome(now, now, refusal=refusal, verifier=told)
         if isinstance(effect, effects.Revoke):
             return replace(await showing.revoke(self.ports, facts, effect), verifier=told)
         self.unstored.forget(facts.credential.uid)

@@ -54,7 +54,7 @@ def reserve(ports: Ports, facts: Facts, effect: Reserve) -> Outcome:
 async def means(ports: Ports, facts: Facts) -> str:
     """Return a digest of how the backend of a credential is reached, and by what."""
     opened = await ports.backends.open(facts.credential.key.namespace, _wanted(facts))
-    return _means(opened, await _grant(ports, facts))
+    return _means(opened, await _grant(ports, facts, needed=False))
 
 
 async def obtain(ports: Ports, facts: Facts, effect: Obtain, unstored: Unstored) -> Made:
@@ -83,8 +83,7 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain, unstored: Unstored)
     except Rejected as refused:
         if refused.reason != Reason.NEEDS_REAUTH:
             raise
-        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
-        return Outcome(before, ports.clock.now(), refusal=why), None
+        return Outcome(before, ports.clock.now(), refusal=_refusal(refused, opened, grant)), None
 
 
 async def _make_here(ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None) -> Made:
@@ -157,9 +156,9 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, granted: Granted) -> 
     )
 
 
-async def prove(ports: Ports, facts: Facts, version: Version, material: Material) -> Verdict:
+async def prove(ports: Ports, facts: Facts, version: Version, material: Material) -> Verdict | Refusal:
     """Have the backend say whether it accepts the version; one that cannot be asked accepts what it made."""
-    wanted = _wanted(facts)
+    wanted, opened = _wanted(facts), None
     try:
         opened = await ports.backends.open(facts.credential.key.namespace, wanted)
         if not opened.backend.traits.provable:
@@ -171,28 +170,36 @@ async def prove(ports: Ports, facts: Facts, version: Version, material: Material
     except Retryable as away:
         return Finding.UNREACHABLE, str(away)
     except Rejected as refused:
+        if opened is not None and refused.reason == Reason.NEEDS_REAUTH:
+            return _refusal(refused, opened, await _grant(ports, facts, needed=False))
         return Finding.FORBIDDEN, str(refused)
     return Finding.ACCEPTED, "its backend accepts it"
 
 
-async def revoke(ports: Ports, facts: Facts, number: int) -> None:
-    """See that a version is not accepted any more at its backend, if it has one.
+async def revoke(ports: Ports, facts: Facts, number: int) -> Refusal | None:
+    """See that a version is not accepted any more at its backend, if it has one; or return why it does not let us in.
 
     Raises:
         BackendAway: it does not answer.
-        Rejected: a person must act.
+        Rejected: a person must act otherwise.
     """
     if facts.spec.provider is None:
-        return
+        return None
     version, namespace = ledger.find(facts.status, number), facts.credential.key.namespace
     if facts.spec.renews and version.expiration_time is not None and ports.clock.now() >= version.expiration_time:
-        return  # it has ended by itself
+        return None  # it has ended by itself
     view = await ports.secrets.read(namespace, version.secret_name)
     ours = view is not None and view.owner == facts.credential.uid
     material = view.material if view is not None and ours else None
     opened = await ports.backends.open(namespace, facts.spec.provider)
     held = Held(_claim(facts, number), facts.spec.provider, version.backend_id, material)
-    await _answer(opened.backend.revoke(held))
+    try:
+        await _answer(opened.backend.revoke(held))
+    except Rejected as refused:
+        if refused.reason != Reason.NEEDS_REAUTH:
+            raise
+        return _refusal(refused, opened, await _grant(ports, facts, needed=False))
+    return None
 
 
 async def _answer(asked: Awaitable[T]) -> T:
@@ -214,16 +221,21 @@ def _claim(facts: Facts, number: int) -> Claim:
     return Claim(facts.credential.uid, key.namespace, key.name, number)
 
 
-async def _grant(ports: Ports, facts: Facts) -> SecretView | None:
-    """Return the Secret with what a person was granted, if the credential names one."""
+async def _grant(ports: Ports, facts: Facts, *, needed: bool = True) -> SecretView | None:
+    """Return the Secret with what a person was granted, if the credential names one; `needed`: it must be there."""
     oauth2 = _wanted(facts).oauth2
     name = oauth2.grant_secret_name if oauth2 is not None else None
     if name is None:
         return None
     found = await ports.secrets.read(facts.credential.key.namespace, name)
-    if found is None:
+    if found is None and needed:
         raise Rejected(Reason.PROVIDER_NOT_READY, f"there is no Secret {name} with a `refresh_token`")
     return found
+
+
+def _refusal(refused: Rejected, opened: Opened, grant: SecretView | None) -> Refusal:
+    """Return that the backend does not let us in, to be remembered until that by which we log in is another one."""
+    return Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
 
 
 def _means(opened: Opened, grant: SecretView | None) -> str:
