@@ -169,8 +169,7 @@ def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # 
         case effects.Tell() | effects.Restore():
             return put(status, *out.versions, **_as_written(status, out))
         case effects.Prove():
-            proved = (version.model_copy(update={"refusal": None}) for version in out.versions)
-            return put(status, *proved, rotation=at(status, Step.VALIDATING))
+            return put(status, *out.versions, rotation=at(status, Step.VALIDATING))
         case effects.Activate():
             return activated(status, effect, out)
         case effects.StartOverlap():
