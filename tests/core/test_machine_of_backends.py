@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rekey.core import effects, ledger
 from rekey.core.machine import advance
-from rekey.core.status import Cause, State, Step
+from rekey.core.status import Cause, State, Status, Step
 from rekey.core.status_probe import Refusal
 from tests.core.situations import NOON, ONE, OVERLAPPING, after
 from tests.core.test_machine import out, states
@@ -43,3 +45,19 @@ def test_announced_anew() -> None:
 def test_a_reserved_version_is_discarded() -> None:
     """One that is not wanted any more ends, and the trigger that it was for counts again."""
     assert states(advance(RESERVED, effects.Discard(2), out()))[2] is State.DISCARDED
+
+
+SHUT_OUT = {
+    "to be made": (RESERVED, effects.Obtain(2)),
+    "to be proved": (advance(RESERVED, effects.Obtain(2), out(handle="uid-2")), effects.Prove(2)),
+    "to be given up": (RESERVED, effects.Discard(2)),
+    "to be revoked": (advance(OVERLAPPING, effects.Commit(1), out(3.5)), effects.Revoke(1)),
+}
+
+
+@pytest.mark.parametrize(("before", "effect"), SHUT_OUT.values(), ids=SHUT_OUT)
+def test_whoever_is_not_let_in_writes_that_down(before: Status, effect: effects.Obtain | effects.Prove) -> None:
+    """The version is where it was; nothing else is of it."""
+    refused = advance(before, effect, out(refusal=REFUSAL))
+    assert states(refused) == states(before)
+    assert ledger.find(refused, effect.number).refusal == REFUSAL

@@ -99,6 +99,16 @@ def test_a_refusal_is_remembered() -> None:
     assert effect_of(decided(refused, means="now")) == effects.Obtain(2)
 
 
+def test_a_refusal_is_remembered_of_a_revocation() -> None:
+    """By the same log-in nothing is revoked; by another one it is."""
+    shut = status(GOING.model_copy(update={"refusal": REFUSAL}), active(digest=BY))
+    assert gist(decided(shut, 701)) == gist(effects.Look(frozenset({What.PROVIDER})))
+    hold = decided(shut, 701, means="then")
+    assert isinstance(hold, Hold)
+    assert (hold.reason, hold.stalled) == (Reason.NEEDS_REAUTH, True)
+    assert effect_of(decided(shut, 701, means="now")) == effects.Revoke(1)
+
+
 @pytest.mark.parametrize("bundle", [BundleState.LOST, BundleState.AHEAD])
 def test_nothing_more_is_made_while_a_version_is_reserved(bundle: BundleState) -> None:
     """Whatever became of the bundle: two are never under way."""

@@ -37,7 +37,8 @@ class Store(FakeBackend):
     login: int = 1
     life: timedelta = timedelta(minutes=30)
     refreshing: tuple[bytes, ...] = ()
-    """The refresh tokens that it takes: the last one, and the one it was got with, whose answer may be lost."""
+    """The refresh tokens that it takes: the last one, and if it `forgives` the one before: an answer may be lost."""
+    forgives: bool = True
     refreshed: list[bytes] = field(default_factory=list)
 
     def numbers(self, name: str) -> set[int]:
@@ -83,7 +84,7 @@ class Store(FakeBackend):
         if shown not in self.refreshing:
             raise Rejected(Reason.NEEDS_REAUTH, "the refresh token is used up")
         self.refreshed.append(f"canary-{self.world.next_id()}-of-a-refresh-token".encode())
-        self.refreshing = (shown, self.refreshed[-1])
+        self.refreshing = (shown, self.refreshed[-1]) if self.forgives else (self.refreshed[-1],)
         return {"issuer.refresh_token": self.refreshed[-1], "issuer.grant": first}
 
     def _prove(self, held: Held) -> None:

@@ -129,7 +129,7 @@ class Promises:
             assert value.decode(errors="ignore") not in text, f"S7: a value of {name} leaked"
 
     def created(self, view: SecretView) -> None:
-        """S3: a number is minted once; at most one version is pending."""
+        """S3: a number is minted once; at most one version that is still good is pending."""
         if view.labels.get("rekey.dev/role") != "version":
             return
         assert view.immutable, f"{view.name} must be immutable"
@@ -142,12 +142,15 @@ class Promises:
         bundle = view.name.rsplit("-v", 1)[0]
         history = self.world.history.get(bundle, [])
         seen = {shown.number for shown in history}
+        now, ledgers = self.world.now(), [one.status.versions for one in self.world.credentials.values()]
+        ends = {one.secret_name: one.expiration_time for versions in ledgers for one in versions}
         pending = [
             name
             for name, other in self.world.secrets.items()
             if other.labels.get("rekey.dev/role") == "version"
             and name.rsplit("-v", 1)[0] == bundle
             and int(name.rsplit("-v", 1)[1]) not in seen
+            and (ends.get(name) or now + timedelta(1)) > now
         ]
         assert len(pending) <= 1, f"S3: {pending} are pending at once"
 

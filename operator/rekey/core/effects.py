@@ -215,6 +215,7 @@ Effect = (
     | LetGo
 )
 
+AT_BACKEND = (Obtain, Prove, Revoke, Discard)  # effects on one version for which we log in at its backend
 INTENT_FIRST = (Obtain, Publish, Restart, Reinstate, Revoke, Discard, LetGo)
 """Effects that follow an intent in the status: whatever is unsaved is saved before them (promise S9)."""
 

@@ -68,10 +68,8 @@ def _announced(status: Status, number: int, out: Outcome) -> Status:
 
 
 def _obtained(status: Status, effect: effects.Obtain, out: Outcome) -> Status:
-    """A reserved version exists at its backend and in its own Secret, or its backend refuses to make it."""
+    """A reserved version exists at its backend and in its own Secret."""
     version = ledger.find(status, effect.number)
-    if out.refusal is not None:
-        return put(status, version.model_copy(update={"refusal": out.refusal}))
     found = {
         "handle": out.handle,
         "backend_id": out.backend_id,

@@ -224,3 +224,8 @@ class Facts:
     def spec(self) -> RotatedCredentialSpec:
         """The spec as it is now (the live part)."""
         return self.credential.spec
+
+    @property
+    def chained(self) -> bool:
+        """Whether each version keeps what the next one is got with, which stands nowhere else."""
+        return self.spec.provider is not None and self.spec.provider.chained

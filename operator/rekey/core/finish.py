@@ -26,7 +26,7 @@ from rekey.core.status import MAX_CONSUMERS, State, Step, Version
 def revoke_committed(facts: Facts) -> Decision | None:
     """What was committed to revocation is revoked: there is no way back."""
     version = ledger.first(facts.status, State.REVOKING)
-    if version is None or version.tries is not None:
+    if version is None or version.tries is not None or version.refusal is not None:
         return None
     return Act(Revoke(version.number), f"version {version.number} is committed to revocation")
 

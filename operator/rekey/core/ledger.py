@@ -32,9 +32,13 @@ def first(status: Status, *states: State) -> Version | None:
     return next((version for version in status.versions if version.state in states), None)
 
 
-def pending(status: Status) -> Version | None:
-    """Return the version that was made and is not current yet; there is never more than one."""
-    return first(status, State.ISSUED, State.PUBLISHED)
+def pending(status: Status, above: int = 0) -> Version | None:
+    """Return the version that was made and is not current yet, of those with a higher number.
+
+    There is never more than one that is still good.
+    """
+    waiting = (State.ISSUED, State.PUBLISHED)
+    return next((item for item in status.versions if item.state in waiting and item.number > above), None)
 
 
 def reserved(status: Status) -> Version | None:

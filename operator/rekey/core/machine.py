@@ -92,7 +92,7 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
 
 def ended(status: Status, number: int, verb: Verb, out: Outcome) -> Status:
     """The version is gone; records beyond the history limit are dropped, never the highest number."""
-    gone = go(ledger.find(status, number), verb, proof=proof.remains(ledger.find(status, number).proof))
+    gone = go(ledger.find(status, number), verb, proof=proof.remains(ledger.find(status, number).proof), refusal=None)
     status = put(status, gone, **_as_written(status, out))
     over = [version for version in status.versions if version.state in ledger.ENDED]
     highest = max(version.number for version in status.versions)
@@ -147,12 +147,20 @@ def committed(status: Status, effect: effects.Commit, out: Outcome) -> Status:
     return put(status, version, rotation=status.rotation if waits else at(status, Step.REVOKING))
 
 
+def refused(status: Status, number: int, out: Outcome) -> Status:
+    """Its backend does not let us in: the version is where it was, and it is on record by what we tried."""
+    version = ledger.find(status, number).model_copy(update={"refusal": out.refusal})
+    return put(status, version, **_as_written(status, out))
+
+
 def advance(status: Status, effect: effects.Effect, out: Outcome) -> Status:  # noqa: C901, PLR0911, PLR0912  one arm an effect
     """Return the status after the effect was done with that outcome.
 
     Raises:
         IllegalTransition: the ledger does not allow it; nothing was changed.
     """
+    if out.refusal is not None and isinstance(effect, effects.AT_BACKEND):
+        return refused(status, effect.number, out)
     match effect:
         case effects.Issue() | effects.Reserve() | effects.Announce() | effects.Obtain() | effects.Adopt():
             return entering.enter(status, effect, out)

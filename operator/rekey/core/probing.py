@@ -94,4 +94,4 @@ def counted(version: Version, found: Probe) -> Version:
         "refused": refused + (found.finding is Finding.REFUSED),
         "unreachable": unreachable + 1 if found.finding in {Finding.UNREACHABLE, Finding.FORBIDDEN} else 0,
     }
-    return version.model_copy(update={"probe": found.model_copy(update=counts)})
+    return version.model_copy(update={"probe": found.model_copy(update=counts), "refusal": None})

@@ -4,7 +4,7 @@
    number was written down (promises S3 and S9).
 2. An effect at a backend cannot be fenced by the API server. It follows a write of this ledger, which only the leader
    can make, within `timing.intent`; an older one is announced anew first.
-3. A backend that says that a person must act is not asked again before what it is asked with has changed.
+3. A backend that does not let us in is not asked again about that version before what we log in with has changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,21 @@ from dataclasses import replace
 from typing import Final
 
 from rekey.core import ledger, renewal, start
-from rekey.core.effects import Act, Announce, Decision, Discard, Hold, Issue, Look, Obtain, Prove, Reserve, Revoke, What
+from rekey.core.effects import (
+    AT_BACKEND,
+    Act,
+    Announce,
+    Decision,
+    Discard,
+    Hold,
+    Issue,
+    Look,
+    Obtain,
+    Prove,
+    Reserve,
+    Revoke,
+    What,
+)
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
@@ -28,15 +42,8 @@ def carry_on(facts: Facts) -> Decision | None:
     reserved = ledger.reserved(facts.status)
     if reserved is None:
         return None
-    number, refusal, provider = reserved.number, reserved.refusal, facts.spec.provider
-    if refusal is not None:
-        if facts.means is None:
-            return Look(frozenset({What.PROVIDER}))
-        if facts.means == refusal.by:
-            until = facts.now + facts.timing.remake
-            return Hold(until, Reason(refusal.reason), refusal.message, stalled=True)
-    chained = provider is not None and provider.chained
-    if reserved.digest != start.wanted_digest(facts.spec) and not chained:
+    number = reserved.number
+    if reserved.digest != start.wanted_digest(facts.spec) and not facts.chained:
         return Act(Discard(number), f"version {number} was reserved for an older spec")
     return Act(Obtain(number), f"version {number} is reserved: it is made at its backend now")
 
@@ -48,9 +55,27 @@ def at_backend(facts: Facts, decision: Decision) -> Decision:
     effect = decision.effect
     if isinstance(effect, Issue):
         return replace(decision, effect=Reserve(effect.number, effect.cause, effect.asked, again=effect.again))
-    if isinstance(effect, Obtain | Prove | Revoke | Discard) and not _is_announced(facts, effect.number):
+    if not isinstance(effect, AT_BACKEND):
+        return decision
+    if wait := _shut_out(facts, effect):
+        return wait
+    if not _is_announced(facts, effect.number):
         return Act(Announce(effect.number), f"about to do: {decision.message}")
     return decision
+
+
+def _shut_out(facts: Facts, effect: Obtain | Prove | Revoke | Discard) -> Look | Hold | None:
+    """Return that the backend did not let us in, and that there is nothing new to log in with."""
+    version = ledger.find(facts.status, effect.number)
+    refusal, end = version.refusal, version.expiration_time
+    ended = facts.spec.renews and end is not None and facts.now >= end
+    if refusal is None or (ended and isinstance(effect, Revoke | Discard)):  # of what has ended nobody is asked
+        return None
+    if facts.means is None:
+        return Look(frozenset({What.PROVIDER}))
+    if facts.means != refusal.by:
+        return None
+    return Hold(facts.now + facts.timing.remake, Reason(refusal.reason), refusal.message, stalled=True)
 
 
 def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:

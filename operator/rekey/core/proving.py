@@ -1,7 +1,8 @@
 """A new version is used once before anybody is given it: when it is tried, tried again, or given up.
 
 1. A refusal that is repeated takes the version back; a service that cannot be asked never does.
-2. The version before stays current and accepted all the while; nothing waits that is not of this rotation.
+2. One that keeps what the next is got with is never taken back: it is tried for as long as it is good (`publish`).
+3. The version before stays current and accepted all the while; nothing waits that is not of this rotation.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def prove(facts: Facts, pending: Version) -> Decision | None:
     if probe is not None and probe.finding is Finding.ACCEPTED:
         return None
     # From what others know there is no way back: another version would be refused as well.
-    final = replying.compromised_by(facts.status, pending.number) is not None
+    final = facts.chained or replying.compromised_by(facts.status, pending.number) is not None
     over = probe is not None and probe.refused >= _threshold(facts)
     if probe is not None and (final or not over) and (wait := _pause(facts, pending, probe)):
         return wait

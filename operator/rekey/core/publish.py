@@ -24,6 +24,9 @@ def carry_on(facts: Facts) -> Decision | None:
     One that was found after a crash may have been shown already: then the spec comes too late for it.
     """
     pending = ledger.pending(facts.status)
+    if pending is not None and (later := ledger.pending(facts.status, above=pending.number)):
+        text = f"version {pending.number} ended before it was accepted; version {later.number} was got by what it kept"
+        return Act(Discard(pending.number), text)
     if pending is None or pending.rolled_back:
         return _given_up(facts, pending)
     unwanted = _unwanted(facts, pending)
@@ -54,7 +57,7 @@ def _unwanted(facts: Facts, pending: Version) -> str:
 
     One in which stands what the next is got with becomes current whatever has changed; another one follows it.
     """
-    if facts.spec.provider is not None and facts.spec.provider.chained:
+    if facts.chained:
         return ""
     expires = pending.expiration_time
     if expires is not None and probing.wanted(facts) and facts.now >= expires - schedule.needed(facts.spec):
@@ -95,10 +98,23 @@ def introduce(facts: Facts) -> Decision | None:
     if told and facts.spec.verifier is not None and not at_once and (wait := _move(facts, pending)):
         return wait
     if not at_once and (wait := proving.prove(facts, pending)):
-        return wait
+        return _outlive(facts, pending) or wait
     if told and facts.verifier is None:
         return Look(frozenset({What.VERIFIER}))
     return Act(Activate(pending.number), f"version {pending.number} is proved, and known to every verifier")
+
+
+def _outlive(facts: Facts, pending: Version) -> Decision | None:
+    """One that ended before it was accepted is followed by another, and given up when that is there.
+
+    Not before: in it stands what the next is got with, and nowhere else.
+    """
+    ended = pending.expiration_time is not None and facts.now >= pending.expiration_time
+    if not facts.chained or not ended or facts.spec.suspend or facts.problems:
+        return None
+    if facts.bundle is None:
+        return Look(frozenset({What.BUNDLE}))  # a crash may have come after it was shown
+    return start.begin(facts, start.routine(facts))
 
 
 def _move(facts: Facts, pending: Version) -> Decision | None:

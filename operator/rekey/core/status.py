@@ -80,7 +80,8 @@ class Version(Record):
         default=None, description="When an effect on it at its backend was last announced; it follows within seconds."
     )
     refusal: Refusal | None = Field(
-        default=None, description="Why its backend does not make it; until that is mended it is not asked again."
+        default=None,
+        description="Why its backend does not let us in; until that is mended it is not asked again.",
     )
     digest: str | None = Field(
         default=None,

@@ -66,7 +66,7 @@ async def _reserved(ports: Ports, facts: Facts) -> None:
     if reserved is None or deleting is None:
         return
     try:
-        await providing.revoke(ports, facts, reserved.number)
+        await _revoke(ports, facts, reserved.number)
     except (BackendAway, Rejected):
         if facts.now <= max(deleting, facts.started) + facts.timing.grace:
             raise
@@ -82,8 +82,15 @@ async def _at_backend(ports: Ports, facts: Facts) -> None:
     for version in facts.status.versions:
         if version.state in ledger.LIVE:
             try:
-                await providing.revoke(ports, facts, version.number)
+                await _revoke(ports, facts, version.number)
             except (BackendAway, Rejected) as error:
                 failed = failed or error
     if failed is not None:
         raise failed
+
+
+async def _revoke(ports: Ports, facts: Facts, number: int) -> None:
+    """Revoke one version; a backend that does not let us in is asked again all the same: `timing.grace` is short."""
+    refusal = await providing.revoke(ports, facts, number)
+    if refusal is not None:
+        raise Rejected(refusal.reason, refusal.message)

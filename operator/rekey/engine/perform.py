@@ -11,6 +11,7 @@ from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.engine import adopting, issuing, leaving, providing, proving, publishing, repairing, showing
 from rekey.engine.aggregating import Aggregates
+from rekey.engine.unstored import Unstored
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -29,9 +30,12 @@ class Done:
 class Bench:
     """The tools of one pass, and the value that was just made in it, until it is shown."""
 
-    def __init__(self, ports: Ports, issuer: Issuer, shared: Aggregates, credential: Credential) -> None:
+    def __init__(
+        self, ports: Ports, issuer: Issuer, shared: Aggregates, unstored: Unstored, credential: Credential
+    ) -> None:
         self.ports = ports
         self.shared = shared
+        self.unstored = unstored
         self.issuer = issuer
         self.namespace = credential.key.namespace
         self.made: dict[int, Material] = {}
@@ -89,7 +93,7 @@ class Bench:
             case effects.Reserve():
                 return providing.reserve(self.ports, facts, effect)
             case effects.Obtain():
-                outcome, obtained = await providing.obtain(self.ports, facts, effect)
+                outcome, obtained = await providing.obtain(self.ports, facts, effect, self.unstored)
                 self.made |= {effect.number: obtained} if obtained is not None else {}
                 return outcome
             case effects.Adopt():
@@ -98,9 +102,13 @@ class Bench:
     async def _end(self, facts: Facts, effect: effects.Revoke | effects.Discard) -> Outcome:
         """Verifiers refuse the version before it is gone: that is its revocation."""
         told = await publishing.withdraw(self.ports, self.shared, facts, effect.number)
-        await providing.revoke(self.ports, facts, effect.number)
+        refusal = await providing.revoke(self.ports, facts, effect.number)
+        if refusal is not None:
+            now = self.ports.clock.now()
+            return Outcome(now, now, refusal=refusal, verifier=told)
         if isinstance(effect, effects.Revoke):
             return replace(await showing.revoke(self.ports, facts, effect), verifier=told)
+        self.unstored.forget(facts.credential.uid)
         return replace(await issuing.discard(self.ports, facts, effect), verifier=told)
 
     async def _restart(self, facts: Facts, effect: effects.Restart) -> Outcome:

@@ -1,8 +1,8 @@
 """What is done at backends: a reserved version is made there and stored, proved by use, and revoked.
 
 1. A value that is made here is stored before its backend hears of it, so a crash leaves nothing that cannot be revoked.
-2. A value that the backend makes may be lost with its answer. What is found there under a number whose Secret does not
-   exist was given to nobody: it is revoked, and made anew.
+2. A value that the backend makes may be lost with its answer. Once it is here it is kept until it is stored. What is
+   found there under a number whose Secret does not exist was given to nobody: it is revoked, and made anew.
 3. Each step may run twice, and another leader may run it too.
 """
 
@@ -25,6 +25,7 @@ from rekey.core.status import Version
 from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, keeping, naming
 from rekey.engine.sealing import Envelope
+from rekey.engine.unstored import Unstored
 from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
 from rekey.ports.cluster import Ports
@@ -53,10 +54,10 @@ def reserve(ports: Ports, facts: Facts, effect: Reserve) -> Outcome:
 async def means(ports: Ports, facts: Facts) -> str:
     """Return a digest of how the backend of a credential is reached, and by what."""
     opened = await ports.backends.open(facts.credential.key.namespace, _wanted(facts))
-    return _means(opened, await _grant(ports, facts))
+    return _means(opened, await _grant(ports, facts, needed=False))
 
 
-async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
+async def obtain(ports: Ports, facts: Facts, effect: Obtain, unstored: Unstored) -> Made:
     """Make a reserved version at its backend and store it; or return why it refuses to, if a person must act."""
     before, namespace, wanted = ports.clock.now(), facts.credential.key.namespace, _wanted(facts)
     version = ledger.find(facts.status, effect.number)
@@ -64,24 +65,25 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain) -> Made:
     if view is not None and view.owner != facts.credential.uid:
         raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} is not ours: delete it")
     opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
-    lifetime = facts.spec.rotation.lifetime
+    lifetime, claim = facts.spec.rotation.lifetime, _claim(facts, version.number)
+    told = view is not None or unstored.of(claim) is not None
     intent = Intent(
-        claim=_claim(facts, version.number),
+        claim=claim,
         wanted=wanted,
         now=before,
         expires=floor(before + lifetime) if lifetime is not None else None,
         grant=grant.material if grant is not None else None,
-        before=await keeping.before(ports, facts, grant) if view is None and wanted.chained else None,
+        before=await keeping.before(ports, facts, grant) if wanted.chained and not told else None,
         unanswered=version.tries is not None,
     )
-    make = _make_there if opened.backend.traits.makes_value else _make_here
     try:
-        return await make(ports, facts, opened.backend, intent, view)
+        if opened.backend.traits.makes_value:
+            return await _make_there(ports, facts, opened.backend, intent, view, unstored)
+        return await _make_here(ports, facts, opened.backend, intent, view)
     except Rejected as refused:
         if refused.reason != Reason.NEEDS_REAUTH:
             raise
-        why = Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
-        return Outcome(before, ports.clock.now(), refusal=why), None
+        return Outcome(before, ports.clock.now(), refusal=_refusal(refused, opened, grant)), None
 
 
 async def _make_here(ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None) -> Made:
@@ -93,23 +95,31 @@ async def _make_here(ports: Ports, facts: Facts, backend: Backend, intent: Inten
     return _outcome(ports, facts, view, granted), view.material
 
 
-async def _make_there(ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None) -> Made:
+async def _make_there(
+    ports: Ports, facts: Facts, backend: Backend, intent: Intent, view: SecretView | None, unstored: Unstored
+) -> Made:
     """Have the backend make a value, and store it; one that is stored already is taken as it is."""
     if view is None:
+        view = await _got(ports, facts, backend, intent, unstored)
+    unstored.forget(intent.claim.owner)
+    return _outcome(ports, facts, view, naming.noted(view)), view.material
+
+
+async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent, unstored: Unstored) -> SecretView:
+    """Have the backend make a value and store it; a key for what it tells is at hand before it is asked.
+
+    What it told before and could not be stored is stored now, with a key of now: it would not be told again.
+    """
+    granted = unstored.of(intent.claim)
+    if granted is None:
         for left in await _answer(backend.find(intent.claim.owner)):
             if left.number == intent.claim.number:
                 await _answer(backend.revoke(Held(left, intent.wanted)))
-        granted, view = await _got(ports, facts, backend, intent)
-    else:
-        granted = naming.noted(view)
-    return _outcome(ports, facts, view, granted), view.material
-
-
-async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent) -> tuple[Granted, SecretView]:
-    """Have the backend make a value and store it; a key for what it tells is at hand before it is asked."""
     async with keeping.envelope(ports, facts) as envelope:
-        granted = await _answer(backend.issue(intent, None))
-        return granted, await _store(ports, facts, intent.claim.number, granted, envelope)
+        if granted is None:
+            granted = await _answer(backend.issue(intent, None))
+            unstored.keep(intent.claim, granted)
+        return await _store(ports, facts, intent.claim.number, granted, envelope)
 
 
 async def _store(
@@ -146,9 +156,9 @@ def _outcome(ports: Ports, facts: Facts, view: SecretView, granted: Granted) -> 
     )
 
 
-async def prove(ports: Ports, facts: Facts, version: Version, material: Material) -> Verdict:
+async def prove(ports: Ports, facts: Facts, version: Version, material: Material) -> Verdict | Refusal:
     """Have the backend say whether it accepts the version; one that cannot be asked accepts what it made."""
-    wanted = _wanted(facts)
+    wanted, opened = _wanted(facts), None
     try:
         opened = await ports.backends.open(facts.credential.key.namespace, wanted)
         if not opened.backend.traits.provable:
@@ -160,28 +170,36 @@ async def prove(ports: Ports, facts: Facts, version: Version, material: Material
     except Retryable as away:
         return Finding.UNREACHABLE, str(away)
     except Rejected as refused:
+        if opened is not None and refused.reason == Reason.NEEDS_REAUTH:
+            return _refusal(refused, opened, await _grant(ports, facts, needed=False))
         return Finding.FORBIDDEN, str(refused)
     return Finding.ACCEPTED, "its backend accepts it"
 
 
-async def revoke(ports: Ports, facts: Facts, number: int) -> None:
-    """See that a version is not accepted any more at its backend, if it has one.
+async def revoke(ports: Ports, facts: Facts, number: int) -> Refusal | None:
+    """See that a version is not accepted any more at its backend, if it has one; or return why it does not let us in.
 
     Raises:
         BackendAway: it does not answer.
-        Rejected: a person must act.
+        Rejected: a person must act otherwise.
     """
     if facts.spec.provider is None:
-        return
+        return None
     version, namespace = ledger.find(facts.status, number), facts.credential.key.namespace
     if facts.spec.renews and version.expiration_time is not None and ports.clock.now() >= version.expiration_time:
-        return  # it has ended by itself
+        return None  # it has ended by itself
     view = await ports.secrets.read(namespace, version.secret_name)
     ours = view is not None and view.owner == facts.credential.uid
     material = view.material if view is not None and ours else None
     opened = await ports.backends.open(namespace, facts.spec.provider)
     held = Held(_claim(facts, number), facts.spec.provider, version.backend_id, material)
-    await _answer(opened.backend.revoke(held))
+    try:
+        await _answer(opened.backend.revoke(held))
+    except Rejected as refused:
+        if refused.reason != Reason.NEEDS_REAUTH:
+            raise
+        return _refusal(refused, opened, await _grant(ports, facts, needed=False))
+    return None
 
 
 async def _answer(asked: Awaitable[T]) -> T:
@@ -203,16 +221,21 @@ def _claim(facts: Facts, number: int) -> Claim:
     return Claim(facts.credential.uid, key.namespace, key.name, number)
 
 
-async def _grant(ports: Ports, facts: Facts) -> SecretView | None:
-    """Return the Secret with what a person was granted, if the credential names one."""
+async def _grant(ports: Ports, facts: Facts, *, needed: bool = True) -> SecretView | None:
+    """Return the Secret with what a person was granted, if the credential names one; `needed`: it must be there."""
     oauth2 = _wanted(facts).oauth2
     name = oauth2.grant_secret_name if oauth2 is not None else None
     if name is None:
         return None
     found = await ports.secrets.read(facts.credential.key.namespace, name)
-    if found is None:
+    if found is None and needed:
         raise Rejected(Reason.PROVIDER_NOT_READY, f"there is no Secret {name} with a `refresh_token`")
     return found
+
+
+def _refusal(refused: Rejected, opened: Opened, grant: SecretView | None) -> Refusal:
+    """Return that the backend does not let us in, to be remembered until that by which we log in is another one."""
+    return Refusal(reason=refused.reason, message=str(refused)[:512], by=_means(opened, grant))
 
 
 def _means(opened: Opened, grant: SecretView | None) -> str:

@@ -9,7 +9,7 @@ from rekey.core.material import Material
 from rekey.core.outcome import Outcome
 from rekey.core.probing import Reply, Verdict
 from rekey.core.spec import HttpProbe
-from rekey.core.status_probe import Finding, Probe
+from rekey.core.status_probe import Finding, Probe, Refusal
 from rekey.engine import named, providing, showing
 from rekey.errors import Conflict
 from rekey.ports.cluster import Ports
@@ -25,7 +25,10 @@ async def prove(ports: Ports, facts: Facts, effect: Prove, made: Material | None
     validation = facts.spec.validation
     verdict: Verdict = Finding.ACCEPTED, ""
     if facts.spec.provider is not None:
-        verdict = await providing.prove(ports, facts, version, material)
+        said = await providing.prove(ports, facts, version, material)
+        if isinstance(said, Refusal):
+            return Outcome(before, ports.clock.now(), refusal=said)
+        verdict = said
     if verdict[0] is Finding.ACCEPTED and validation is not None and validation.http is not None:
         seconds = validation.timeout.total_seconds()
         verdict = probing.judge(validation.http, await _ask(ports, facts, validation.http, seconds, material))

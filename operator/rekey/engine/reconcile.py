@@ -23,6 +23,7 @@ from rekey.engine import announce, notifying, perform, sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
 from rekey.engine.parts import Members
+from rekey.engine.unstored import Unstored
 from rekey.errors import BackendAway, Conflict, Forbidden, NamespaceTerminating, NotFound, Rejected, Retryable
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
@@ -44,12 +45,13 @@ class Result:
 
 
 class Engine:
-    """Drives credentials; it keeps nothing between passes, but who waits to write what several share."""
+    """Drives credentials; between passes it keeps who waits to write what several share, and what is not stored yet."""
 
     def __init__(self, ports: Ports, issuer: Issuer, around: Surroundings, started: datetime, timing: Timing) -> None:
         self.ports = ports
         self.issuer = issuer
         self.shared = Aggregates(ports, Members(around.claims.shares, around.storage.read))
+        self.unstored = Unstored()
         self.claims = around.claims
         self.pacing = around.pacing
         self.demands = around.demands
@@ -86,7 +88,7 @@ class Pass:
         self.engine = engine
         self.ports = engine.ports
         self.saved = credential.status
-        self.bench = perform.Bench(engine.ports, engine.issuer, engine.shared, credential)
+        self.bench = perform.Bench(engine.ports, engine.issuer, engine.shared, engine.unstored, credential)
         found = (*problems(credential.spec), *engine.claims.others(credential))
         redraw = sight.must_redraw(credential, credential.status) or sight.consumers_may_differ(credential)
         self.facts = Facts(
@@ -148,6 +150,7 @@ class Pass:
             announce.left(self.ports, self.facts, act.effect)
         outcome = await self.bench.perform(self.facts, act.effect)
         if outcome.gone:
+            self.engine.unstored.forget(self.facts.credential.uid)
             return Result(None, None, Reason.DELETING, act.message)
         before = self.facts
         status = advance(self.facts.status, act.effect, outcome.advance)

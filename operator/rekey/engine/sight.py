@@ -59,7 +59,7 @@ def forget(facts: Facts, effect: Effect) -> Facts:
             unseen = replace(facts, bundle=None, bundle_version=None, verifier=None, means=None)
             return replace(unseen, workloads=None, pods=None, usage=None)
         case Tell() | Discard() | Revoke():
-            return replace(facts, verifier=BundleState.INTACT)
+            return replace(facts, verifier=BundleState.INTACT, means=None)
         case Restart() | Activate() | Reinstate():
             return replace(facts, workloads=None, pods=None, usage=None, bundle=None, bundle_version=None)
         case Restore() | effects.Adopt():
