@@ -149,20 +149,13 @@ class AwsAccessKeys:
             )
 
     async def _demand_written(self, mark: Mark) -> None:
-<<<<<<< HEAD
         for pause in _LOOKS:
             await asyncio.sleep(pause)
             known = await self._marks()
             self._demand_alone(mark.claim, known)
             if mark.tag in {one.tag for one in known}:
                 return
-        raise Retryable(f"IAM does not tell of the tag yet that was put on user {self._user}")
-=======
-        known = await self._marks()
-        self._demand_alone(mark.claim, known)
-        if mark.tag not in {one.tag for one in known}:
-            raise NotYet(f"IAM does not tell of the tag yet that was put on user {self._user}")
->>>>>>> h-fix4
+        raise NotYet(f"IAM does not tell of the tag yet that was put on user {self._user}")
 
     async def _look(self) -> tuple[list[Key], tuple[Mark, ...]]:
         """Return all keys and all marks of the user."""
