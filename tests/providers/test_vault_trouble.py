@@ -18,10 +18,11 @@ from rekey.core.spec_vault import VaultServer
 from rekey.errors import NoAnswer, NotLeading, NotYet, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import Lookup
+from rekey.providers.http.roads import Roads
 from rekey.providers.vault.kv import VaultKv
 from rekey.providers.vault.login import Login, Vault
 from rekey.providers.vault.passes import Passes
-from rekey.providers.vault.road import Request, Road, Site
+from rekey.providers.vault.road import Request, Road
 from tests.providers.authorizing import NOW, Says
 from tests.providers.serving import Behaviour, Server, leads_here, serving
 from tests.providers.test_http_allowed import NEVER
@@ -63,8 +64,8 @@ class Desk:
         """Return the way there."""
         address = address or f"http://till.orders.svc:{self.server.port}"
         fields = {"address": address, "namespace": "shop", "auth": {"token": {"secretName": "login"}}}
-        site = Site(VaultServer.model_validate(fields))
-        return Road(site, Allowed(allowed), "orders", lambda: NOW, self.seconds, lookup)
+        roads = Roads(Allowed(allowed), "orders", lambda: NOW, self.seconds, lookup)
+        return Road(VaultServer.model_validate(fields), None, roads)
 
     def adapter(self) -> VaultKv:
         """Return an adapter that was never there."""

@@ -18,6 +18,7 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_notify import WebhookServer
 from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.roads import Roads
 from rekey.providers.webhook import Webhook, signed
 from tests.providers.authorizing import Says
 from tests.providers.serving import Server, leads_here, serving
@@ -32,8 +33,8 @@ def webhook(port: int, *, secret: str = SECRET, host: str = "till.orders.svc", *
     """Return a webhook at that port."""
     server = WebhookServer.model_validate({"url": f"http://{host}:{port}/events", "secretName": "hook"})
     allowed = Allowed(more.pop("allowed", ["http://127.0.0.1/32"]))
-    options = {"namespace": "orders", "now": lambda: NOW, "seconds": lambda: 10.0, "lookup": leads_here, **more}
-    return Webhook(server, Material({"secret": secret.encode()}), None, allowed=allowed, **options)
+    options = {"now": lambda: NOW, "seconds": lambda: 10.0, "lookup": leads_here, **more}
+    return Webhook(server, Material({"secret": secret.encode()}), None, Roads(allowed, "orders", **options))
 
 
 def sent(*answers: Says | None, **options: Any) -> tuple[Server, RekeyError | None]:

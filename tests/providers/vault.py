@@ -25,12 +25,13 @@ from rekey.core.spec_vault import VaultServer
 from rekey.errors import NoAnswer, Rejected, RekeyError
 from rekey.ports.backend import Backend
 from rekey.providers.http.allowed import Allowed
+from rekey.providers.http.roads import Roads
 from rekey.providers.vault.approle import VaultSecretIds
 from rekey.providers.vault.kv import VaultKv
 from rekey.providers.vault.login import Login, Vault
 from rekey.providers.vault.passes import Passes
 from rekey.providers.vault.pki import VaultPki
-from rekey.providers.vault.road import Answer, Request, Road, Site
+from rekey.providers.vault.road import Answer, Request, Road
 from tests.cluster import build, ports, processes
 from tests.cluster.errors import NoGo, NoNetwork
 from tests.cluster.waiting import until
@@ -67,7 +68,7 @@ class Door:
         """Return the server for a credential's calls."""
         server = VaultServer.model_validate({"address": self.address, "caSecretName": "ca", "auth": self.auth})
         allowed = Allowed(["127.0.0.0/8"])
-        road = self.road(Site(server, self.authority), allowed, "orders", self.now, self.seconds)
+        road = self.road(server, self.authority, Roads(allowed, "orders", self.now, self.seconds))
         known = self.passes.of(("orders", "CredentialProvider", "store"), server, self.secret)
         return Vault(road, Login(server, self.secret, self.identity), known, lambda _: None)
 

@@ -111,25 +111,20 @@ def _api_key(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
 
 
 def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> Sender:
+    from rekey.providers.http.roads import Roads  # noqa: PLC0415  as above
     from rekey.providers.webhook import Webhook  # noqa: PLC0415  as above
 
     server = found.declared.spec.webhook
     if server is None:
         raise TypeError("no webhook is declared")
-    return Webhook(
-        server,
-        found.login,
-        found.authority,
-        namespace=namespace,
-        allowed=allowed,
-        now=clock.now,
-        seconds=found.seconds,
-    )
+    roads = Roads(allowed, namespace, clock.now, found.seconds)
+    return Webhook(server, found.login, found.authority, roads)
 
 
 def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts: Parts) -> Backend:
+    from rekey.providers.http.roads import Roads  # noqa: PLC0415  as above
     from rekey.providers.vault.login import Login, Vault  # noqa: PLC0415  as above
-    from rekey.providers.vault.road import Road, Site  # noqa: PLC0415  as above
+    from rekey.providers.vault.road import Road  # noqa: PLC0415  as above
 
     server, ref = parts.spec.vault, parts.wanted.ref
     if server is None:
@@ -141,7 +136,7 @@ def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts
             raise TypeError("no ServiceAccount is named")
         return await identity(client, parts.home, account.service_account_name, account.audience)
 
-    road = Road(Site(server, parts.authority), allowed, parts.namespace, clock.now, parts.seconds)
+    road = Road(server, parts.authority, Roads(allowed, parts.namespace, clock.now, parts.seconds))
     known = passes.of((parts.home, ref.kind, ref.name), server, parts.login)
     return _at_vault(Vault(road, Login(server, parts.login, who), known, parts.hears), parts.wanted)
 

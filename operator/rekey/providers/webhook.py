@@ -6,18 +6,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import re
-import socket
-import ssl
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-import aiohttp
 import orjson
 from yarl import URL
 
@@ -26,9 +21,8 @@ from rekey.core.notifying import Message
 from rekey.core.rate import asked_wait
 from rekey.core.reasons import Reason
 from rekey.core.spec_notify import WebhookServer
-from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
-from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of, said, session, trusting
+from rekey.errors import NoAnswer, Rejected, Retryable
+from rekey.providers.http.roads import Direct, Roads
 
 LONGEST: Final = 5.0
 """Seconds that a webhook may take: who is slower is told of it again."""
@@ -38,28 +32,14 @@ _LEAST, _MOST = 24, 64
 
 
 class Webhook:
-    """One webhook; `seconds` says for how long we may go, and raises NotLeading when it is not ours to act any more."""
+    """One webhook; `authority` has the `ca.crt` that is trusted."""
 
-    def __init__(  # noqa: PLR0913  what it is made of
-        self,
-        server: WebhookServer,
-        login: Material,
-        authority: Material | None,
-        *,
-        namespace: str,
-        allowed: Allowed,
-        now: Callable[[], datetime],
-        seconds: Callable[[], float],
-        lookup: Lookup = addresses_of,
-    ) -> None:
+    def __init__(self, server: WebhookServer, login: Material, authority: Material | None, roads: Roads) -> None:
         self._server = server
         self._login = login
-        self._authority = authority
-        self._namespace = namespace
-        self._allowed = allowed
-        self._now = now
-        self._seconds = seconds
-        self._lookup = lookup
+        self._roads = roads
+        self._host = URL(server.url).host or ""
+        self._known = Direct(self._host, authority, server.ca_secret_name)
 
     async def send(self, message: Message) -> None:
         """Post it once.
@@ -69,37 +49,10 @@ class Webhook:
             Rejected: it does not want it, or must not be asked.
             NotLeading: nothing was sent.
         """
-        url, bound = URL(self._server.url), min(LONGEST, self._seconds())
         body = orjson.dumps(message.body)
-        headers = {"Content-Type": _TYPE, **signed(self._key(), message.id, self._now(), body)}
-        try:
-            async with asyncio.timeout(bound):
-                return await self._post(url, headers, body)
-        except TimeoutError:
-            why: RekeyError = NoAnswer(f"{url.host}: no answer within {bound:.1f} s")
-        except (aiohttp.ClientConnectorError, socket.gaierror, UnicodeError) as error:
-            why = Retryable(f"{url.host}: {said(error)}")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            why = NoAnswer(f"{url.host}: {said(error)}")
-        raise why
-
-    async def _post(self, url: URL, headers: dict[str, str], body: bytes) -> None:
-        host, port = url.raw_host or "", url.port or 0
-        addresses = await self._lookup(host, port)
-        if why := self._allowed.refusal(self._namespace, url.scheme, host, port, addresses, declared=True):
-            raise Rejected(Reason.PROVIDER_NOT_READY, why)
-        async with session(addresses, self._trust()) as client:
-            self._seconds()
-            async with client.post(url, headers=headers, data=body, allow_redirects=False) as answer:
-                known = {name.lower(): value for name, value in answer.headers.items()}
-                _judge(url.host or "", answer.status, asked_wait(known, self._now(), busy=answer.status in _BUSY))
-
-    def _trust(self) -> ssl.SSLContext:
-        try:
-            return trusting(self._authority)
-        except (ssl.SSLError, UnicodeError, KeyError):
-            where = f"Secret {self._server.ca_secret_name} has no `ca.crt`"
-        raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
+        headers = {"Content-Type": _TYPE, **signed(self._key(), message.id, self._roads.now(), body)}
+        found = await self._roads.send(self._known, self._server.url, (headers, body), LONGEST, most=0)
+        _judge(self._host, found.status, asked_wait(found.headers, found.sent, busy=found.status in _BUSY))
 
     def _key(self) -> bytes:
         text = self._login.reveal().get("secret", b"").decode("ascii", "replace").strip()

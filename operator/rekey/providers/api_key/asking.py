@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from rekey.core.spec_http import BodyFormat
 from rekey.core.spec_key_requests import BodyField, CreateRequest, FieldType, KeyAuthorization, Request, Showing
 from rekey.errors import Rejected
 from rekey.ports.backend import Intent
-from rekey.providers.http.roads import trusted
+from rekey.providers.http.roads import Direct
 
 Field = tuple[str, object]
 _PLACEHOLDER: Final = re.compile(r"[{]([A-Za-z]+)[}]")
@@ -49,23 +48,10 @@ class Account:
     login: Material
     authority: Material | None = None
 
-    def trust(self) -> ssl.SSLContext:
-        """Return by whom the server must be known.
-
-        Raises:
-            Rejected: the Secret is incomplete.
-        """
-        return trusted(self.authority, self.server.ca_secret_name)
-
     @property
-    def proxy(self) -> str | None:
-        """None: keys are asked for without."""
-        return None
-
-    def unwanted(self) -> Rejected:
-        """Return what it means that the service ends TLS for want of a certificate of ours."""
-        where = URL(self.server.base_url).host
-        return Rejected(Reason.PROVIDER_NOT_READY, f"{where} wants a certificate of ours, and keys have none to show")
+    def known(self) -> Direct:
+        """The service, as requests go there."""
+        return Direct(URL(self.server.base_url).host or "", self.authority, self.server.ca_secret_name)
 
     def ours(self, asked: Request, path: str, fields: Sequence[Field] = (), query: Sequence[Field] = ()) -> Sent:
         """Return a request with our own key.

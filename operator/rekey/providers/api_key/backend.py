@@ -155,7 +155,7 @@ class ApiKeyBackend:
 
     async def _send(self, sent: Sent) -> Answer:
         request = (sent.headers, sent.body)
-        answer = await self._roads.send(self._account, sent.url, request, self._roads.seconds(), sent.method)
+        answer = await self._roads.send(self._account.known, sent.url, request, self._roads.seconds(), sent.method)
         if told := rate(answer.headers, answer.sent):
             self._hears(told)
         return answer

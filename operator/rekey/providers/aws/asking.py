@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +26,7 @@ from rekey.core.spec_aws import AwsServer
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import Lookup, addresses_of
-from rekey.providers.http.roads import Roads, trusted
+from rekey.providers.http.roads import Direct, Roads
 
 if TYPE_CHECKING:
     from rekey.providers.aws.wire import Service
@@ -100,7 +99,8 @@ class Account:
         if self.seconds() < _LEAST:
             raise Retryable(f"AWS: no time was left for {operation}")
         roads = Roads(allowed, self.namespace, self.now, self.seconds, self.lookup)
-        answer = await roads.send(self, url, request, _LONGEST)
+        endpoint = Direct(URL(url).host or "", self.authority, self.server.ca_secret_name)
+        answer = await roads.send(endpoint, url, request, _LONGEST)
         found = known.read(operation, answer) if answer.body is not None else None
         if found is None:
             raise NoAnswer(f"AWS {service}, {operation}: no answer that can be read (status {answer.status})")
@@ -114,25 +114,6 @@ class Account:
         except (KeyError, UnicodeDecodeError):
             why = _incomplete(self.server.secret_name)
         raise why
-
-    @property
-    def proxy(self) -> str | None:
-        """None: AWS is asked without."""
-        return None
-
-    def trust(self) -> ssl.SSLContext:
-        """Return by whom the endpoint must be known.
-
-        Raises:
-            Rejected: the Secret is incomplete.
-        """
-        return trusted(self.authority, self.server.ca_secret_name)
-
-    def unwanted(self) -> Rejected:
-        """Return what it means that the endpoint ends TLS for want of a certificate of ours."""
-        return Rejected(
-            Reason.PROVIDER_NOT_READY, f"{self.server.endpoint_url} wants a certificate of ours: AWS knows us by keys"
-        )
 
 
 async def _described(name: str) -> Service:

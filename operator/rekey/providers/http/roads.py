@@ -1,4 +1,4 @@
-"""One request to a declared endpoint of a backend, and what came back: never followed, never more than 64 KiB.
+"""One request to a declared endpoint of a backend, and what came back: never followed, never more than a bound.
 
 1. What was never sent is Retryable; what may have arrived is NoAnswer.
 2. Errors are raised outside of the blocks that catch a library's: those may quote what was sent or answered, and would
@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -61,6 +62,31 @@ def trusted(authority: Material | None, secret: str | None, shown: Material | No
     raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
 
 
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Who is asked without a proxy, and shown no certificate; `secret`: where the authority stands, if there is one."""
+
+    name: str
+    authority: Material | None
+    secret: str | None
+
+    @property
+    def proxy(self) -> None:
+        """None."""
+
+    def trust(self) -> ssl.SSLContext:
+        """Return by whom the server must be known.
+
+        Raises:
+            Rejected: the Secret is incomplete.
+        """
+        return trusted(self.authority, self.secret)
+
+    def unwanted(self) -> Rejected:
+        """Return what it means that the server ends TLS for want of a certificate of ours."""
+        return Rejected(Reason.PROVIDER_NOT_READY, f"{self.name} wants a certificate of ours, and none is declared")
+
+
 class Roads:
     """The ways to the endpoints: where they may lead, and for how long we may go.
 
@@ -77,14 +103,20 @@ class Roads:
     ) -> None:
         self._allowed = allowed
         self._namespace = namespace
-        self._now = now
         self._lookup = lookup
+        self.now = now
         self.seconds = seconds
 
     async def send(
-        self, who: Known, endpoint: str, request: tuple[dict[str, str], bytes], seconds: float, method: str = "POST"
+        self,
+        who: Known,
+        endpoint: str | URL,
+        request: tuple[dict[str, str], bytes],
+        seconds: float,
+        method: str = "POST",
+        most: int = MAX_BODY,
     ) -> Answer:
-        """Send headers and a body once, and return the answer.
+        """Send headers and a body once, and return the answer; of a body longer than `most` nothing is kept.
 
         Raises:
             Retryable, NoAnswer, Rejected: as a port of backends says.
@@ -93,7 +125,7 @@ class Roads:
         url, bound = URL(endpoint), max(0.0, min(seconds, self.seconds()))
         try:
             async with asyncio.timeout(bound):
-                return await self._send(method, url, who, request)
+                return await self._send(method, url, who, request, most)
         except TimeoutError:
             why: RekeyError = NoAnswer(f"{url.host}: no answer within {bound:.1f} s")
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, socket.gaierror, UnicodeError) as error:
@@ -102,7 +134,9 @@ class Roads:
             why = who.unwanted() if is_unwanted(error) else NoAnswer(f"{url.host}: {said(error)}")
         raise why
 
-    async def _send(self, method: str, url: URL, who: Known, request: tuple[dict[str, str], bytes]) -> Answer:
+    async def _send(
+        self, method: str, url: URL, who: Known, request: tuple[dict[str, str], bytes], most: int
+    ) -> Answer:
         host, port = url.raw_host or "", url.port or 0
         if url.scheme not in {"http", "https"} or url.raw_user or url.raw_password or not host:
             raise Rejected(Reason.PROVIDER_NOT_READY, "the URL of an endpoint must be https://host/path")
@@ -110,13 +144,13 @@ class Roads:
         addresses = await self._judged(url.scheme, host, port) if proxy is None else await self._behind(URL(proxy), url)
         async with session(addresses, who.trust()) as client:
             self.seconds()
-            sent = self._now()
+            sent = self.now()
             headers, body = request
             options = {"data": body} if body else {"skip_auto_headers": ("Content-Type",)}
             asked = client.request(method, url, headers=headers, allow_redirects=False, proxy=proxy, **options)
             async with asked as answer:
                 known = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.status, sent, known, await _body(answer))
+                return Answer(answer.status, sent, known, await _body(answer, most))
 
     async def _judged(self, scheme: str, host: str, port: int) -> Sequence[Address]:
         """Return where that leads, if anything may be sent there."""
@@ -138,11 +172,13 @@ class Roads:
         return await self._judged("https", proxy.raw_host or "", proxy.port or 0)
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, or None if it is longer than anybody's who means well."""
+async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """Return the body, or None if it is longer; with 0 it is not even waited for."""
     found = bytearray()
+    if not most:
+        return None
     async for chunk in answer.content.iter_chunked(8192):
         found += chunk
-        if len(found) > MAX_BODY:
+        if len(found) > most:
             return None
     return bytes(found)

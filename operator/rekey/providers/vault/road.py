@@ -1,34 +1,23 @@
 """One request to a Vault server and what came back: never followed, never more than a megabyte.
 
-1. hvac says which request a call is, and sends it through `Way`, which leads to the connection that everybody here who
-   speaks HTTP stands on: the name is looked up once, its addresses are judged, and only these are connected to. None of
-   the calls we use is more than one request, so each returns what is awaited, and no thread waits for anything.
-2. What was never sent is Retryable; what may have arrived is NoAnswer.
-3. Errors are raised outside of the blocks that catch a library's: those may quote what was sent or answered.
+hvac says which request a call is, and sends it through `Way`, by the roads that lead to everybody who speaks HTTP.
+None of the calls we use is more than one request, so each returns what is awaited, and no thread waits for anything.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import aiohttp
 import orjson
 from hvac.adapters import Adapter
 from yarl import URL
 
 from rekey.core.material import Material
-from rekey.core.reasons import Reason
 from rekey.core.spec_vault import VaultServer
-from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
-from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of, said, session, trusting
+from rekey.providers.http.roads import Direct, Roads
 
 MAX_BODY: Final = 1024 * 1024
 
@@ -77,52 +66,16 @@ class Way(Adapter):  # type: ignore[misc]  # hvac ships no types
         raise TypeError(f"{type(response).__name__} is not looked into here")
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A server, and by whom it must be known: `authority` has the `ca.crt` that is trusted."""
-
-    server: VaultServer
-    authority: Material | None = None
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return URL(self.server.address).host or "Vault"
-
-    def trust(self) -> ssl.SSLContext:
-        """Return by whom the server must be known.
-
-        Raises:
-            Rejected: the Secret is incomplete.
-        """
-        with suppress(ssl.SSLError, UnicodeError, KeyError):
-            return trusting(self.authority)
-        where = f"Secret {self.server.ca_secret_name} has no `ca.crt`"
-        raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
-
-
 class Road:
-    """The way to a server: where it may lead, and for how long we may go.
+    """The way to one server; `authority` has the `ca.crt` that is trusted."""
 
-    `seconds` says that each time it is asked, and raises NotLeading when it is not ours to act any more.
-    """
-
-    def __init__(
-        self,
-        site: Site,
-        allowed: Allowed,
-        namespace: str,
-        now: Callable[[], datetime],
-        seconds: Callable[[], float],
-        lookup: Lookup = addresses_of,
-    ) -> None:
-        self._site = site
-        self._allowed = allowed
-        self._namespace = namespace
-        self._lookup = lookup
-        self.now = now
-        self.seconds = seconds
-        self.name = site.name
+    def __init__(self, server: VaultServer, authority: Material | None, roads: Roads) -> None:
+        self._server = server
+        self._roads = roads
+        self.name = URL(server.address).host or "Vault"
+        self._known = Direct(self.name, authority, server.ca_secret_name)
+        self.now = roads.now
+        self.seconds = roads.seconds
 
     async def send(self, request: Request, token: str | None, seconds: float) -> Answer:
         """Send it once, and return the answer.
@@ -131,54 +84,23 @@ class Road:
             Retryable, NoAnswer, Rejected: as a port of backends says.
             NotLeading: nothing was sent.
         """
-        bound = max(0.0, min(seconds, self.seconds()))
-        try:
-            async with asyncio.timeout(bound):
-                return await self._send(request, token)
-        except TimeoutError:
-            why: RekeyError = NoAnswer(f"{self.name}: no answer within {bound:.1f} s")
-        except (aiohttp.ClientConnectorError, socket.gaierror, UnicodeError) as error:
-            why = Retryable(f"{self.name}: {said(error)}")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            why = NoAnswer(f"{self.name}: {said(error)}")
-        raise why
-
-    async def _send(self, request: Request, token: str | None) -> Answer:
-        url = URL(self._site.server.address.rstrip("/") + request.path, encoded=True).update_query(request.parameters)
-        host, port = url.raw_host or "", url.port or 0
-        addresses = await self._lookup(host, port)
-        if why := self._allowed.refusal(self._namespace, url.scheme, host, port, addresses, declared=True):
-            raise Rejected(Reason.PROVIDER_NOT_READY, why)
-        body = None if request.document is None else orjson.dumps(request.document)
-        async with session(addresses, self._site.trust()) as client:
-            self.seconds()
-            sent = self.now()
-            headers = self._headers(token)
-            async with client.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
-                known = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.status, sent, known, _document(await _read(answer)))
+        url = URL(self._server.address.rstrip("/") + request.path, encoded=True).update_query(request.parameters)
+        body = b"" if request.document is None else orjson.dumps(request.document)
+        asked = (self._headers(token), body)
+        found = await self._roads.send(self._known, url, asked, seconds, request.method, most=MAX_BODY)
+        return Answer(found.status, found.sent, found.headers, _document(found.body))
 
     def _headers(self, token: str | None) -> dict[str, str]:
         # The first keeps whoever can only have a URL asked from being taken for a client of Vault's.
         found = {"X-Vault-Request": "true", "Accept": "application/json", "Content-Type": "application/json"}
         if token is not None:
             found["X-Vault-Token"] = token
-        if self._site.server.namespace is not None:
-            found["X-Vault-Namespace"] = self._site.server.namespace
+        if self._server.namespace is not None:
+            found["X-Vault-Namespace"] = self._server.namespace
         return found
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body; nothing of one that is longer than anybody's who means well."""
-    found = bytearray()
-    async for chunk in answer.content.iter_chunked(8192):
-        found += chunk
-        if len(found) > MAX_BODY:
-            return b""
-    return bytes(found)
-
-
-def _document(body: bytes) -> Mapping[str, Any] | None:
+def _document(body: bytes | None) -> Mapping[str, Any] | None:
     try:
         found = orjson.loads(body) if body else None
     except orjson.JSONDecodeError:
