@@ -9,7 +9,7 @@ from hypothesis import settings
 pytest_plugins = ["tests.cluster.fixtures", "tests.e2e.summary", "tests.providers.postgres", "tests.providers.vault"]
 
 # The same examples at every run, so that what lands is what passed; `make test-full` searches for new ones.
-settings.register_profile("same", max_examples=50, derandomize=True, deadline=None)
+settings.register_profile("same", max_examples=30, derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=200, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

@@ -156,9 +156,9 @@ def _server(spec: dict[str, Any]) -> Oauth2Server:
 
 
 def fields(quirk: Quirk) -> dict[str, Any]:
-    """Return the fields of the example, with its endpoints on this host."""
+    """Return the fields of the example, with the endpoints that the operator asks on this host."""
     told = declared(quirk.vendor).model_dump(mode="json", by_alias=True, exclude_unset=True)
-    here = {name: "{url}/" + name for name in told if name.endswith("Url")}
+    here = {name: "{url}/" + name for name in told if name.endswith("Url") and name != "authorizationUrl"}
     return told | here | quirk.more
 
 
