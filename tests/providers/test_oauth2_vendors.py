@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 from rekey.core.reasons import Reason
 from rekey.core.spec_limits import Limits
 from rekey.core.spec_oauth2 import Oauth2Server, Oauth2Token
-from rekey.errors import NoAnswer, Rejected, Retryable
+from rekey.errors import ConsentRefused, NoAnswer, Rejected, Retryable
 from tests.providers.authorizing import ACCESS, GRANT, NEXT, NOW, SECRET, Desk, Says, intent, play
 
 FOLDER = Path(__file__).parent.parent.parent / "examples" / "oauth2"
@@ -44,7 +44,12 @@ def token(vendor: str, ends: timedelta, body: dict[str, Any], *more: Says, **fie
 
 def stale(vendor: str, status: int, body: Any, **more: Any) -> Quirk:
     """Return an answer by which a person must authorize anew."""
-    return Quirk(vendor, (Says(status, body),), error=Rejected, reason=Reason.NEEDS_REAUTH, more=more)
+    return Quirk(vendor, (Says(status, body),), error=ConsentRefused, reason=Reason.NEEDS_REAUTH, more=more)
+
+
+def unknown(vendor: str, status: int, body: Any) -> Quirk:
+    """Return an answer by which our client is not accepted, whatever a person consents to."""
+    return replace(stale(vendor, status, body), error=Rejected)
 
 
 SALESFORCE = {
@@ -92,7 +97,7 @@ QUIRKS: dict[str, Quirk] = {
     "Google's administrator wants a person": stale(
         "google", 400, {"error": "invalid_grant", "error_subtype": "invalid_rapt"}
     ),
-    "Google's client is unknown": stale("google", 401, {"error": "invalid_client"}),
+    "Google's client is unknown": unknown("google", 401, {"error": "invalid_client"}),
     "Microsoft gives 85 minutes, and another refresh token": token(
         "microsoft", 85 * MINUTE, {"expires_in": 5100, **MICROSOFT}, then=NEXT
     ),
@@ -135,7 +140,7 @@ QUIRKS: dict[str, Quirk] = {
     "GitHub's refresh token is used up, which comes with the status 200": stale(
         "github-app", 200, {"error": "bad_refresh_token", "error_uri": "https://docs.github.com"}
     ),
-    "GitHub does not know the client, which comes with the status 200": stale(
+    "GitHub does not know the client, which comes with the status 200": unknown(
         "github-app", 200, {"error": "incorrect_client_credentials"}
     ),
 }  # fmt: skip

@@ -32,7 +32,8 @@ from rekey.providers.oauth2.chain import REFRESH, Chain, taken_up
 
 _ASIDE: Final = 5.0
 """Seconds for what is asked beside a token: who bounds the whole call must not cut it off, and lose the token."""
-_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
+_CLIENT: Final = "client"
+"""Stands in every code by which a server says that it is us whom it does not know (RFC 6749, 5.2, and vendors' own)."""
 _GONE: Final = frozenset({"invalid_token"})
 _LOST: Final = "the answer of an earlier renewal was lost and the server had rotated the refresh token"
 
@@ -154,7 +155,7 @@ class Oauth2Backend:
                 return Rejected(
                     Reason.BACKEND_REFUSED, f"{words}: see what the provider declares, and what is asked for"
                 )
-            case Then.REAUTHORIZE if intent is None or not found.code or found.code in _CLIENT:
+            case Then.REAUTHORIZE if intent is None or not found.code or _CLIENT in found.code.lower():
                 secret = f"see `client_id` and `client_secret` in Secret {self._server.secret_name}"
                 if self._server.authorization_method is Oauth2Authorization.CERTIFICATE:
                     shown = f"the certificate in Secret {self._server.certificate_secret_name}"
