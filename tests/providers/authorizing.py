@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
-from tests.providers.serving import Server, leads_here, serving
+from tests.providers.serving import Says, Server, leads_here, serving, telling
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 SECRET = "canary-secret +%4f9d2c7ab1e0"
@@ -36,21 +35,6 @@ WANTED = Provide.model_validate({"ref": {"name": "idp"}})
 CLAIM = Claim("uid-1", "orders", "till", 3)
 
 
-@dataclass(frozen=True)
-class Says:
-    """One answer: a body that is no text is written as JSON."""
-
-    status: int = 200
-    body: Any = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def written(self) -> bytes:
-        """Return it as bytes."""
-        body = (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
-        lines = [f"HTTP/1.1 {self.status} So", *(f"{name}: {value}" for name, value in self.headers.items())]
-        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
-
-
 @dataclass
 class Desk:
     """A server that was told its answers, and us."""
@@ -62,15 +46,7 @@ class Desk:
 
     def says(self, *answers: Says) -> None:
         """Tell the server its next answers; after these it hangs up."""
-        left = list(answers)
-
-        async def behave(_: Server, writer: asyncio.StreamWriter) -> None:
-            if left:
-                writer.write(left.pop(0).written())
-                await writer.drain()
-            writer.close()
-
-        self.server.behaviour = behave
+        self.server.behaviour = telling(*answers)
 
     def declared(self) -> Oauth2Server:
         """Return the server as an administrator declares it."""

@@ -18,8 +18,8 @@ from rekey.providers.api_key.backend import ApiKeyBackend
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import Lookup
 from rekey.providers.http.roads import Roads
-from tests.providers.authorizing import NOW, Says
-from tests.providers.serving import Server, leads_here, serving
+from tests.providers.authorizing import NOW
+from tests.providers.serving import Says, Server, leads_here, serving, telling
 
 ADMIN = "canary-admin-4f9d2c7ab1e0"
 VALUE = "canary-key-4f9d2c7ab1e0"
@@ -44,15 +44,7 @@ class Desk:
 
     def says(self, *answers: Says) -> None:
         """Tell the service its next answers; after these it hangs up."""
-        left = list(answers)
-
-        async def behave(_: Server, writer: asyncio.StreamWriter) -> None:
-            if left:
-                writer.write(left.pop(0).written())
-                await writer.drain()
-            writer.close()
-
-        self.server.behaviour = behave
+        self.server.behaviour = telling(*answers)
 
     def backend(self, lookup: Lookup = leads_here, allowed: Sequence[str] = ("http://127.0.0.1/32",)) -> ApiKeyBackend:
         """Return the adapter."""

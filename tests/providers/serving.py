@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any
 
 from rekey.providers.http.addresses import Address
 
@@ -60,6 +62,38 @@ class Server:
             await writer.drain()
             writer.close()
             await writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class Says:
+    """One answer: a body that is no text is written as JSON."""
+
+    status: int = 200
+    body: Any = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def written(self) -> bytes:
+        """Return it as bytes."""
+        body = (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+        lines = [f"HTTP/1.1 {self.status} So", *(f"{name}: {value}" for name, value in self.headers.items())]
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def telling(*answers: Says | Behaviour) -> Behaviour:
+    """Return that these are the next answers; after them it hangs up."""
+    left = list(answers)
+
+    async def behave(server: Server, writer: asyncio.StreamWriter) -> None:
+        now = left.pop(0) if left else None
+        if now is not None and not isinstance(now, Says):
+            await now(server, writer)
+            return
+        if now is not None:
+            writer.write(now.written())
+            await writer.drain()
+        writer.close()
+
+    return behave
 
 
 @asynccontextmanager

@@ -11,8 +11,9 @@ import pytest
 
 from rekey.core.reasons import Reason
 from rekey.errors import Rejected
-from tests.providers.authorizing import NOW, Says
+from tests.providers.authorizing import NOW
 from tests.providers.keying import ADMIN, MADE, MARK, OWNER, PROVED, VALUE, Desk, held, play
+from tests.providers.serving import Says
 
 HOUR = timedelta(hours=1)
 

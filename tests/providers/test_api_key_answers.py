@@ -10,8 +10,8 @@ import pytest
 from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
-from tests.providers.authorizing import Says
 from tests.providers.keying import CLAIM, LISTED, MADE, MARK, OWNER, PROVED, VALUE, Desk, held, play
+from tests.providers.serving import Says
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.providers.api_key.backend import ApiKeyBackend
 from rekey.providers.http.connection import Lookup, addresses_of
-from tests.providers.authorizing import Says
 from tests.providers.keying import ADMIN, LISTED, MADE, MARK, OWNER, PROVED, VALUE, Desk, declared, held, play
-from tests.providers.serving import Behaviour
+from tests.providers.serving import Behaviour, Says
 from tests.providers.test_http_allowed import NEVER
 from tests.providers.test_oauth2_ssrf import ADDRESSES, EVERYTHING, TRICKS, leading
 from tests.providers.test_oauth2_trouble import BEHAVIOURS

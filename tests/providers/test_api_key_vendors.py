@@ -17,8 +17,9 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_api_key import ApiKeyServer
 from rekey.core.spec_provide import Provide
 from rekey.errors import NotAccepted, Rejected
-from tests.providers.authorizing import NOW, Says
+from tests.providers.authorizing import NOW
 from tests.providers.keying import ADMIN, MARK, OWNER, VALUE, Desk, play
+from tests.providers.serving import Says
 from tests.sim.conformance_of_backends import held
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"

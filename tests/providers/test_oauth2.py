@@ -15,7 +15,8 @@ from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, Retryable
 from rekey.ports.backend import Traits
-from tests.providers.authorizing import ACCESS, GRANT, NEXT, NOW, OUR_OWN, SECRET, TOKEN, Desk, Says, held, intent, play
+from tests.providers.authorizing import ACCESS, GRANT, NEXT, NOW, OUR_OWN, SECRET, TOKEN, Desk, held, intent, play
+from tests.providers.serving import Says
 
 HOUR = timedelta(hours=1)
 INTROSPECTS = {"introspectionUrl": "{url}/introspect"}

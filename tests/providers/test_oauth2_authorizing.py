@@ -16,9 +16,9 @@ from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.authorizing import Door, Grant, granted, opened
-from tests.providers.authorizing import BY_CONSENT, CANARIES, CLIENT, NEXT, NOW, TOKEN, Desk, Says, play
+from tests.providers.authorizing import BY_CONSENT, CANARIES, CLIENT, NEXT, NOW, TOKEN, Desk, play
 from tests.providers.browsing import visit
-from tests.providers.serving import leads_here
+from tests.providers.serving import Says, leads_here
 from tests.providers.test_oauth2_real import Django, django, intent
 
 pytestmark = pytest.mark.xdist_group("oauth2")

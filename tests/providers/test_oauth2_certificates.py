@@ -24,9 +24,9 @@ from rekey.providers.http.connection import BadCertificateError, trusting
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
-from tests.providers.authorizing import ACCESS, CLIENT, NOW, TOKEN, Says, intent
+from tests.providers.authorizing import ACCESS, CLIENT, NOW, TOKEN, intent
 from tests.providers.making import files, make, tool
-from tests.providers.serving import leads_here
+from tests.providers.serving import Says, leads_here
 from tests.providers.test_http import SHOP, end
 
 BESIDE = {"certificateSecretName": "client-tls"}

@@ -21,8 +21,8 @@ from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.roads import Roads
 from rekey.providers.oauth2.asking import Login
 from rekey.providers.oauth2.backend import Oauth2Backend
-from tests.providers.authorizing import ACCESS, CLIENT, NOW, TOKEN, Desk, Says, intent, play
-from tests.providers.serving import HERE
+from tests.providers.authorizing import ACCESS, CLIENT, NOW, TOKEN, Desk, intent, play
+from tests.providers.serving import HERE, Says
 from tests.providers.test_http import SHOP, end
 from tests.providers.test_http_allowed import NEVER
 

@@ -38,12 +38,11 @@ from tests.providers.authorizing import (
     SECRET,
     TOKEN,
     Desk,
-    Says,
     held,
     intent,
     play,
 )
-from tests.providers.serving import Behaviour, Server, leads_here
+from tests.providers.serving import Behaviour, Says, Server, leads_here
 from tests.providers.test_http import SHOP, end
 
 DENIED = Says(400, {"error": "invalid_grant"})

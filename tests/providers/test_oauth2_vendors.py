@@ -14,7 +14,8 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_limits import Limits
 from rekey.core.spec_oauth2 import Oauth2Server, Oauth2Token
 from rekey.errors import ConsentRefused, NoAnswer, Rejected, Retryable
-from tests.providers.authorizing import ACCESS, GRANT, NEXT, NOW, SECRET, Desk, Says, intent, play
+from tests.providers.authorizing import ACCESS, GRANT, NEXT, NOW, SECRET, Desk, intent, play
+from tests.providers.serving import Says
 
 FOLDER = Path(__file__).parent.parent.parent / "examples" / "oauth2"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -23,8 +23,8 @@ from rekey.providers.vault.kv import VaultKv
 from rekey.providers.vault.login import Login, Vault
 from rekey.providers.vault.passes import Passes
 from rekey.providers.vault.road import Request, Road
-from tests.providers.authorizing import NOW, Says
-from tests.providers.serving import Behaviour, Server, leads_here, serving
+from tests.providers.authorizing import NOW
+from tests.providers.serving import Behaviour, Says, Server, leads_here, serving, telling
 from tests.providers.test_http_allowed import NEVER
 from tests.providers.test_oauth2_ssrf import ADDRESSES, EVERYTHING, leading
 from tests.providers.test_oauth2_trouble import _breaks_off, _floods, _hangs, _hangs_up, _repeats, _resets, _trickles
@@ -47,18 +47,7 @@ class Desk:
 
     def says(self, *answers: Says | Behaviour) -> None:
         """Tell the server what it does next; after these it hangs up."""
-        left = list(answers)
-
-        async def behave(server: Server, writer: asyncio.StreamWriter) -> None:
-            now = left.pop(0) if left else _hangs_up
-            if not isinstance(now, Says):
-                await now(server, writer)
-                return
-            writer.write(now.written())
-            await writer.drain()
-            writer.close()
-
-        self.server.behaviour = behave
+        self.server.behaviour = telling(*answers)
 
     def road(self, lookup: Lookup = leads_here, allowed: Sequence[str] = HERE, address: str = "") -> Road:
         """Return the way there."""

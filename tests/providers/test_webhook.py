@@ -20,8 +20,7 @@ from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.roads import Roads
 from rekey.providers.webhook import Webhook, signed
-from tests.providers.authorizing import Says
-from tests.providers.serving import Server, leads_here, serving
+from tests.providers.serving import Says, Server, leads_here, serving, telling
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEY = b"canary-key-of-thirty-two-bytes!!"
@@ -37,23 +36,17 @@ def webhook(port: int, *, secret: str = SECRET, host: str = "till.orders.svc", *
     return Webhook(server, Material({"secret": secret.encode()}), None, Roads(allowed, "orders", **options))
 
 
+async def _waits(_: Server, __: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
 def sent(*answers: Says | None, **options: Any) -> tuple[Server, RekeyError | None]:
     """Send the event to a receiver that answers so (None: not at all); return it, and the error."""
 
     async def played() -> tuple[Server, RekeyError | None]:
         async with serving() as server:
-            left = list(answers)
-
-            async def behave(_: Server, writer: asyncio.StreamWriter) -> None:
-                says = left.pop(0)
-                if says is None:
-                    await asyncio.Event().wait()
-                else:
-                    writer.write(says.written())
-                    await writer.drain()
-                    writer.close()
-
-            server.behaviour, server.header = behave, "webhook-signature"
+            told = [_waits if says is None else says for says in answers]
+            server.behaviour, server.header = telling(*told), "webhook-signature"
             try:
                 await webhook(server.port, **options).send(MESSAGE)
             except RekeyError as error:

@@ -17,11 +17,11 @@ from rekey.core.spec_service_account import KubernetesServer, ServiceAccountToke
 from rekey.errors import NotAccepted, NotFound, Rejected
 from rekey.kube.api import CREATE, SERVICE_ACCOUNTS, Path
 from rekey.kube.client import Client
+from rekey.kube.identities import GROUP, requested
 from rekey.kube.objects import instant
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 
-_GROUP: Final = "authentication.k8s.io/v1"
-_REVIEWS: Final = Path(f"/apis/{_GROUP}/tokenreviews", "tokenreviews")
+_REVIEWS: Final = Path(f"/apis/{GROUP}/tokenreviews", "tokenreviews")
 
 
 class AccountTokens:
@@ -46,14 +46,12 @@ class AccountTokens:
         if name not in self._server.service_accounts:
             why = f"the provider does not name ServiceAccount {name}: an administrator adds it to `serviceAccounts`"
             raise Rejected(Reason.PROVIDER_NOT_ALLOWED, why)
-        spec = {"audiences": list(asks.audiences), "expirationSeconds": int(asks.expiration.total_seconds())}
-        body = {"apiVersion": _GROUP, "kind": "TokenRequest", "spec": spec}
+        account, seconds = SERVICE_ACCOUNTS.one(self._namespace, name, "token"), int(asks.expiration.total_seconds())
         try:
-            found = await self._client.request(CREATE, SERVICE_ACCOUNTS.one(self._namespace, name, "token"), body=body)
+            status = await requested(self._client, account, asks.audiences, seconds)
         except NotFound as error:
             why = f"there is no ServiceAccount {name} in namespace {self._namespace}: create it"
             raise Rejected(Reason.BACKEND_REFUSED, why) from error
-        status = found["status"]
         return Granted(Material({"token": status["token"].encode()}), expires=instant(status["expirationTimestamp"]))
 
     async def prove(self, held: Held) -> None:
@@ -62,7 +60,7 @@ class AccountTokens:
         if held.material is None:
             raise NotAccepted(f"{about} is gone")
         spec = {"token": held.material.reveal()["token"].decode(), "audiences": list(asks.audiences)}
-        body = {"apiVersion": _GROUP, "kind": "TokenReview", "spec": spec}
+        body = {"apiVersion": GROUP, "kind": "TokenReview", "spec": spec}
         status = (await self._client.request(CREATE, _REVIEWS, body=body)).get("status") or {}
         who = f"system:serviceaccount:{self._namespace}:{asks.service_account_name}"
         if not status.get("authenticated"):
