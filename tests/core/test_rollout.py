@@ -251,3 +251,24 @@ def test_version_one_is_never_written() -> None:
     for view, expected in ((old("web"), True), (workload("web", "1"), True), (done("web"), False)):
         (item,) = rollout.assess(facts(back, after(60), spec(consumers=[WEB]), workloads=(view,), pods=()))
         assert item.at_version is expected, view
+
+
+SAID: dict[str, tuple[Facts, str | None]] = {
+    "its rollout is awaited": (moving(60, rolling("web")), "1 of 2 pods updated"),
+    "it has moved: what its pods do in passing would stay in the status for ever": (
+        *(moving(60, rolling("web"), entries=[entry("web", 2, 10, moved=True)]),),
+        None,
+    ),
+    "it has moved, and its health is watched": (
+        *(moving(60, rolling("web"), entries=[entry("web", 2, 10, moved=True)], validation={"settle": "5m"}),),
+        "1 of 2 pods updated",
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", SAID)
+def test_the_status_says_of_a_consumer_what_is_waited_for(situation: str) -> None:
+    """And nothing of one that nobody will look at again."""
+    seen, expected = SAID[situation]
+    (item,) = rollout.assess(seen)
+    assert item.entry.message == expected

@@ -72,10 +72,12 @@ def _assess(facts: Facts, view: WorkloadView, behind: set[str]) -> Progress:
     settled = view.complete or not restart or had_moved
     arrived = at_version or given_up(entry, number) or view.manual is not None
     moved = not view.exists or (settled and not behind and arrived)
-    message = _message(view, behind, at_version=at_version, moved=moved, verifies=verifies)
     restartable = restart and view.manual is None
     healthy = (view.complete or not restartable) if moved and view.exists else None
-    known = {"moved": moved, "pods_behind": len(behind), "message": message, **_health(facts, entry, healthy)}
+    known = {"moved": moved, "pods_behind": len(behind), **_health(facts, entry, healthy)}
+    # Nobody looks again at one that has moved: what is said of a passing moment would stand for ever.
+    awaited = not moved or known.get("healthy") is False
+    known["message"] = _message(view, behind, at_version=at_version, awaited=awaited, verifies=verifies)
     fresh = entry.model_copy(update=known)
     return Progress(view, fresh, restartable, at_version, moved, had_moved, number, verifies)
 
@@ -132,15 +134,15 @@ def given_up(entry: ConsumerStatus, number: int | None) -> bool:
     return entry.reapplied is True and entry.wanted == number
 
 
-def _message(view: WorkloadView, behind: set[str], *, at_version: bool, moved: bool, verifies: bool) -> str | None:
+def _message(view: WorkloadView, behind: set[str], *, at_version: bool, awaited: bool, verifies: bool) -> str | None:
     if not view.exists:
         return "not found"
     parts = []
-    if view.manual and not moved:
+    if view.manual and awaited:
         parts.append(f"{WAITING} {view.manual}")
     elif not at_version:
         parts.append("not restarted yet")
-    if not view.complete and view.progress:
+    if awaited and not view.complete and view.progress:
         parts.append(view.progress)
     names = few(sorted(behind))
     if behind:
