@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import shared
+from tests.cluster import choose, shared
 from tests.cluster.errors import NodeRefused
 from tests.cluster.handle import Cluster
 
@@ -34,7 +34,7 @@ def node_cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtu
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """Give a fresh namespace in which pods can be made; it is deleted without waiting."""
+    """Give a fresh namespace in which pods can be made; the cluster may keep it."""
     yield from _namespace(cluster)
 
 
@@ -69,4 +69,4 @@ def _namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
     yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    choose.leave(cluster, name)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests.cluster import choose
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.e2e.manifests import ANNOTATION, Manifest
@@ -190,7 +191,7 @@ def opened(
     settings: Mapping[str, str] | None = None,
     program: Sequence[str] = PROGRAM,
 ) -> Iterator[Stage]:
-    """Give a fresh namespace with an operator that is not started; both go in the end."""
+    """Give a fresh namespace with an operator that is not started, and which ends."""
     namespace = f"t-{secrets.token_hex(4)}"
     kubeconfig = make(cluster, reader, namespace, directory)
     lease = {"REKEY_LEASE_NAME": f"rekey-{namespace}", "REKEY_LEASE_NAMESPACE": "default"}
@@ -205,7 +206,12 @@ def opened(
     finally:
         OPEN.remove(stage)
         operator.stop()
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+        _leave(cluster, namespace)
+
+
+def _leave(cluster: Cluster, namespace: str) -> None:
+    choose.leave(cluster, namespace)
+    if cluster.backend == choose.GIVEN:
         own = [f"{kind}/rekey-{namespace}" for kind in ("serviceaccount", "rolebinding", "lease")]
         own.append(f"secret/rekey-{namespace}-keyring")
         cluster.kubectl("-n", "default", "delete", *own, "--wait=false", "--ignore-not-found")

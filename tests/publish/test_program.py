@@ -22,7 +22,7 @@ import yaml
 
 from rekey.app.publish.settings import read
 from rekey.app.variables import BadSettings
-from tests.cluster import build
+from tests.cluster import build, choose
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.publish.objects import SPEC, status, token, version
@@ -143,7 +143,7 @@ def running(cluster: Cluster, folder: Path) -> Iterator[Program]:
     finally:
         process.kill()
         process.wait()
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+        choose.leave(cluster, namespace)
 
 
 STEPS: list[tuple[list[dict[str, Any]], list[int]]] = [
