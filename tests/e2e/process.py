@@ -3,18 +3,16 @@
 import copy
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.waiting import until
+from tests.e2e import forking
+from tests.e2e.forking import Forked
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = ("-m", "rekey")
 QUICK = {"REKEY_KUBELET_CACHE_LAG": "1s", "REKEY_KUBELET_PROPAGATION": "3s", "REKEY_WORKERS": "8"}
 PATIENCE = 90.0
@@ -32,17 +30,13 @@ class Operator:
         program: Sequence[str] = PROGRAM,
     ) -> None:
         scope = [flag for name in namespaces for flag in ("--namespace", name)]
-        # Whatever ends this process ends the operator, too.
-        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        run = ["run", "--http-port", "0", "--log-format", "json", *scope]
-        self._argv = [*guard, sys.executable, *program, *run]
+        self._program = (*program, "run", "--http-port", "0", "--log-format", "json", *scope)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("REKEY_")}
-        where = {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}"}
-        self._environment = {**clean, **where, **QUICK, **settings}
+        self._environment = {**clean, "KUBECONFIG": str(kubeconfig), **QUICK, **settings}
         self.kubeconfig = kubeconfig
         self._log = directory / "operator.log"
         self._log.touch()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
         self._from = 0
 
     def another(self, name: str, program: Sequence[str] | None = None, **variables: str) -> "Operator":
@@ -53,8 +47,7 @@ class Operator:
         twin._log.touch()
         twin._process, twin._from = None, 0
         if program is not None:
-            place = self._argv.index("run")
-            twin._argv = [*self._argv[: self._argv.index(sys.executable) + 1], *program, *self._argv[place:]]
+            twin._program = (*program, *self._program[self._program.index("run") :])
         return twin
 
     def vary(self, **variables: str) -> None:
@@ -64,7 +57,7 @@ class Operator:
     def send(self, what: signal.Signals) -> None:
         """Send a signal to the running process."""
         assert self._process
-        self._process.send_signal(what)
+        self._process.send(what)
 
     def said(self, message: str) -> int:
         """Return how often it logged this message in all of its lives."""
@@ -78,15 +71,12 @@ class Operator:
     def launch(self) -> None:
         """Start it."""
         self._from = self._log.stat().st_size
-        with self._log.open("ab") as out:
-            self._process = subprocess.Popen(
-                self._argv, env=self._environment, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT
-            )
+        self._process = forking.start(self._program, self._environment, self._log)
 
     def _working(self) -> bool:
         """Tell whether its first look at everything is over."""
         assert self._process
-        assert self._process.poll() is None, f"the operator ended:\n{self.text()[-3000:]}"
+        assert not self._process.ended(), f"the operator ended:\n{self.text()[-3000:]}"
         return any(line.get("message") == "all credentials are known" for line in self.lines(self._from))
 
     def stop(self) -> None:
@@ -98,10 +88,10 @@ class Operator:
         self._end(signal.SIGKILL)
 
     def _end(self, by: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(by)
         if self._process is not None:
-            self._process.wait(PATIENCE)
+            self._process.send(by)
+            assert self._process.ended(PATIENCE), f"the operator does not end:\n{self.text()[-3000:]}"
+            self._process.close()
         self._process = None
 
     def text(self) -> str:
