@@ -36,7 +36,7 @@ from tests.cluster import build, ports, processes
 from tests.cluster.errors import NoGo, NoNetwork
 from tests.cluster.waiting import until
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "vault.md"
+PAGES: Final = [Path(__file__).parents[2] / "docs" / f"{name}.md" for name in ("vault", "keys")]
 PAIR: Final = {"appRole": {"secretName": "login"}}
 
 
@@ -100,10 +100,13 @@ class RealVault:
     def open(self) -> None:
         """Have engines there, and us as an AppRole."""
         root = self.root
-        policies = re.findall(r"```hcl\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        policies = [policy for page in PAGES for policy in re.findall(r"```hcl\n(.*?)```", page.read_text(), re.DOTALL)]
+        # Tests have keys of their own.
+        policies = [re.sub(r"(transit/\w+)/rekey", r"\1/+", policy) for policy in policies]
         root.sys.create_or_update_policy("rekey", "\n".join(policies))
         root.sys.enable_auth_method("approle")
         root.auth.approle.create_or_update_approle("rekey", token_policies=["rekey"], token_ttl="1h")
+        root.sys.enable_secrets_engine("transit")
         root.sys.enable_secrets_engine("pki")
         root.secrets.pki.generate_root("internal", "shop", {"key_type": "ec", "key_bits": 256})
         more = {"allowed_domains": "shop.example", "allow_subdomains": True, "key_type": "ec", "max_ttl": "720h"}

@@ -49,7 +49,7 @@ from rekey.kube.provider_status import KubeProviderStatus
 from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
-from rekey.providers.backends import DeclaredBackends, undivided
+from rekey.providers.backends import undivided
 from rekey.providers.generated import Generated
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
@@ -88,6 +88,9 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
     lead = elected(settings, access, metrics, heartbeat.silence, atlas)
     getter, standings = Getter(allowed, lead), _standings(metrics)
+    place = atlas.place if atlas is not None else undivided
+    backends = partial(declared, home=access.namespace, clock=clock, allowed=allowed, place=place, tell=standings.tell)
+    kept = keys.Keys(settings, clock, metrics, backends)
     try:
         async with connected(
             access,
@@ -98,8 +101,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             dropped=metrics.event_dropped,
             prober=HttpProber(getter),
             meter=PrometheusMeter(getter),
-            backends=partial(_backends, access, clock, allowed, lead, (atlas, standings)),
-            keys=partial(keys.kept, settings, clock, metrics),
+            backends=partial(backends, lead=lead),
+            keys=kept.counted,
             lead=lead,
         ) as (client, bare):
             client.dated = clock.hear
@@ -114,25 +117,11 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
             parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
-            upkeep = keys.upkeep(settings, client, clock, metrics, lead)
             written = partial(standings.run, KubeProviderStatus(client, lead, clock.now))
             fencing = _fencing(settings, client, engine, metrics)
-            yield _put_together(settings, parts, (upkeep.run, written, *fencing))
+            yield _put_together(settings, parts, (kept.upkeep(client, lead).run, written, *fencing))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
-
-
-def _backends(
-    access: Access,
-    clock: ServerClock,
-    allowed: Allowed,
-    lead: Leading,
-    more: tuple[ShardMap | None, Standings],
-    client: Client,
-) -> DeclaredBackends:
-    atlas, standings = more
-    place = atlas.place if atlas is not None else undivided
-    return declared(client, access.namespace, clock, allowed, lead, place, tell=standings.tell)
 
 
 def _standings(metrics: Metrics) -> Standings:
