@@ -49,7 +49,7 @@ from rekey.kube.provider_status import KubeProviderStatus
 from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
 from rekey.ports.cluster import Ports
-from rekey.providers.backends import undivided
+from rekey.providers.backends import DeclaredBackends, undivided
 from rekey.providers.generated import Generated
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
@@ -86,10 +86,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     metrics, contact = Metrics(clock), Contact(ticks)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
-    lead = elected(settings, access, metrics, heartbeat.silence, atlas)
-    getter, standings = Getter(allowed, lead), _standings(metrics)
-    place = atlas.place if atlas is not None else undivided
-    backends = partial(declared, home=access.namespace, clock=clock, allowed=allowed, place=place, tell=standings.tell)
+    lead, standings = elected(settings, access, metrics, heartbeat.silence, atlas), _standings(metrics)
+    getter, backends = Getter(allowed, lead), _declares(access, clock, allowed, atlas, standings)
     kept = keys.Keys(settings, clock, metrics, backends)
     try:
         async with connected(
@@ -122,6 +120,13 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             yield _put_together(settings, parts, (kept.upkeep(client, lead).run, written, *fencing))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
+
+
+def _declares(
+    access: Access, clock: ServerClock, allowed: Allowed, atlas: ShardMap | None, standings: Standings
+) -> Callable[..., DeclaredBackends]:
+    place = atlas.place if atlas is not None else undivided
+    return partial(declared, home=access.namespace, clock=clock, allowed=allowed, place=place, tell=standings.tell)
 
 
 def _standings(metrics: Metrics) -> Standings:

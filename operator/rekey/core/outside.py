@@ -1,4 +1,4 @@
-"""A key of a service outside the cluster as keys of a ring: each of its versions is one, by the name `v1`, `v2`, …
+"""A key of a service outside the cluster as keys of a ring: each of its versions (`v1`, `v2`, …) is one.
 
 1. What may be done with a version the service says, and whoever administers it there; the ring's record follows.
 2. The newest version wraps; those from `oldest` on unwrap; those before are out of use, and may be put back there.
