@@ -127,7 +127,7 @@ def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts
     if server is None:
         raise TypeError("no Vault server is declared")
     known = passes.of((parts.home, ref.kind, ref.name), server, parts.login)
-    return _at_vault(vault_of(client, clock, allowed, known, parts), parts.wanted)
+    return _at_vault(vault_of(client, clock, allowed, known, parts), server.token_role, parts.wanted)
 
 
 def vault_of(client: Client, clock: Clock, allowed: Allowed, known: Pass, parts: Parts) -> Vault:
@@ -150,7 +150,7 @@ def vault_of(client: Client, clock: Clock, allowed: Allowed, known: Pass, parts:
     return Vault(road, Login(server, parts.login, who), known, parts.hears)
 
 
-def _at_vault(vault: Vault, wanted: Provide) -> Backend:
+def _at_vault(vault: Vault, token_role: str | None, wanted: Provide) -> Backend:
     if wanted.vault_kv is not None:
         from rekey.providers.vault.kv import VaultKv  # noqa: PLC0415  as above
 
@@ -163,6 +163,10 @@ def _at_vault(vault: Vault, wanted: Provide) -> Backend:
         from rekey.providers.vault.pki import VaultPki  # noqa: PLC0415  as above, cryptography
 
         return VaultPki(vault, wanted.vault_pki)
+    if wanted.vault_database is not None:
+        from rekey.providers.vault.database import VaultLeases  # noqa: PLC0415  as above
+
+        return VaultLeases(vault, wanted.vault_database, token_role)
     raise TypeError(f"Vault has no {wanted.kind}")
 
 
