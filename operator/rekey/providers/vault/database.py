@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -128,8 +128,14 @@ class VaultLeases:
             return False
         _, lease = self._known(held.backend_id)
         call: Call = lambda way: Lease(way).read_lease(lease)  # noqa: E731  typed
-        ends = answers.data(await self._vault.ask(call, "look up leases", may_fail=_gone)).get("expire_time")
-        return isinstance(ends, str) and datetime.fromisoformat(ends) > self._vault.now()
+        answer = await self._vault.ask(call, "look up leases", may_fail=_gone)
+        if not answers.is_success(answer):
+            return False
+        try:
+            ends = datetime.fromisoformat(str(answers.data(answer)["expire_time"])).astimezone(UTC)
+        except (KeyError, ValueError):
+            raise NoAnswer(f"{self._vault.name} answered without saying when a lease ends") from None
+        return ends > self._vault.now()
 
     def _lease(self, name: str) -> str:
         return f"{self._asks.mount}/creds/{self._asks.role}/{name}"
@@ -150,6 +156,6 @@ def _life(told: object) -> timedelta:
 def _gone(answer: Answer) -> bool:
     """Say whether a lease or a token is not there any more."""
     said = answers.errors(answer)
-    return answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and (
+    return answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} and (
         "invalid lease" in said or "invalid accessor" in said
     )

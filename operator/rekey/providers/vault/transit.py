@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, Protocol, TypeVar
@@ -63,10 +64,7 @@ class TransitKeys:
         text = _text(wrapped)
         call: _Call = lambda at, **where: at.decrypt_data(ciphertext=text, **where)  # noqa: E731  typed
         answer = await self._ask(scope, call, "decrypt with", wrapped)
-        plain = bytearray(b64decode(str(answers.data(answer).get("plaintext", ""))))
-        if len(plain) != LENGTH:
-            raise NoAnswer("a data key was answered with what is none")
-        return DataKey(plain)
+        return _data_key(answers.data(answer).get("plaintext"))
 
     async def rewrap(self, scope: str, wrapped: Wrapped) -> Wrapped:
         """Return the same data key, encrypted by the newest version; it stays at the server."""
@@ -77,11 +75,15 @@ class TransitKeys:
     async def versions(self, scope: str) -> Versions:
         """Return what there is of the key."""
         found = answers.data(await self._ask(scope, lambda at, **where: at.read_key(**where), "read"))
-        made = {int(number): _instant(told) for number, told in (found.get("keys") or {}).items()}
+        try:
+            made = {int(number): _instant(told) for number, told in (found.get("keys") or {}).items()}
+            first = int(found.get("min_available_version") or 1)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise NoAnswer(f"the answer about key {self._name(scope)} does not say which versions there are") from None
         if not made:
             text = f"there is no key {self._name(scope)} at {self._mount}: make it there, with `vault write -f`"
             raise Rejected(Reason.PROVIDER_NOT_READY, f"{text} (docs/keys.md)")
-        return Versions(made, int(found.get("min_available_version") or 1))
+        return Versions(made, first)
 
     async def rotate(self, scope: str) -> int:
         """Have a new version wrap from now on; return the newest."""
@@ -141,6 +143,15 @@ def _wrapped(answer: Answer) -> Wrapped:
     if found is None:
         raise NoAnswer("a data key was to be wrapped, and the answer has no ciphertext")
     return Wrapped(found[1], b64decode(found[2]))
+
+
+def _data_key(told: object) -> DataKey:
+    plain = bytearray()
+    with suppress(ValueError):  # it may quote what it could not read: nothing of it is kept
+        plain = bytearray(b64decode(told, validate=True)) if isinstance(told, str) else plain
+    if len(plain) != LENGTH:
+        raise NoAnswer("a data key was asked for, and the answer has none")
+    return DataKey(plain)
 
 
 def _unreadable(answer: Answer) -> str | None:
