@@ -18,7 +18,8 @@ from rekey.providers.vault.database import VaultLeases
 from rekey.providers.vault.login import Login, Vault
 from rekey.providers.vault.passes import Passes
 from rekey.providers.vault.transit import TransitKeys
-from tests.providers.keying import CLAIM, NOW
+from tests.providers.authorizing import NOW
+from tests.providers.keying import CLAIM
 from tests.providers.serving import Says
 from tests.providers.test_vault_conformance import asks
 from tests.providers.test_vault_trouble import CANARY, GOOD, TOKEN, Desk, failed, play
