@@ -35,7 +35,7 @@ REVEALERS = {
     "operator/rekey/providers/webhook.py",
     "operator/rekey/providers/generated/certificates.py",
     # What we log in with goes to Vault, or becomes a digest; what is pushed or proved goes there too.
-    *(f"operator/rekey/providers/vault/{name}.py" for name in ("login", "passes", "kv", "approle", "pki")),
+    *(f"operator/rekey/providers/vault/{name}.py" for name in ("login", "passes", "kv", "approle", "pki", "transit")),
     # A password becomes a verifier, or is shown to know it; an authority's certificate goes where the library reads it.
     *(f"operator/rekey/providers/postgresql/{name}.py" for name in ("__init__", "login")),
     *(KIT + name for name in ("bundle.py", "credentials.py", "signing.py", "httpx_auth.py", "requests_auth.py")),

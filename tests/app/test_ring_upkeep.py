@@ -30,7 +30,8 @@ class Care:
     def upkeep(self, *, interval: timedelta = timedelta(), sharded: bool = False) -> Upkeep:
         """Return one who looks after it, as after a start."""
         office = self.office
-        return Upkeep(office.keys, office.rotation, self, self, NAMESPACE, interval, sharded)
+        outside = office.keys is not office.inside
+        return Upkeep(office.keys, office.rotation, self, self, NAMESPACE, interval, sharded, outside)
 
     def remaining(self, namespace: str) -> float:
         """Lead, or not."""

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import pytest
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from rekey.core.material import Material
 from tests.e2e import leaks
 from tests.e2e.conftest import Opening
 from tests.e2e.history import recording
 from tests.e2e.manifests import Manifest, credential
 from tests.e2e.stage import Stage
 from tests.e2e.test_secrecy import everywhere, past
+from tests.providers.postgres import Postgres
+from tests.providers.test_vault_database import DatabaseBench
 from tests.providers.vault import RealVault
 
 pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("vault")]
@@ -27,6 +30,7 @@ def secret(name: str, values: dict[str, str]) -> Manifest:
 def provider(vault: RealVault, auth: Manifest, name: str = "vault") -> Manifest:
     """Return the declaration of the server."""
     where = {"address": f"https://127.0.0.1:{vault.port}", "caSecretName": "ca", "auth": auth}
+    where["tokenRole"] = "rekey-leases"
     return {
         "apiVersion": "rekey.dev/v1alpha1",
         "kind": "CredentialProvider",
@@ -118,6 +122,36 @@ def test_the_other_kinds_rotate(declaring: Stage, vault: RealVault) -> None:
     for name in ("login-id", "served"):
         stage.kubectl("delete", "rcred", name, "--timeout=60s")
     assert pki.read_certificate(numbered[2])["data"]["revocation_time"] > 0
+
+
+def test_users_of_a_database_rotate(declaring: Stage, vault: RealVault, postgres: Postgres) -> None:
+    """Both are let in during the overlap, at every moment whoever is shown; then one is gone, and in the end both."""
+    stage, bench = declaring, DatabaseBench(vault, postgres)
+    with recording(stage.reader, stage.namespace) as recorder:
+        made = asking("orders", "vaultDatabase", role=bench.role)
+        made["spec"]["hold"] = {"until": "2999-01-01T00:00:00Z", "reason": "we look"}
+        stage.apply(made)
+        stage.until_states("orders", {1: "Active"})
+        stage.trigger("orders")
+        stage.until(lambda: stage.states("orders") == {1: "Retiring", 2: "Active"}, "both to be let in")
+        old, new = (user(stage, prefix) for prefix in ("previous.", ""))
+        assert [postgres.lets_in(one) for one in (old, new)] == [True, True]
+        stage.change("orders", hold=None)
+        stage.until_states("orders", {1: "Revoked", 2: "Active"})
+        history = recorder.history()
+    assert [postgres.lets_in(one) for one in (old, new)] == [False, True]
+    found = {where: text for where, text in {**everywhere(stage), **past(history)}.items() if "login" not in where}
+    passwords = [one.reveal()["password"] for one in (old, new)]
+    assert leaks.find({**found, "the server's log": vault.log.read_text()}, passwords) == []
+    stage.kubectl("delete", "rcred", "orders", "--timeout=60s")
+    assert bench.things() == []
+    assert not postgres.lets_in(new)
+
+
+def user(stage: Stage, prefix: str) -> Material:
+    """Return a user that the bundle shows."""
+    held = stage.held("orders")
+    return Material({key: held[prefix + key] for key in ("username", "password")})
 
 
 def test_a_log_in_as_a_service_account(declaring: Stage, vault: RealVault) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import cast
 
+from rekey.app.ring_upkeep import KeptRings
 from rekey.core.envelope import Place, Sealed, parse
 from rekey.core.keyring import Key, Rest, Ring, Wish
 from rekey.core.material import Material
@@ -16,7 +17,9 @@ from rekey.engine.ring_rotation import RingRotation
 from rekey.engine.sealing import Sealing
 from rekey.errors import Conflict, NotFound, Retryable
 from rekey.ports.sealed import Record
+from rekey.providers.keyring.outside import OutsideRing
 from rekey.providers.keyring.ring import Keyring
+from tests.sim.outside import OutsideService
 from tests.sim.ports import NAMESPACE, Secrets
 from tests.sim.promises import Promises
 from tests.sim.world import START, Plug, World
@@ -85,18 +88,24 @@ class Shelf:
 
 
 class Office:
-    """Everything that seals, in a fresh world, with a clock that the tests set."""
+    """Everything that seals, in a fresh world, with a clock that the tests set; `outside`: keys are not there."""
 
-    def __init__(self, plug: Plug | None = None) -> None:
+    def __init__(self, plug: Plug | None = None, *, outside: bool = False) -> None:
         self.world = World()
         self.world.promises = cast("Promises", Unwatched())
         self.world.plug = plug or self.world.plug
         self.shelf = Shelf(self.world)
         self.time = START
-        self.keys = Keyring(Secrets(self.world), self, NAMESPACE)
         self.counted: Counter[tuple[str, str]] = Counter()
-        self.sealing = Sealing(Counted(self.keys, self.count))
-        self.rotation = RingRotation("", self.keys, self.sealing, self.shelf, self, RETENTION)
+        self.inside = Keyring(Secrets(self.world), self, NAMESPACE)
+        self.service = OutsideService(self.world, self.now)
+        self.keep_by(OutsideRing(self.service, self.inside, self) if outside else self.inside)
+
+    def keep_by(self, keys: KeptRings) -> None:
+        """Have keys kept by another one."""
+        self.keys = keys
+        self.sealing = Sealing(Counted(keys, self.count))
+        self.rotation = RingRotation("", keys, self.sealing, self.shelf, self, RETENTION)
 
     def now(self) -> datetime:
         """Return the present instant."""

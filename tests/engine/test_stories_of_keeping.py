@@ -39,8 +39,9 @@ def test_no_write_under_an_old_key_takes_as_long_as_a_rotation_waits() -> None:
     pauses = 2.0 * (TRIES - 1)
     the_ring_is_written, it_was_read_before = request, request
     stored = TRIES * request + pauses
-    longest = the_ring_is_written + it_was_read_before + PATIENCE + LONGEST + stored
-    assert longest < SETTLE.total_seconds()
+    a_service_wrapped_it = LONGEST  # what is read to get to it comes before that
+    wrapped = max(the_ring_is_written + it_was_read_before, a_service_wrapped_it)
+    assert wrapped + PATIENCE + LONGEST + stored < SETTLE.total_seconds()
 
 
 def test_renewals_go_on_by_what_the_one_before_kept() -> None:

@@ -104,6 +104,11 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "rotation": {"interval": "24h", "lifetime": "48h"},
         "target": {"type": "kubernetes.io/tls"},
     },
+    "leased": {
+        "provider": {"ref": {"name": "vault"}, "vaultDatabase": {"role": "orders"}},
+        "rotation": {"interval": "24h", "lifetime": "48h"},
+        "target": {"type": "kubernetes.io/basic-auth"},
+    },
     "bare token": {"provider": {"ref": {"name": "crm"}, "oauth2": {}}},
     "renewed token": {
         "provider": {

@@ -58,6 +58,7 @@ VAULTS: Final = {
     "a path with a blank step": R("pushed", "provider/vaultKV/path", "orders//db", "should match"),
     "a mount that is a URL": R("pushed", "provider/vaultKV/mount", "https://vault", "should match"),
     "a role of two steps": R("secret id", "provider/vaultAppRole/role", "orders/secret-id", "should match"),
+    "a lease of a path": R("leased", "provider/vaultDatabase/role", "../sys/leases", "should match"),
     "a certificate for nobody": R("issued", "provider/vaultPKI/commonName", GONE, "Required"),
     "a certificate for an address": R("issued", "provider/vaultPKI/dnsNames/0", "a b", "should match"),
 }
@@ -112,6 +113,9 @@ IMMUTABLE: Final = {
     "another path": R("pushed", "provider/vaultKV/path", "orders/other", "is immutable", at="provider.vaultKV"),
     "another AppRole": R(
         "secret id", "provider/vaultAppRole/role", "sales", "is immutable", at="provider.vaultAppRole"
+    ),
+    "another role of a database": R(
+        "leased", "provider/vaultDatabase/role", "sales", "is immutable", at="provider.vaultDatabase"
     ),
     "another engine": R("issued", "provider/vaultPKI/mount", "pki2", "is immutable"),
     "another role": R("role", _ROLE, "sales", "is immutable"),

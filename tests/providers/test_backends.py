@@ -21,8 +21,9 @@ from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Backend, Claim, Held, Opened
 from rekey.ports.declarations import Declared
 from rekey.ports.secrets import Secrets, SecretView
-from rekey.providers.backends import Bounded, DeclaredBackends, Parts, Reached, left_of
+from rekey.providers.backends import Bounded, DeclaredBackends, left_of
 from rekey.providers.limits import FAILURES, Turnstiles
+from rekey.providers.parts import Parts, Reached
 from tests.leaping import leap
 from tests.sim.backends import FakeBackend, Fault
 

@@ -14,8 +14,9 @@ from rekey.core.spec_limits import Limits
 from rekey.core.spec_provide import Provide
 from rekey.errors import Rejected, Retryable
 from rekey.ports.secrets import Secrets
-from rekey.providers.backends import DeclaredBackends, Parts
+from rekey.providers.backends import DeclaredBackends
 from rekey.providers.limits import Turnstiles
+from rekey.providers.parts import Parts
 from tests.leaping import leap
 from tests.providers.test_backends import CLUSTER, ROLE, SERVER, Cluster, declared
 from tests.sim.backends import FakeBackend

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from rekey.ports.backend import Backend
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.roads import Roads
 from rekey.providers.vault.approle import VaultSecretIds
+from rekey.providers.vault.database import VaultLeases
 from rekey.providers.vault.kv import VaultKv
 from rekey.providers.vault.login import Login, Vault
 from rekey.providers.vault.passes import Passes
@@ -36,7 +38,8 @@ from tests.cluster import build, ports, processes
 from tests.cluster.errors import NoGo, NoNetwork
 from tests.cluster.waiting import until
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "vault.md"
+PAGES: Final = [Path(__file__).parents[2] / "docs" / f"{name}.md" for name in ("vault", "keys")]
+PLUGIN: Final = "postgresql-database-plugin"
 PAIR: Final = {"appRole": {"secretName": "login"}}
 
 
@@ -63,6 +66,7 @@ class Door:
     identity: Any = nobody
     passes: Passes = field(default_factory=Passes)
     road: Callable[..., Road] = Road
+    token_role: str | None = "rekey-leases"
 
     def vault(self) -> Vault:
         """Return the server for a credential's calls."""
@@ -78,6 +82,8 @@ class Door:
             return VaultKv(self.vault(), wanted.vault_kv, draw)
         if wanted.vault_app_role is not None:
             return VaultSecretIds(self.vault(), wanted.vault_app_role)
+        if wanted.vault_database is not None:
+            return VaultLeases(self.vault(), wanted.vault_database, self.token_role)
         assert wanted.vault_pki is not None
         return VaultPki(self.vault(), wanted.vault_pki)
 
@@ -100,10 +106,16 @@ class RealVault:
     def open(self) -> None:
         """Have engines there, and us as an AppRole."""
         root = self.root
-        policies = re.findall(r"```hcl\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        policies = [policy for page in PAGES for policy in re.findall(r"```hcl\n(.*?)```", page.read_text(), re.DOTALL)]
+        # Tests have keys of their own.
+        policies = [re.sub(r"(transit/\w+)/rekey", r"\1/+", policy) for policy in policies]
         root.sys.create_or_update_policy("rekey", "\n".join(policies))
         root.sys.enable_auth_method("approle")
         root.auth.approle.create_or_update_approle("rekey", token_policies=["rekey"], token_ttl="1h")
+        root.sys.enable_secrets_engine("transit")
+        root.sys.enable_secrets_engine("database")
+        root.sys.create_or_update_policy("leases", 'path "database/creds/*" { capabilities = ["read"] }')
+        root.auth.token.create_or_update_role("rekey-leases", allowed_policies=["leases"], orphan=True)
         root.sys.enable_secrets_engine("pki")
         root.secrets.pki.generate_root("internal", "shop", {"key_type": "ec", "key_bits": 256})
         more = {"allowed_domains": "shop.example", "allow_subdomains": True, "key_type": "ec", "max_ttl": "720h"}
@@ -197,14 +209,18 @@ def run(scene: Coroutine[Any, Any, None]) -> None:
 def running(folder: Path) -> Iterator[RealVault]:
     """Give a server, and stop it."""
     try:
-        program = build.ensure(["vault"])["vault"]
+        programs = build.ensure(["vault", PLUGIN])
     except (NoGo, NoNetwork) as error:
         pytest.skip(f"no Vault can be built here: {error}")
     port, token = ports.free(1)[0], secrets.token_hex(16)
     flags = ["-dev", "-dev-tls", f"-dev-tls-cert-dir={folder}", f"-dev-root-token-id={token}", "-dev-no-store-token"]
-    flags.append(f"-dev-listen-address=127.0.0.1:{port}")
+    flags += [f"-dev-listen-address=127.0.0.1:{port}", f"-dev-plugin-dir={folder / 'plugins'}"]
+    (folder / "plugins").mkdir()
+    shutil.copy(programs[PLUGIN], folder / "plugins")  # it takes no link, and registers whatever is there
     # It dies with us, `kill -9` included.
-    server = processes.start("vault", ["setpriv", "--pdeathsig", "KILL", "--", program, "server", *flags], folder)
+    server = processes.start(
+        "vault", ["setpriv", "--pdeathsig", "KILL", "--", programs["vault"], "server", *flags], folder
+    )
     try:
         root = hvac.Client(f"https://127.0.0.1:{port}", token, verify=str(folder / "vault-ca.pem"))
         until(lambda: _answers(server, root), "Vault", seconds=120)

@@ -17,12 +17,13 @@ from rekey.kube.secrets import KubeSecrets
 from rekey.ports.backend import Backend
 from rekey.ports.cluster import Clock
 from rekey.ports.lead import Lead
-from rekey.providers.backends import DeclaredBackends, Maker, Parts, Place, Reached, Sender, undivided
+from rekey.providers.backends import DeclaredBackends, Maker, Place, Sender, undivided
 from rekey.providers.generated import values
 from rekey.providers.health import Tell, nobody
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.limits import Turnstiles
-from rekey.providers.vault.passes import Passes
+from rekey.providers.parts import Parts, Reached
+from rekey.providers.vault.passes import Pass, Passes
 
 if TYPE_CHECKING:
     from rekey.providers.vault.login import Vault
@@ -122,11 +123,20 @@ def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> 
 
 
 def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts: Parts) -> Backend:
+    server, ref = parts.spec.vault, parts.wanted.ref
+    if server is None:
+        raise TypeError("no Vault server is declared")
+    known = passes.of((parts.home, ref.kind, ref.name), server, parts.login)
+    return _at_vault(vault_of(client, clock, allowed, known, parts), server.token_role, parts.wanted)
+
+
+def vault_of(client: Client, clock: Clock, allowed: Allowed, known: Pass, parts: Parts) -> Vault:
+    """Return the Vault server that is declared, and us logged in there."""
     from rekey.providers.http.roads import Roads  # noqa: PLC0415  as above
     from rekey.providers.vault.login import Login, Vault  # noqa: PLC0415  as above
     from rekey.providers.vault.road import Road  # noqa: PLC0415  as above
 
-    server, ref = parts.spec.vault, parts.wanted.ref
+    server = parts.spec.vault
     if server is None:
         raise TypeError("no Vault server is declared")
     account = server.auth.kubernetes
@@ -137,11 +147,10 @@ def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts
         return await identity(client, parts.home, account.service_account_name, account.audience)
 
     road = Road(server, parts.authority, Roads(allowed, parts.namespace, clock.now, parts.seconds))
-    known = passes.of((parts.home, ref.kind, ref.name), server, parts.login)
-    return _at_vault(Vault(road, Login(server, parts.login, who), known, parts.hears), parts.wanted)
+    return Vault(road, Login(server, parts.login, who), known, parts.hears)
 
 
-def _at_vault(vault: Vault, wanted: Provide) -> Backend:
+def _at_vault(vault: Vault, token_role: str | None, wanted: Provide) -> Backend:
     if wanted.vault_kv is not None:
         from rekey.providers.vault.kv import VaultKv  # noqa: PLC0415  as above
 
@@ -154,6 +163,10 @@ def _at_vault(vault: Vault, wanted: Provide) -> Backend:
         from rekey.providers.vault.pki import VaultPki  # noqa: PLC0415  as above, cryptography
 
         return VaultPki(vault, wanted.vault_pki)
+    if wanted.vault_database is not None:
+        from rekey.providers.vault.database import VaultLeases  # noqa: PLC0415  as above
+
+        return VaultLeases(vault, wanted.vault_database, token_role)
     raise TypeError(f"Vault has no {wanted.kind}")
 
 

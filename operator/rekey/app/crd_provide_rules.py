@@ -62,7 +62,10 @@ PROVIDE_RULES: Final = (
     ),
     *(
         Rule(at, "self == oldSelf", "is immutable: versions live there; make another RotatedCredential instead")
-        for at in ("spec.provider.vaultKV", "spec.provider.vaultAppRole", "spec.provider.vaultPKI.mount")
+        for at in (
+            *("spec.provider.vaultKV", "spec.provider.vaultAppRole", "spec.provider.vaultPKI.mount"),
+            "spec.provider.vaultDatabase",
+        )
     ),
     Rule(
         "spec.provider.awsAccessKey.userName",

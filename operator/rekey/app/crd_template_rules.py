@@ -126,7 +126,7 @@ TEMPLATE_RULES: Final = (
         "must not hold the key itself with `encoding: Raw`: its bytes are no text",
         field=".target.template.data",
     ),
-    _typed("basic-auth", ("password", "postgresql", "vaultKV"), "password"),
+    _typed("basic-auth", ("password", "postgresql", "vaultKV", "vaultDatabase"), "password"),
     _typed("dockerconfigjson", (), ".dockerconfigjson"),
     _typed("tls", ("certificate", "vaultPKI"), "tls.crt", "tls.key"),
     _typed("ssh-auth", ("sshKey",), "ssh-privatekey"),

@@ -1,7 +1,8 @@
 """The key ring is looked after: rotated when a person asks for it or its key is old enough, and what was done is said.
 
 1. Only who leads in the ring's namespace changes it. With shards, who leads elsewhere wraps anew what is stored there,
-   and the ring is made by its leader at once: others could not make it for the first value of theirs.
+   and the ring is made by its leader at once: others could not make it for the first value of theirs. So is the record
+   of one whose keys are outside the cluster, for no value asks for it.
 2. Nothing is kept that a crash may not lose: the next leader reads the ring, and goes on.
 """
 
@@ -19,8 +20,8 @@ from rekey.engine.rewrapping import rewrap
 from rekey.engine.ring_rotation import RingRotation
 from rekey.errors import Conflict, NotLeading, RekeyError
 from rekey.ports.cluster import News
+from rekey.ports.key_encryption import KeyEncryption, Keyrings
 from rekey.ports.lead import Lead
-from rekey.providers.keyring.ring import Keyring
 
 EVERY: Final = 20.0
 BY: Final = "REKEY_KEY_ROTATION_INTERVAL"
@@ -42,17 +43,33 @@ class Says(Protocol):
         ...
 
 
+class KeptRings(KeyEncryption, Keyrings, Protocol):
+    """Rings, and what is wrapped by them."""
+
+    async def ensure(self, scope: str) -> Ring:
+        """Return the ring, and make it if there is none."""
+        ...
+
+    def name(self, scope: str) -> str:
+        """Return the name of the ring's Secret."""
+        ...
+
+
 @dataclass(slots=True)
 class Upkeep:
-    """Whoever looks after the ring; `home`: its namespace, `interval`: after how long a key is old (0: never)."""
+    """Whoever looks after the ring; `home`: its namespace, `interval`: after how long a key is old (0: never).
 
-    keyring: Keyring
+    `outside`: its keys are kept outside the cluster, where somebody may rotate them.
+    """
+
+    ring: KeptRings
     rotation: RingRotation
     events: Says
     lead: Lead
     home: str
     interval: timedelta
     sharded: bool
+    outside: bool = False
     rest: Rest | None = None
     trouble: str = ""
 
@@ -80,14 +97,14 @@ class Upkeep:
 
     async def _keep(self) -> None:
         scope, now = self.rotation.scope, self.rotation.clock.now()
-        ring = await (self.keyring.ensure(scope) if self.sharded else self.keyring.read(scope))
+        ring = await (self.ring.ensure(scope) if self.sharded or self.outside else self.ring.read(scope))
         if ring is None:
             return
         wish = wished(ring, now, self.interval, BY)
         if self._is_due(ring, now, asked=wish is not None):
             self.rest = None  # a turn that breaks off has begun what it does not tell: another one is due
             self.rest = await self.rotation.turn(wish)
-            ring = await self.keyring.read(scope) or ring
+            ring = await self.ring.read(scope) or ring
         await self._tell(ring, now)
 
     def _is_due(self, ring: Ring, now: datetime, *, asked: bool) -> bool:
@@ -98,7 +115,7 @@ class Upkeep:
         return asked and not ring.in_state(State.DECRYPT_ONLY)
 
     async def _help(self) -> None:
-        ring = await self.keyring.read(self.rotation.scope)
+        ring = await self.ring.read(self.rotation.scope)
         old = frozenset(key.id for key in ring.in_state(State.DECRYPT_ONLY)) if ring is not None else frozenset()
         now = self.rotation.clock.now()
         if ring is None or not old:
@@ -111,10 +128,10 @@ class Upkeep:
     async def _tell(self, ring: Ring, now: datetime) -> None:
         for entry in ring.history:
             if entry.at + _FRESH > now:
-                name = f"{self.keyring.name(self.rotation.scope)}.{entry.key}.{entry.did.lower()}"
+                name = f"{self.ring.name(self.rotation.scope)}.{entry.key}.{entry.did.lower()}"
                 await self.events.say(ring, News(name, _NOTICES[entry.did], _said(entry)))
         if self.rest is not None and self.rest.stalled:
-            name = f"{self.keyring.name(self.rotation.scope)}.stalled.{now:%Y%m%d%H}"
+            name = f"{self.ring.name(self.rotation.scope)}.stalled.{now:%Y%m%d%H}"
             await self.events.say(ring, News(name, Notice.RING_STALLED, self.rest.why))
 
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from rekey.app.variables import validated
 from rekey.core.shape import Duration
+from rekey.core.spec_vault import Mount, Role
 from rekey.providers.http.allowed import Allowed
 
 PREFIX: Final = "REKEY_"
@@ -143,6 +144,14 @@ class Settings(BaseModel):
     key_retention: Duration = Field(
         default=timedelta(days=30), description="How long a disabled key of the ring can still be put back."
     )
+    transit_provider: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$",
+        description="ClusterCredentialProvider of the Vault whose transit engine keeps the key that seals; empty: the "
+        "key ring in the cluster does.",
+    )
+    transit_mount: Mount = Field(default="transit", description="Where that engine is mounted.")
+    transit_key: Role = Field(default="rekey", description="Name of that key, which is Rekey's alone.")
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="json, text, or auto: text on a terminal, else json."

@@ -86,8 +86,9 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     metrics, contact = Metrics(clock), Contact(ticks)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
-    lead = elected(settings, access, metrics, heartbeat.silence, atlas)
-    getter, standings = Getter(allowed, lead), _standings(metrics)
+    lead, standings = elected(settings, access, metrics, heartbeat.silence, atlas), _standings(metrics)
+    getter, backends = Getter(allowed, lead), _declares(access, clock, allowed, atlas, standings)
+    kept = keys.Keys(settings, clock, metrics, backends)
     try:
         async with connected(
             access,
@@ -98,8 +99,8 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             dropped=metrics.event_dropped,
             prober=HttpProber(getter),
             meter=PrometheusMeter(getter),
-            backends=partial(_backends, access, clock, allowed, lead, (atlas, standings)),
-            keys=partial(keys.kept, settings, clock, metrics),
+            backends=partial(backends, lead=lead),
+            keys=kept.counted,
             lead=lead,
         ) as (client, bare):
             client.dated = clock.hear
@@ -114,25 +115,18 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
             parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
-            upkeep = keys.upkeep(settings, client, clock, metrics, lead)
             written = partial(standings.run, KubeProviderStatus(client, lead, clock.now))
             fencing = _fencing(settings, client, engine, metrics)
-            yield _put_together(settings, parts, (upkeep.run, written, *fencing))
+            yield _put_together(settings, parts, (kept.upkeep(client, lead).run, written, *fencing))
     finally:
         await lead.stop()  # last, so that Events that waited were still sent by who led
 
 
-def _backends(
-    access: Access,
-    clock: ServerClock,
-    allowed: Allowed,
-    lead: Leading,
-    more: tuple[ShardMap | None, Standings],
-    client: Client,
-) -> DeclaredBackends:
-    atlas, standings = more
+def _declares(
+    access: Access, clock: ServerClock, allowed: Allowed, atlas: ShardMap | None, standings: Standings
+) -> Callable[..., DeclaredBackends]:
     place = atlas.place if atlas is not None else undivided
-    return declared(client, access.namespace, clock, allowed, lead, place, tell=standings.tell)
+    return partial(declared, home=access.namespace, clock=clock, allowed=allowed, place=place, tell=standings.tell)
 
 
 def _standings(metrics: Metrics) -> Standings:

@@ -23,7 +23,7 @@ SETTLE: Final = timedelta(minutes=10)
 AGAIN: Final = timedelta(minutes=5)
 """After how long one looks again at what could not be re-wrapped."""
 
-_REMEMBERED: Final = 50
+REMEMBERED: Final = 50
 
 
 class State(StrEnum):
@@ -239,7 +239,7 @@ def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:
             told = [Entry(now, by, Did.DELETED, key) for key in ids]
         case _:
             assert_never(change)
-    return replace(ring, keys=keys, history=(*ring.history, *told)[-_REMEMBERED:])
+    return replace(ring, keys=keys, history=(*ring.history, *told)[-REMEMBERED:])
 
 
 def _moved(ring: Ring, ids: tuple[str, ...] | list[str], old: State, new: State, now: datetime) -> tuple[Key, ...]:

@@ -16,7 +16,7 @@ from rekey.core.spec_api_key import ApiKey
 from rekey.core.spec_aws import AwsAccessKey
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.core.spec_service_account import ServiceAccountToken
-from rekey.core.spec_vault import VaultAppRole, VaultCertificate, VaultKvPath
+from rekey.core.spec_vault import VaultAppRole, VaultCertificate, VaultDatabaseRole, VaultKvPath
 
 
 class ProviderKind(StrEnum):
@@ -101,6 +101,11 @@ class Provide(Part):
         description="A certificate of Vault's PKI engine for each version, delivered as `tls.crt`, `tls.key` and "
         "`ca.crt`.",
     )
+    vault_database: VaultDatabaseRole | None = Field(
+        default=None,
+        description="A user that Vault's database engine makes for each version, delivered as `username` and "
+        "`password`; its lease lasts as long as the version, and is revoked with it.",
+    )
 
     @property
     def kind(self) -> str:
@@ -146,6 +151,7 @@ KINDS: Final[dict[str, Kind]] = {
     "vaultKV": Kind("vault", ("password",)),
     "vaultAppRole": Kind("vault", ("role_id", "secret_id")),
     "vaultPKI": Kind("vault", ("tls.crt", "tls.key", "ca.crt")),
+    "vaultDatabase": Kind("vault", ("username", "password")),
 }
 """Every kind, by its name in a manifest."""
 SERVERS: Final = tuple(dict.fromkeys(kind.server for kind in KINDS.values()))

@@ -78,6 +78,11 @@ class VaultServer(Part):
         default=None, min_length=1, max_length=256, pattern=_PATH, description="Namespace of Vault's, where it has any."
     )
     auth: VaultAuth = Field(description="How we log in: exactly one.")
+    token_role: Role | None = Field(
+        default=None,
+        description="Role of the auth method for tokens by which each `vaultDatabase` lease gets a token of its own: a "
+        "lease ends with its token, and the one we log in with ends too soon.",
+    )
 
     @property
     def LOGIN(self) -> tuple[str, ...]:  # noqa: N802  a constant of other servers
@@ -118,3 +123,10 @@ class VaultCertificate(Part):
     dns_names: tuple[DnsName, ...] = Field(
         default=(), max_length=64, json_schema_extra=SET, description="More names that it is good for."
     )
+
+
+class VaultDatabaseRole(Part):
+    """A user of a database, held by a lease; `rotation.lifetime` is how long, by default what its role allows."""
+
+    mount: Mount = Field(default="database", description="Where the engine is mounted.")
+    role: Role = Field(description="Role of the engine, which says what is made where.")

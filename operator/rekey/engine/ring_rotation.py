@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from secrets import token_hex
 from typing import assert_never
 
 from rekey.core import keyring
-from rekey.core.keyring import Progress, Rest, Ring, State, Wish, advance, decide
+from rekey.core.keyring import AGAIN, Progress, Rest, Ring, State, Wish, advance, decide
 from rekey.engine.rewrapping import inspect, rewrap
 from rekey.engine.sealing import Sealing
+from rekey.errors import Rejected
 from rekey.ports.cluster import Clock
 from rekey.ports.key_encryption import Keyrings
 from rekey.ports.sealed import Records
@@ -52,8 +52,11 @@ class RingRotation:
                 case keyring.Inspect():
                     done = replace(done, found=await inspect(self.sealing, self.records, ring.primary.id, self.clock))
                 case keyring.Begin() | keyring.Disable() | keyring.Delete():
-                    after = advance(ring, step, self.clock.now(), token_hex(8))
-                    ring, done = await self.rings.write(self.scope, ring, after), Progress()
+                    after = advance(ring, step, self.clock.now(), self.rings.next_id(ring))
+                    try:
+                        ring, done = await self.rings.write(self.scope, ring, after), Progress()
+                    except Rejected as refused:  # a right is missing: what was begun waits for a person
+                        return Rest(self.clock.now() + AGAIN, str(refused), stalled=True, seen=ring.revision)
                 case _:
                     assert_never(step)
 

@@ -53,6 +53,10 @@ class Keyrings(Protocol):
         """Return the ring by an uncached read; None: nothing was ever sealed in that scope."""
         ...
 
+    def next_id(self, ring: Ring) -> str:
+        """Return the id of the key that the next rotation of a ring makes."""
+        ...
+
     async def write(self, scope: str, before: Ring, after: Ring) -> Ring:
         """Replace the ring as it was read: keys that are new are made, those that are left out are gone for good.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Final, Protocol, TypeVar
@@ -20,10 +19,9 @@ from rekey.core import selecting
 from rekey.core.material import Material
 from rekey.core.notifying import Message
 from rekey.core.provider_health import Provider, health
-from rekey.core.rate import Rate
 from rekey.core.reasons import Reason
 from rekey.core.shape import named
-from rekey.core.spec_backend import AllowedNamespaces, ClusterCredentialProviderSpec, CredentialProviderSpec, Server
+from rekey.core.spec_backend import AllowedNamespaces, ClusterCredentialProviderSpec, Server
 from rekey.core.spec_provide import KINDS, Provide, ProviderKind, ProviderRef
 from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError
 from rekey.ports.backend import Backend, Opened
@@ -32,46 +30,13 @@ from rekey.ports.lead import Lead
 from rekey.ports.secrets import Secrets, SecretView
 from rekey.providers.health import Tell, Told, heard, nobody
 from rekey.providers.limits import Guarded, Passing, Turnstile, Turnstiles
+from rekey.providers.parts import Parts, Reached
 
 LONGEST: Final = 30.0
 """Seconds that any call to a backend may take."""
 _AUTHORITY: Final = "ca.crt"
 _CERTIFICATE: Final = ("tls.crt", "tls.key")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a backend is made of.
-
-    `home`: where its Secrets are; `login`: what we log in with (empty: nothing is needed); `authority`: by whom the
-    server is known (None: whom the image trusts); `certificate`: what we show in TLS (None: nothing); `seconds`: how
-    long the next call may take; `hears`: is told what the backend says of its limits.
-    """
-
-    namespace: str
-    home: str
-    spec: CredentialProviderSpec
-    wanted: Provide
-    login: Material
-    authority: Material | None
-    certificate: Material | None
-    seconds: Callable[[], float]
-    hears: Callable[[Rate], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What was found of a provider: what it declares, what its Secrets hold, and whom its calls are told."""
-
-    declared: Declared
-    login: Material
-    authority: Material | None
-    certificate: Material | None
-    means: str
-    seconds: Callable[[], float]
-    turnstile: Turnstile
-    told: Callable[[RekeyError | None], None]
 
 
 class Sender(Protocol):
@@ -128,9 +93,8 @@ class DeclaredBackends:
     async def open(self, namespace: str, wanted: Provide) -> Opened:
         """Return the backend that a credential of that namespace names; see the port."""
         found = await self._reach(namespace, wanted.ref, KINDS[wanted.kind].server)
-        held, declared = (found.login, found.authority, found.certificate), found.declared
-        parts = Parts(namespace, declared.home, declared.spec, wanted, *held, found.seconds, found.turnstile.hear)
-        told = Told(Bounded(self._makers[wanted.kind](parts), found.seconds), found.told)
+        backend = self._makers[wanted.kind](found.parts(namespace, wanted))
+        told = Told(Bounded(backend, found.seconds), found.told)
         return Opened(Guarded(told, found.turnstile), found.means)
 
     async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
@@ -138,6 +102,17 @@ class DeclaredBackends:
         found = await self._reach(namespace, ref, "webhook")
         async with found.turnstile.turn():
             await heard(lambda: self._webhook(namespace, found).send(message), found.told)
+
+    async def use(self, namespace: str, ref: ProviderRef, field: str, call: Callable[[Parts], Awaitable[T]]) -> T:
+        """Make a call at what a provider with that field declares to a namespace that may use it, in time.
+
+        Raises:
+            RekeyError: as a port of backends says, and as it says of opening one.
+        """
+        found = await self._reach(namespace, ref, field)
+        parts = found.parts(namespace, Provide(ref=ref))
+        async with found.turnstile.turn():
+            return await heard(lambda: in_time(found.seconds(), lambda: call(parts)), found.told)
 
     async def _reach(self, namespace: str, ref: ProviderRef, field: str) -> Reached:
         """Return what a provider with that field declares, and its Secrets hold, to a namespace that may use it."""
@@ -242,9 +217,13 @@ class Bounded(Passing):
 
     async def through(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make the call, for as long as we may."""
-        seconds = self._left()
-        try:
-            async with asyncio.timeout(seconds):
-                return await call()
-        except TimeoutError:
-            raise NoAnswer(f"no answer within {seconds:.1f} s") from None
+        return await in_time(self._left(), call)
+
+
+async def in_time(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call that ends in time, whatever is done in it."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await call()
+    except TimeoutError:
+        raise NoAnswer(f"no answer within {seconds:.1f} s") from None

@@ -20,6 +20,7 @@ from rekey.core.data_key import LENGTH, DataKey
 from rekey.core.envelope import IV, Wrapped
 from rekey.core.keyring import Key, Ring, State
 from rekey.core.material import Material
+from rekey.core.outside import is_outside
 from rekey.core.reasons import Reason
 from rekey.errors import NotLeading, Rejected, Retryable, Taken
 from rekey.ports.cluster import Clock
@@ -60,11 +61,11 @@ class Keyring:
 
     async def unwrap(self, scope: str, wrapped: Wrapped) -> DataKey:
         """Return the data key; whoever asked overwrites it after use."""
-        return _unwrap(scope, await self._existing(scope), wrapped)
+        return _unwrap(scope, await self._existing(scope, wrapped), wrapped)
 
     async def rewrap(self, scope: str, wrapped: Wrapped) -> Wrapped:
         """Return the same data key, encrypted by the enabled key."""
-        read = await self._existing(scope)
+        read = await self._existing(scope, wrapped)
         with _unwrap(scope, read, wrapped) as key:
             return _wrap(scope, read, key)
 
@@ -77,9 +78,18 @@ class Keyring:
         """Return the ring, and make it if there is none."""
         return (await self._ensured(scope)).ring
 
+    async def create(self, scope: str, ring: Ring) -> Ring:
+        """Make that ring, or return the one that somebody else made first."""
+        return (await self._created(scope, ring)).ring
+
+    def next_id(self, ring: Ring) -> str:
+        """Return the id of the next key of a ring."""
+        del ring
+        return token_hex(8)
+
     async def write(self, scope: str, before: Ring, after: Ring) -> Ring:
         """Replace the ring as it was read: keys that are new are made, those that are left out are gone for good."""
-        old, new = ({key.id for key in ring.keys} for ring in (before, after))
+        old, new = ({key.id for key in ring.keys if not is_outside(key.id)} for ring in (before, after))
         uid, resource_version = before.revision
         change = SecretChange(
             uid=uid,
@@ -94,10 +104,11 @@ class Keyring:
         found = await self._secrets.read(self._namespace, self.name(scope))
         return self._parsed(scope, found) if found is not None else None
 
-    async def _existing(self, scope: str) -> _Read:
+    async def _existing(self, scope: str, wrapped: Wrapped) -> _Read:
         found = await self._read(scope)
         if found is None:
-            what = "so what it wrapped cannot be opened: restore it from a backup, or authorize the credential anew"
+            what = f"so what its key {wrapped.key_id} wrapped cannot be opened: restore it from a backup, or authorize "
+            what += "the credential anew"
             raise Rejected(Reason.STATE_UNREADABLE, f"{self._where(scope)} is not there, {what} (docs/keys.md)")
         return found
 
@@ -105,10 +116,12 @@ class Keyring:
         found = await self._read(scope)
         if found is not None:
             return found
-        ring = keyring.created(token_hex(8), MAKER, self._clock.now())
+        return await self._created(scope, keyring.created(token_hex(8), MAKER, self._clock.now()))
+
+    async def _created(self, scope: str, ring: Ring) -> _Read:
         new = NewSecret(
             name=self.name(scope),
-            material=_made({ring.primary.id}),
+            material=_made({key.id for key in ring.keys if not is_outside(key.id)}),
             owner=None,
             immutable=False,
             labels=LABELS,
@@ -146,6 +159,7 @@ def _made(ids: set[str]) -> Material:
 
 def _wrap(scope: str, read: _Read, key: DataKey) -> Wrapped:
     primary, iv = read.ring.primary, token_bytes(IV)
+    _demand_inside(read, primary)
     return Wrapped(primary.id, iv + _gcm(read, primary).encrypt(iv, key.reveal(), _bound(scope, primary.id)))
 
 
@@ -159,6 +173,7 @@ def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
     if key.state is State.DISABLED:
         what = f"its key {key.id} was disabled: make it DecryptOnly again, what is under it is wrapped anew"
         raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what} (docs/keys.md)")
+    _demand_inside(read, key)
     iv, ciphertext = wrapped.value[:IV], wrapped.value[IV:]
     plain = bytearray(LENGTH)
     try:
@@ -168,6 +183,12 @@ def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
         advice = "put the Secret that holds it back as it was, or authorize the credential anew"
         raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what}; {advice}") from error
     return DataKey(plain)
+
+
+def _demand_inside(read: _Read, key: Key) -> None:
+    if is_outside(key.id):
+        what = f"its key {key.id} is outside the cluster: set REKEY_TRANSIT_PROVIDER as it was (docs/keys.md)"
+        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what}")
 
 
 def _gcm(read: _Read, key: Key) -> AESGCM:

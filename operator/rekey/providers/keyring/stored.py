@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rekey.core.keyring import Did, Entry, Key, Ring, State, Wish
+from rekey.core.outside import is_outside
 from rekey.core.reasons import Reason
 from rekey.errors import Rejected
 from rekey.ports.secrets import SecretView
@@ -51,7 +52,7 @@ def ring_of(scope: str, view: SecretView, where: str) -> Ring:
             _asked(view.annotations),
         )
         whole = said["scope"] == scope and len(ring.in_state(State.ENABLED)) == 1
-        fits = sorted(key.id for key in keys) == list(view.material.keys())
+        fits = sorted(key.id for key in keys if not is_outside(key.id)) == list(view.material.keys())
     except (KeyError, TypeError, ValueError) as error:
         raise strange(where) from error
     if not (whole and fits):

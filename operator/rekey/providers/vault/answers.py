@@ -30,6 +30,7 @@ _KNOWN: Final = {
     r"role .*(does not exist|not found)|unknown role|invalid role name": "there is no such role: see `role`",
     r"not allowed by (this )?role": "its role does not allow one of the names that are asked for",
     r"ttl cannot be longer|beyond the expiration": "`lifetime` is longer than its role, or its authority, allows",
+    r"failed to revoke": "its database does not let the user go: see `revocation_statements`, and whether it answers",
     r"no default issuer|no issuer": "the engine has no authority yet",
 }
 _CAS: Final = "check-and-set parameter"

@@ -77,6 +77,20 @@ class Vault:
             raise error
         return answer
 
+    async def ask_as(self, token: str, call: Call, what: str) -> Answer:
+        """Have a call made with a token that is not ours, and return its answer of success.
+
+        Raises:
+            Retryable, NoAnswer, Rejected: as a port of backends says.
+        """
+        answer = await self._send(call, token)
+        if answer.status == HTTPStatus.FORBIDDEN:
+            text = f"{self.name} does not let us {what}: its policies do not allow it; see docs/vault.md"
+            raise Rejected(Reason.BACKEND_REFUSED, text)
+        if error := answers.problem(answer, self.name, what):
+            raise error
+        return answer
+
     async def _send(self, call: Call, token: str | None) -> Answer:
         async def send(request: Request) -> Answer:
             return await self._road.send(request, token, self._road.seconds())
