@@ -14,13 +14,23 @@ settings.register_profile("search", max_examples=200, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+SHARED = {"stage", "watched"}
+"""Fixtures that hold an operator for all tests of a module."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Have the tests with one real kubelet follow each other; likewise those that want no company but their own."""
+    """Have those follow each other that share a kubelet or an operator, or want no company; who waits long goes first.
+
+    Tests of the real thing wait most of their time: begun first, they leave what needs the CPU to fill the rest.
+    """
     for item in items:
-        for mark in ("node", "exclusive"):
-            if mark in item.keywords and "xdist_group" not in item.keywords:
-                item.add_marker(pytest.mark.xdist_group(mark))
+        found = [mark for mark in ("node", "exclusive") if mark in item.keywords]
+        if SHARED & set(getattr(item, "fixturenames", ())):
+            found.append(item.path.stem)
+        if found and "xdist_group" not in item.keywords:
+            item.add_marker(pytest.mark.xdist_group(found[0]))
+    items.sort(key=lambda item: ("xdist_group" not in item.keywords, "kube" not in item.keywords))
     # xdist reads the groups in the same hook, and before any that is no wrapper.
     yield
     if getattr(config.option, "loadgroup", False):
