@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.core.facts import How
+from tests.engine.lives import Scenario
 from tests.sim.cluster import Workload
 from tests.sim.world import World
 
@@ -29,20 +30,6 @@ def spec(trigger: str | None = None, **changes: Any) -> dict[str, Any]:
         "overlap": {"duration": "10m"},
     }
     return base | changes
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What happens to the credential `api`, and after how long everything has settled."""
-
-    steps: tuple[Callable[[World], None], ...]
-    lasts: timedelta = 2 * HOUR
-
-    def play(self, world: World) -> None:
-        """Drive the world through it."""
-        for step in self.steps:
-            step(world)
-            world.run(self.lasts)
 
 
 def _apply(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
@@ -352,18 +339,26 @@ PROVED: dict[str, Any] = {"validation": {"http": {"url": "https://till.orders.sv
 PROVED_BOTH = PROVED | VERIFIED
 
 
+@dataclass(frozen=True)
+class _Service:
+    """Answers a version so, and 200 to any other."""
+
+    world: World
+    by_version: tuple[tuple[int, int | None], ...]
+
+    def __call__(self, value: bytes) -> int | None:
+        for number, status in self.by_version:
+            view = self.world.secrets.get(f"api-v{number}")
+            if view is not None and view.material.reveal()["token"] in value:
+                return status
+        return 200
+
+
 def _answers(*by_version: tuple[int, int | None]) -> Callable[[World], None]:
     """Return that the service answers a version so, and 200 to any other."""
 
     def step(world: World) -> None:
-        def answer(value: bytes) -> int | None:
-            for number, status in by_version:
-                view = world.secrets.get(f"api-v{number}")
-                if view is not None and view.material.reveal()["token"] in value:
-                    return status
-            return 200
-
-        world.service = answer
+        world.service = _Service(world, by_version)
 
     return step
 

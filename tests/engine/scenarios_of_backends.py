@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rekey.core.reasons import Reason
 from rekey.errors import Rejected, Retryable
 from rekey.ports.backend import Traits
-from tests.engine.scenarios import MINUTE, WEB, Scenario, ask, both, delete, lose_status, placed, tamper, web
+from tests.engine.lives import Scenario
+from tests.engine.scenarios import MINUTE, WEB, ask, both, delete, lose_status, placed, tamper, web
 from tests.sim.world import World
 
 HELD: dict[str, Any] = {
@@ -32,13 +35,23 @@ def _made_there(*, listable: bool = True) -> Callable[[World], None]:
     return step
 
 
+@dataclass(frozen=True)
+class _Away:
+    """Until then the backend does not answer some calls."""
+
+    world: World
+    until: datetime
+    calls: tuple[str, ...]
+
+    def __call__(self, call: str) -> Exception | None:
+        return Retryable("no connection") if call in self.calls and self.world.time < self.until else None
+
+
 def _away(*calls: str) -> Callable[[World], None]:
     """For two minutes the backend does not answer some calls."""
 
     def step(world: World) -> None:
-        until = world.time + 2 * MINUTE
-        gone = Retryable("no connection")
-        world.backend.trouble = lambda call: gone if call in calls and world.time < until else None
+        world.backend.trouble = _Away(world, world.time + 2 * MINUTE, calls)
 
     return step
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.core.usage import Reading
-from tests.engine.scenarios import HOUR, MINUTE, Scenario, both, spec
+from tests.engine.lives import Scenario
+from tests.engine.scenarios import HOUR, MINUTE, both, spec
 from tests.sim.world import World
 
 SEEN: dict[str, Any] = {"usage": {"prometheus": {"url": "https://prometheus.orders.svc"}}}

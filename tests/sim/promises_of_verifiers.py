@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rekey.core.facts import Credential, How
@@ -39,6 +40,11 @@ def listed(view: SecretView | None, credential: str | None = None) -> dict[int, 
     }
 
 
+@cache
+def _is_part(part: str, name: str) -> bool:
+    return re.fullmatch(re.escape(name) + r"(-\d+)?", part) is not None
+
+
 class Verifying:
     """What each verifier's Secret said, and since when."""
 
@@ -56,15 +62,17 @@ class Verifying:
         """Return what one and the same of the Secrets said of the credential at every instant between these."""
         assert credential.spec.verifier is not None
         name = credential.spec.verifier.secret_name
-        parts = [part for part in self.said if re.fullmatch(re.escape(name) + r"(-\d+)?", part)]
+        parts = [part for part in self.said if _is_part(part, name)]
         return NOTHING.union(*(self._throughout(part, str(credential.key), first, last) for part in parts))
 
     def _throughout(self, name: str, credential: str, first: datetime, last: datetime) -> frozenset[int]:
-        found = [said for since, said in self.said.get(name, ()) if first <= since <= last]
-        before = [said for since, said in self.said.get(name, ()) if since < first]
-        found.append(before[-1] if before else NOBODY)
-        always = NOBODY.union(*found).intersection(*found)
-        return frozenset(number for whose, number in always if whose == credential)
+        always: frozenset[tuple[str, int]] | None = None
+        for since, said in reversed(self.said.get(name, [])):
+            if since <= last:
+                always = said if always is None else always & said
+            if since < first:
+                return frozenset(number for whose, number in always or () if whose == credential)
+        return NOTHING
 
     def check(self) -> None:
         """No user holds what a verifier does not know, and what is current has been known for long enough."""
@@ -78,12 +86,14 @@ class Verifying:
             shown = self.world.history.get(bundle, [])
             if shown and shown[-1].number is not None:
                 assert shown[-1].number in known, f"V1: version {shown[-1].number} is current, known are {set(known)}"
+            timing, used = self.world.timing, set()
             for pod in () if self.hurried() else self.world.pods():
-                if bundle in (pod.bundle, *pod.others):
-                    timing = self.world.timing
-                    for number in held(pod, shown, now, timing.cache_lag, timing.propagation):
-                        assert number in known, f"V2: {pod.name} holds version {number}, known are {set(known)}"
-                        self._every_verifier_knows(credential, number)
+                if bundle in pod.bundles:
+                    numbers = held(pod, shown, now, timing.cache_lag, timing.propagation)
+                    assert numbers <= known, f"V2: {pod.name} holds versions {numbers}, known are {set(known)}"
+                    used |= numbers
+            for number in used:
+                self._every_verifier_knows(credential, number)
 
     def _known_to_all(self, credential: Credential) -> frozenset[int]:
         """Return the versions that everybody knows who reloads, and those that were there before the verifier."""
