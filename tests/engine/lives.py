@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tests.sim.forking import fork
 from tests.sim.world import Plug, World
 
+Step = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Time in which only the operator does something."""
+
+    lasts: timedelta
+
+    def __call__(self, world: World) -> None:
+        """Let it pass."""
+        world.run(self.lasts)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Several steps as one."""
+
+    steps: tuple[Step, ...]
+
+    def __call__(self, world: World) -> None:
+        """Take them."""
+        for step in self.steps:
+            step(world)
+
+    def flat(self) -> Iterator[Step]:
+        """Return the single steps."""
+        for step in self.steps:
+            if isinstance(step, Steps):
+                yield from step.flat()
+            else:
+                yield step
+
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a scenario can be taken up: before a step, or while what the step did settles, until its `end`."""
+    """Where a scenario can be taken up: before a step, or within a pause that has an `end`."""
 
     step: int = 0
     end: datetime | None = None
@@ -23,17 +56,20 @@ class Moment:
 class Scenario:
     """What happens to the credential `api`, and after how long everything has settled."""
 
-    steps: tuple[Callable[[World], None], ...]
+    steps: tuple[Step, ...]
     lasts: timedelta = timedelta(hours=2)
 
     def play(self, world: World, since: Moment = Moment(), note: Callable[[Moment], None] = lambda _: None) -> None:
         """Drive the world through it from a moment on; every moment that is reached is noted."""
-        for number, step in enumerate(self.steps[since.step :], since.step):
+        settled = Pause(self.lasts)
+        steps = tuple(Steps(tuple(one for step in self.steps for one in (step, settled))).flat())
+        for number, step in enumerate(steps[since.step :], since.step):
             end = since.end if number == since.step else None
-            if end is None:
+            if not isinstance(step, Pause):
                 note(Moment(number))
                 step(world)
-                end = world.time + self.lasts
+                continue
+            end = end or world.time + step.lasts
             while world.time < end:
                 note(Moment(number, end))
                 world.turn(end)
@@ -74,11 +110,11 @@ class Reference:
             self.moments.pop()
         self.moments.append((moment, fork(self.world)))
 
-    def otherwise(self, at: int, plug: Callable[[World], Plug]) -> World:
-        """Return the world after a life with this plug, which is lived from the last moment before call `at` on."""
+    def otherwise(self, at: int, plug: Callable[[int, World], Plug]) -> World:
+        """Return the world after a life with this plug for call `at`, lived from the last moment before that on."""
         moment, then = next(one for one in reversed(self.moments) if len(one[1].plug.calls) <= at)
         world = fork(then)
-        calls, world.plug = world.plug.calls, plug(world)
+        calls, world.plug = world.plug.calls, plug(at, world)
         world.plug.calls += calls
         self.scenario.play(world, moment)
         return world

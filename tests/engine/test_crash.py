@@ -68,7 +68,7 @@ def crash_at(name: str, *, every: bool, after: bool) -> None:
     calls, end = reference.watched.calls, ending(reference.world)
     assert len(calls) > 5
     for index in range(len(calls)) if every else reference.watched.points:
-        world = reference.otherwise(index, lambda _, at=index: Plug(at, after))
+        world = reference.otherwise(index, lambda at, _: Plug(at, after))
         assert ending(world) == end, f"crashed at call {index}, {calls[index]}"
         lost = len(world.backend.claims()) - len(reference.world.backend.claims())
         assert lost <= (not world.backend.traits.listable), f"{lost} versions are unaccounted for after one crash"
@@ -102,11 +102,11 @@ def picture(world: World) -> dict[str, Any]:
 def test_a_life_that_branches_off_is_like_one_from_the_beginning(name: str) -> None:
     """Crashed at the same call, it makes the same calls at the same instants, and everything ends alike."""
     reference = Reference(SCENARIOS[name])
-    for index in reference.watched.points[5::15]:
+    for index in reference.watched.points[5::30]:
         whole = World()
         whole.plug = Plug(index, after=True)
         SCENARIOS[name].play(whole)
-        branch = reference.otherwise(index, lambda _, at=index: Plug(at, after=True))
+        branch = reference.otherwise(index, lambda at, _: Plug(at, after=True))
         assert picture(branch) == picture(whole), f"crashed at call {index}"
 
 
@@ -141,7 +141,7 @@ def test_a_write_of_somebody_else_before_any_save_changes_nothing_in_the_end(nam
     reference = Reference(SCENARIOS[name])
     for index, call in enumerate(reference.watched.calls):
         if call in {"credentials.save", "credentials.finalize"}:
-            world = reference.otherwise(index, lambda world, at=index: Nudge(at, world=world))
+            world = reference.otherwise(index, lambda at, world: Nudge(at, world=world))
             assert ending(world) == ending(reference.world), f"somebody wrote before call {index}, {call}"
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 NOTHING: frozenset[int] = frozenset()
-NOBODY: frozenset[tuple[str, int]] = frozenset()
 LIST = "verifier.json"
 
 
@@ -50,12 +49,15 @@ class Verifying:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.said: dict[str, list[tuple[datetime, frozenset[tuple[str, int]]]]] = {}
+        self.said: dict[str, list[tuple[datetime, dict[str, frozenset[int]]]]] = {}
 
     def note(self, name: str, view: SecretView | None) -> None:
         """Note what a Secret says from now on."""
         if name in self.said or (view is not None and LIST in view.material.reveal()):
-            said = frozenset((one.get("credential", ""), one["version"]) for one in entries(view))
+            said: dict[str, frozenset[int]] = {}
+            for one in entries(view):
+                whose = one.get("credential", "")
+                said[whose] = said.get(whose, NOTHING) | {one["version"]}
             self.said.setdefault(name, []).append((self.world.time, said))
 
     def _always(self, credential: Credential, first: datetime, last: datetime) -> frozenset[int]:
@@ -66,12 +68,13 @@ class Verifying:
         return NOTHING.union(*(self._throughout(part, str(credential.key), first, last) for part in parts))
 
     def _throughout(self, name: str, credential: str, first: datetime, last: datetime) -> frozenset[int]:
-        always: frozenset[tuple[str, int]] | None = None
+        always: frozenset[int] | None = None
         for since, said in reversed(self.said.get(name, [])):
             if since <= last:
-                always = said if always is None else always & said
+                numbers = said.get(credential, NOTHING)
+                always = numbers if always is None else always & numbers
             if since < first:
-                return frozenset(number for whose, number in always or () if whose == credential)
+                return always or NOTHING
         return NOTHING
 
     def check(self) -> None:
