@@ -36,6 +36,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "types": (sys.executable, "-m", "mypy"),
     "imports": (str(BIN / "lint-imports"),),
     "layout": (*PYTEST, "-p", "no:cacheprovider", LAYOUT),
+    # Besides what it says: what pytest makes of the tests' code is made once then, and not by each worker.
+    "tests can be read": (*PYTEST, "-q", "-p", "no:cacheprovider", "--collect-only"),
 }
 TESTS: dict[str, tuple[str, ...]] = {
     "tests": ("-n", WORKERS, "--dist", "loadgroup", "-m", "not exclusive and not node"),
@@ -64,7 +66,9 @@ class Step:
 def check(name: str, command: Sequence[str]) -> Step:
     """Run a check, silent unless it fails."""
     start = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     step = Step(name, done.returncode != 0, time.monotonic() - start)
     if step.failed:
         print(f"--- {name}: {' '.join(command)}\n{done.stdout}", flush=True)
@@ -90,8 +94,13 @@ def test(name: str, options: Sequence[str], *, slow: bool) -> Step:
     everything = ("--continue-on-collection-errors", f"--ignore={LAYOUT}", f"--junit-xml={report}")
     command = (*PYTEST, *others, chosen, *everything)
     examples = {"HYPOTHESIS_PROFILE": "search"} if slow else {}
-    code = subprocess.run(command, cwd=ROOT, env=LAVISH | examples | os.environ, check=False).returncode
+    code = subprocess.run(command, cwd=ROOT, env=LAVISH | examples | environment(), check=False).returncode
     return read(report, Step(name, code not in {0, NO_TESTS}, time.monotonic() - start))
+
+
+def environment() -> dict[str, str]:
+    """Return ours, but what was compiled is kept: each operator that a test starts would else be compiled anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def read(report: Path, step: Step) -> Step:

@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from rekey.core.facts import How
+from tests.engine.lives import Pause, Scenario, Step, Steps
 from tests.sim.cluster import Workload
 from tests.sim.world import World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+SOON = Pause(timedelta(seconds=15))
 WEB = {"kind": "Deployment", "name": "web"}
 JOBS = {"kind": "Deployment", "name": "jobs"}
 HOT = {"kind": "Deployment", "name": "hot", "refresh": "None"}
@@ -31,35 +33,16 @@ def spec(trigger: str | None = None, **changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What happens to the credential `api`, and after how long everything has settled."""
-
-    steps: tuple[Callable[[World], None], ...]
-    lasts: timedelta = 2 * HOUR
-
-    def play(self, world: World) -> None:
-        """Drive the world through it."""
-        for step in self.steps:
-            step(world)
-            world.run(self.lasts)
-
-
-def _apply(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
+def _apply(trigger: str | None = None, **changes: Any) -> Step:
     return lambda world: world.apply("api", spec(trigger, **changes))
 
 
-def both(*steps: Callable[[World], None]) -> Callable[[World], None]:
+def both(*steps: Step) -> Step:
     """Return these steps as one."""
-
-    def step(world: World) -> None:
-        for each in steps:
-            each(world)
-
-    return step
+    return Steps(steps)
 
 
-def placed(*workloads: Callable[[], Workload]) -> Callable[[World], None]:
+def placed(*workloads: Callable[[], Workload]) -> Step:
     """Return that these workloads are put into the cluster."""
 
     def step(world: World) -> None:
@@ -100,10 +83,8 @@ def _stranger(world: World) -> None:
     world.put("api", {"token": b"made-by-hand"})
 
 
-def lose_status(world: World) -> None:
-    """The status is lost while both versions are accepted."""
-    world.run(MINUTE)
-    world.lose_status("api")
+lose_status = both(Pause(MINUTE), lambda world: world.lose_status("api"))
+"""The status is lost while both versions are accepted."""
 
 
 def _leftover(world: World) -> None:
@@ -112,31 +93,20 @@ def _leftover(world: World) -> None:
     world.put("api-v2", {"token": b"left-over"}, owner=world.credentials["api"].uid, annotations=notes)
 
 
-def ask(name: str, reason: str, **fields: Any) -> Callable[[World], None]:
+def ask(name: str, reason: str, **fields: Any) -> Step:
     """Return that somebody makes a request."""
     return lambda world: world.ask(name, reason, **fields)
 
 
-def _leak(revoke: str) -> Callable[[World], None]:
+def _leak(revoke: str) -> Step:
     """A compromise is told of in the middle of a rollout."""
-
-    def step(world: World) -> None:
-        world.run(timedelta(seconds=8))
-        world.ask("leak", "Compromise", revoke=revoke)
-
-    return step
+    return both(Pause(timedelta(seconds=8)), ask("leak", "Compromise", revoke=revoke))
 
 
-def _back(world: World) -> None:
-    """During the overlap a person wants the version before back."""
-    world.run(MINUTE)
-    world.ask("back", "Rollback")
-
-
-def _revoke(world: World) -> None:
-    """During the overlap a person wants the old version to go."""
-    world.run(MINUTE)
-    world.ask("revoke", "Revoke", version=1)
+_back = both(Pause(MINUTE), ask("back", "Rollback"))
+"""During the overlap a person wants the version before back."""
+_revoke = both(Pause(MINUTE), ask("revoke", "Revoke", version=1))
+"""During the overlap a person wants the old version to go."""
 
 
 ALL = [WEB, JOBS, HOT]
@@ -201,9 +171,7 @@ def gate(**options: Any) -> Workload:
     return Workload("gate", "api-verifier", **options)
 
 
-def _verified(
-    *consumers: dict[str, Any], gate_fails: str = "", web_fails: str = ""
-) -> tuple[Callable[[World], None], ...]:
+def _verified(*consumers: dict[str, Any], gate_fails: str = "", web_fails: str = "") -> tuple[Step, ...]:
     """Return how verifiers, and then a client, come to version 1; either fails on another, if so asked."""
     verifiers = placed(lambda: gate(fails_on=frozenset({gate_fails})), _reloads)
     return both(verifiers, _apply(consumers=consumers, **VERIFIED)), placed(web(fails_on=frozenset({web_fails})))
@@ -214,8 +182,7 @@ def _reloads() -> Workload:
 
 
 def _edit_verifier(world: World) -> None:
-    """While verifiers are being moved somebody deletes what they are to read, then empties it."""
-    world.run(timedelta(seconds=15))
+    """Somebody deletes what verifiers are to read, then empties it."""
     del world.secrets["api-verifier"]
     world.inspect("api")
     world.edit("api-verifier", **{"verifier.json": b"{}"})
@@ -282,7 +249,7 @@ SCENARIOS |= {
             _apply(**VERIFIED),
             both(
                 _apply("a", **VERIFIED),
-                lambda world: world.run(timedelta(seconds=15)),
+                SOON,
                 _apply("a", generate={"token": {"prefix": "ord_", "bytes": 48}}, **VERIFIED),
             ),
         )
@@ -290,7 +257,7 @@ SCENARIOS |= {
     "what verifiers read is deleted and edited while they are moved": Scenario(
         (
             *_verified(*BOTH_SIDES),
-            both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), _edit_verifier),
+            both(_apply("a", consumers=BOTH_SIDES, **VERIFIED), SOON, _edit_verifier),
         )
     ),
     "a status that is lost while verifiers are moved": Scenario(
@@ -298,7 +265,7 @@ SCENARIOS |= {
             _apply(**VERIFIED),
             both(
                 _apply("a", **VERIFIED),
-                lambda world: world.run(timedelta(seconds=15)),
+                SOON,
                 lambda world: world.lose_status("api"),
             ),
         )
@@ -314,7 +281,6 @@ def _ill(world: World) -> None:
 
 
 def _well(world: World) -> None:
-    world.run(MINUTE)
     for workload in world.workloads.values():
         for pod in workload.pods:
             pod.fails_at = None
@@ -330,10 +296,11 @@ SCENARIOS |= {
             ),
             both(
                 _apply("a", **WAITING),
-                lambda world: world.run(MINUTE),
+                Pause(MINUTE),
                 _ill,
                 lambda world: world.apply("staging", spec("a", overlap={"duration": "1m"})),
-                lambda world: world.run(2 * MINUTE),
+                Pause(2 * MINUTE),
+                Pause(MINUTE),
                 _well,
             ),
         )
@@ -352,24 +319,32 @@ PROVED: dict[str, Any] = {"validation": {"http": {"url": "https://till.orders.sv
 PROVED_BOTH = PROVED | VERIFIED
 
 
-def _answers(*by_version: tuple[int, int | None]) -> Callable[[World], None]:
+@dataclass(frozen=True)
+class _Service:
+    """Answers a version so, and 200 to any other."""
+
+    world: World
+    by_version: tuple[tuple[int, int | None], ...]
+
+    def __call__(self, value: bytes) -> int | None:
+        for number, status in self.by_version:
+            view = self.world.secrets.get(f"api-v{number}")
+            if view is not None and view.material.reveal()["token"] in value:
+                return status
+        return 200
+
+
+def _answers(*by_version: tuple[int, int | None]) -> Step:
     """Return that the service answers a version so, and 200 to any other."""
 
     def step(world: World) -> None:
-        def answer(value: bytes) -> int | None:
-            for number, status in by_version:
-                view = world.secrets.get(f"api-v{number}")
-                if view is not None and view.material.reveal()["token"] in value:
-                    return status
-            return 200
-
-        world.service = answer
+        world.service = _Service(world, by_version)
 
     return step
 
 
-def _later(*steps: Callable[[World], None], after: timedelta = MINUTE) -> Callable[[World], None]:
-    return both(lambda world: world.run(after), *steps)
+def _later(*steps: Step) -> Step:
+    return both(Pause(MINUTE), *steps)
 
 
 SCENARIOS |= {

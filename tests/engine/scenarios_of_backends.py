@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rekey.core.reasons import Reason
 from rekey.errors import Rejected, Retryable
 from rekey.ports.backend import Traits
-from tests.engine.scenarios import MINUTE, WEB, Scenario, ask, both, delete, lose_status, placed, tamper, web
+from tests.engine.lives import Pause, Scenario, Step
+from tests.engine.scenarios import MINUTE, WEB, ask, both, delete, lose_status, placed, tamper, web
 from tests.sim.world import World
 
 HELD: dict[str, Any] = {
@@ -19,26 +21,36 @@ HELD: dict[str, Any] = {
 """A credential that lives at the world's backend."""
 
 
-def held(trigger: str | None = None, **changes: Any) -> Callable[[World], None]:
+def held(trigger: str | None = None, **changes: Any) -> Step:
     """Return that the credential is applied."""
     rotation = {**HELD["rotation"], **({"trigger": trigger} if trigger else {})}
     return lambda world: world.apply("api", HELD | {"rotation": rotation} | changes)
 
 
-def _made_there(*, listable: bool = True) -> Callable[[World], None]:
+def _made_there(*, listable: bool = True) -> Step:
     def step(world: World) -> None:
         world.backend.traits = Traits(makes_value=True, listable=listable)
 
     return step
 
 
-def _away(*calls: str) -> Callable[[World], None]:
+@dataclass(frozen=True)
+class _Away:
+    """Until then the backend does not answer some calls."""
+
+    world: World
+    until: datetime
+    calls: tuple[str, ...]
+
+    def __call__(self, call: str) -> Exception | None:
+        return Retryable("no connection") if call in self.calls and self.world.time < self.until else None
+
+
+def _away(*calls: str) -> Step:
     """For two minutes the backend does not answer some calls."""
 
     def step(world: World) -> None:
-        until = world.time + 2 * MINUTE
-        gone = Retryable("no connection")
-        world.backend.trouble = lambda call: gone if call in calls and world.time < until else None
+        world.backend.trouble = _Away(world, world.time + 2 * MINUTE, calls)
 
     return step
 
@@ -75,7 +87,7 @@ def consented(world: World, token: bytes = CONSENT) -> None:
     world.backend.refreshing = (token,)
 
 
-def _token(**changes: Any) -> Callable[[World], None]:
+def _token(**changes: Any) -> Step:
     return lambda world: world.apply("api", TOKEN | changes)
 
 
@@ -96,13 +108,13 @@ BACKENDS: dict[str, Scenario] = {
     ),
     "a backend that refuses a version it was given": Scenario((held(), both(_refuse_the_second, held("a")))),
     "a backend that does not let us in until somebody mends it": Scenario(
-        (held(), both(_close, held("a")), both(_mend, lambda world: world.run(6 * MINUTE)))
+        (held(), both(_close, held("a")), both(_mend, Pause(6 * MINUTE)))
     ),
     "a webhook that is told of a backend that does not let us in, and does again": Scenario(
         (
             held(notify=HOOK),
             both(_close, held("a", notify=HOOK)),
-            both(_mend, lambda world: world.run(6 * MINUTE)),
+            both(_mend, Pause(6 * MINUTE)),
         )
     ),
     "a rollout at a backend that fails and is rolled back": Scenario(
@@ -126,7 +138,7 @@ BACKENDS: dict[str, Scenario] = {
             both(
                 _away("issue"),
                 held("a"),
-                lambda world: world.run(MINUTE),
+                Pause(MINUTE),
                 held("a", provider={"ref": {"name": "store"}, "postgresql": {"role": "orders", "connectionLimit": 5}}),
             ),
         )

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from rekey.core.usage import Reading
-from tests.engine.scenarios import HOUR, MINUTE, Scenario, both, spec
+from tests.engine.lives import Pause, Scenario, Step
+from tests.engine.scenarios import HOUR, MINUTE, both, spec
 from tests.sim.world import World
 
 SEEN: dict[str, Any] = {"usage": {"prometheus": {"url": "https://prometheus.orders.svc"}}}
 
 
-def _apply(trigger: str | None = None) -> Callable[[World], None]:
+def _apply(trigger: str | None = None) -> Step:
     return lambda world: world.apply("api", spec(trigger, **SEEN))
 
 
-def _for(length: timedelta, *samples: float) -> Callable[[World], None]:
+def _for(length: timedelta, *samples: float) -> Step:
     """Have it answered so for a time; without a sample nobody answers."""
 
     def step(world: World) -> None:
         world.metrics = lambda _: Reading(samples or None, "no connection")
-        world.run(length)
 
-    return step
+    return both(step, Pause(length))
 
 
 USAGE: dict[str, Scenario] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rekey.core import edges, entering
 from rekey.engine.reconcile import Result
+from tests.engine.lives import Reference
 from tests.engine.scenarios import SCENARIOS as MADE_HERE
 from tests.engine.scenarios import spec
 from tests.engine.scenarios_of_backends import BACKENDS
@@ -43,33 +44,11 @@ def ending(world: World) -> dict[str, Any]:
     }
 
 
-def play(name: str, plug: Plug | None = None) -> World:
-    """Play a scenario, with the plug."""
+def play(name: str) -> World:
+    """Play a scenario that nothing disturbs."""
     world = World()
-    if plug is not None:
-        world.plug = plug
     SCENARIOS[name].play(world)
     return world
-
-
-class Watched(Plug):
-    """Nothing is pulled; it tells the calls at which it should be."""
-
-    POLLS = 2
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self.polls: Counter[tuple[str, int]] = Counter()
-        self.points: list[int] = []
-
-    def before(self, name: str) -> None:
-        """Count a call. One that is repeated while nothing is written is a poll: the first two stand for all."""
-        self.calls.append(name)
-        poll = (name, self.world.writes.total())
-        self.polls[poll] += 1
-        if self.polls[poll] <= self.POLLS:
-            self.points.append(len(self.calls) - 1)
 
 
 LONG = {
@@ -85,14 +64,13 @@ QUICK = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name fo
 
 def crash_at(name: str, *, every: bool, after: bool) -> None:
     """Play a scenario with a crash at one call, then at the next; the end is always that of the reference."""
-    reference = World()
-    reference.plug = watched = Watched(reference)
-    SCENARIOS[name].play(reference)
-    assert len(watched.calls) > 5
-    for index in range(len(watched.calls)) if every else watched.points:
-        world = play(name, Plug(at=index, after=after))
-        assert ending(world) == ending(reference), f"crashed at call {index}, {watched.calls[index]}"
-        lost = len(world.backend.claims()) - len(reference.backend.claims())
+    reference = Reference(SCENARIOS[name])
+    calls, end = reference.watched.calls, ending(reference.world)
+    assert len(calls) > 5
+    for index in range(len(calls)) if every else reference.watched.points:
+        world = reference.otherwise(index, lambda at, _: Plug(at, after))
+        assert ending(world) == end, f"crashed at call {index}, {calls[index]}"
+        lost = len(world.backend.claims()) - len(reference.world.backend.claims())
         assert lost <= (not world.backend.traits.listable), f"{lost} versions are unaccounted for after one crash"
 
 
@@ -105,6 +83,33 @@ def test_a_crash_at_any_call_changes_nothing_in_the_end(name: str) -> None:
     crash_at(name, every=False, after=True)
 
 
+def picture(world: World) -> dict[str, Any]:
+    """Return what is the same in two lives in which the same happened, where chance has no part in it."""
+    return ending(world) | {
+        "time": world.time,
+        "serial": world.serial,
+        "calls": world.plug.calls,
+        "writes": world.writes,
+        "news": world.news,
+        "shown": world.history,
+        "asked": world.readings,
+        "held": world.promises.last_held,
+        "woken": world.wake,
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in LONG])
+def test_a_life_that_branches_off_is_like_one_from_the_beginning(name: str) -> None:
+    """Crashed at the same call, it makes the same calls at the same instants, and everything ends alike."""
+    reference = Reference(SCENARIOS[name])
+    for index in reference.watched.points[5::30]:
+        whole = World()
+        whole.plug = Plug(index, after=True)
+        SCENARIOS[name].play(whole)
+        branch = reference.otherwise(index, lambda at, _: Plug(at, after=True))
+        assert picture(branch) == picture(whole), f"crashed at call {index}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before it takes effect", "after it took effect"])
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -113,10 +118,11 @@ def test_a_crash_at_any_poll_changes_nothing_either(name: str, *, after: bool) -
     crash_at(name, every=True, after=after)
 
 
+@dataclass
 class Nudge(Plug):
     """Somebody else writes to the credential right before a call; nothing is pulled."""
 
-    world: World
+    world: World = field(kw_only=True)
 
     def before(self, name: str) -> None:
         """Count a call; write if it is the one."""
@@ -132,15 +138,11 @@ class Nudge(Plug):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_write_of_somebody_else_before_any_save_changes_nothing_in_the_end(name: str) -> None:
     """What is saved is refused as conflicting and decided anew; the end equals the reference."""
-    reference = play(name)
-    for index, call in enumerate(reference.plug.calls):
-        if call not in {"credentials.save", "credentials.finalize"}:
-            continue
-        world = World()
-        world.plug = nudge = Nudge(at=index)
-        nudge.world = world
-        SCENARIOS[name].play(world)
-        assert ending(world) == ending(reference), f"somebody wrote before call {index}, {call}"
+    reference = Reference(SCENARIOS[name])
+    for index, call in enumerate(reference.watched.calls):
+        if call in {"credentials.save", "credentials.finalize"}:
+            world = reference.otherwise(index, lambda at, world: Nudge(at, world=world))
+            assert ending(world) == ending(reference.world), f"somebody wrote before call {index}, {call}"
 
 
 def test_what_was_just_adopted_is_not_taken_for_a_strangers() -> None:
@@ -174,8 +176,9 @@ def test_any_number_of_crashes_breaks_no_promise(data: st.DataObject) -> None:
     if name in ENDLESS:
         assert Counter(ending(world)["versions"].values())["Active"] == 1
         return
-    assert ending(world)["minted"] == ending(play(name))["minted"]
-    assert ending(world)["versions"] == ending(play(name))["versions"]
+    found, expected = ending(world), ending(play(name))
+    assert found["minted"] == expected["minted"]
+    assert found["versions"] == expected["versions"]
 
 
 def test_every_edge_of_the_table_is_taken() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
-from itertools import count
 from typing import TypeVar
 
 from rekey.core.material import Material
@@ -63,7 +62,7 @@ class FakeBackend:
     faults: deque[Fault] = field(default_factory=deque)
     fault: Fault | None = None
     _late: list[Callable[[], object]] = field(default_factory=list)
-    _next: count[int] = field(default_factory=lambda: count(1))
+    _numbers: int = 0
 
     def make(self, intent: Intent) -> Material:
         """Return a new value; no call of the backend."""
@@ -102,7 +101,7 @@ class FakeBackend:
 
     def put(self, name: str, claim: Claim | None, value: bytes, expires: datetime | None = None) -> Thing:
         """Have a thing there, as anybody may."""
-        thing = Thing(f"id-{next(self._next)}", name, claim, value, expires)
+        thing = Thing(f"id-{self._next()}", name, claim, value, expires)
         self.things[thing.id] = thing
         return thing
 
@@ -121,7 +120,11 @@ class FakeBackend:
         return result
 
     def _value(self) -> bytes:
-        return f"canary-{next(self._next)}-of-a-value".encode()
+        return f"canary-{self._next()}-of-a-value".encode()
+
+    def _next(self) -> int:
+        self._numbers += 1
+        return self._numbers
 
     def _ours(self, claim: Claim) -> list[Thing]:
         return [

@@ -39,6 +39,11 @@ class Pod:
     owner: tuple[str, str] | None = None
     others: tuple[str, ...] = ()
 
+    @property
+    def bundles(self) -> tuple[str, ...]:
+        """The Secrets that it uses."""
+        return (self.bundle, *self.others)
+
     def ready(self, now: datetime) -> bool:
         """Say whether it serves."""
         works = self.fails_at is None or now < self.fails_at
@@ -50,7 +55,7 @@ class Pod:
             name=self.name,
             labels={"app": self.workload} if self.workload else {},
             owner=self.owner,
-            references=frozenset(Reference(secret, self.how) for secret in (self.bundle, *self.others)),
+            references=frozenset(Reference(secret, self.how) for secret in self.bundles),
             starts=(self.started.replace(microsecond=0),) if now >= self.started else (),
             pending=now < self.started,
             terminating=self.ends is not None,

@@ -38,6 +38,8 @@ class Promises:
         self.excused = False
         self.last_held: dict[tuple[str, int], datetime] = {}
         self.searched: list[Status] = []
+        self.given_up = False
+        self.compared: dict[str, SecretView] = {}
         self.verifying = Verifying(world)
 
     def _credential_of(self, bundle: str) -> Credential | None:
@@ -52,16 +54,16 @@ class Promises:
 
     def check(self) -> None:
         """Check what must hold at every instant."""
+        statuses = [item.status for item in self.world.credentials.values()]
+        if statuses != self.searched:
+            self._nothing_leaks(statuses)
+            self.given_up, self.searched = _is_given_up(statuses), statuses
         self._nobody_is_locked_out()
         if not self.excused:
             self.verifying.check()
-        for bundle in self.world.history:
-            view = self.world.secrets.get(bundle)
-            if view is not None and "-v" not in bundle:
-                self._bundle_is_whole(bundle, view)
+        self._bundles_are_whole()
         for name, view in self.strangers.items():
             assert self.world.secrets.get(name) is view, f"S6: the stranger's Secret {name} was touched"
-        self._nothing_leaks()
 
     def _accepted(self, bundle: str) -> set[int]:
         """Return what those accept who verify by the bundle and by the version Secrets."""
@@ -76,21 +78,16 @@ class Promises:
 
     def _nobody_is_locked_out(self) -> None:
         """S1: no user holds a version that is refused."""
-        if self.excused or self._is_given_up():
+        if self.excused or self.given_up:
             return
-        timing = self.world.timing
-        for pod in self.world.pods():
-            for bundle in (pod.bundle, *pod.others):
-                history = self.world.history.get(bundle, [])
+        timing, pods = self.world.timing, self.world.pods()
+        users = [(bundle, pod) for pod in pods for bundle in pod.bundles]
+        for bundle in {bundle for bundle, _ in users}:
+            history, accepted = self.world.history.get(bundle, []), self._accepted(bundle)
+            for pod in (pod for used, pod in users if used == bundle):
                 for number in held(pod, history, self.world.time, timing.cache_lag, timing.propagation):
-                    accepted = self._accepted(bundle)
                     assert number in accepted, f"S1: {pod.name} holds version {number}, accepted are {accepted}"
                     self._note(pod, bundle, number)
-
-    def _is_given_up(self) -> bool:
-        """S1: the ledger says that a leaked version goes at once."""
-        ledgers = [item.status.versions for item in self.world.credentials.values()]
-        return any(one.forced and one.compromised is RevokeWhen.IMMEDIATELY for found in ledgers for one in found)
 
     def _note(self, pod: Pod, bundle: str, number: int) -> None:
         """Remember when a declared consumer last held a version whose overlap has not begun."""
@@ -101,11 +98,21 @@ class Promises:
         if version is not None and version.overlap_start_time is None:
             self.last_held[bundle, number] = self.world.time
 
+    def _bundles_are_whole(self) -> None:
+        """Look at each bundle, unless every Secret is the one that was looked at last."""
+        if self.excused or self.compared == self.world.secrets:
+            return
+        for bundle in self.world.history:
+            view = self.world.secrets.get(bundle)
+            if view is not None and "-v" not in bundle:
+                self._bundle_is_whole(bundle, view)
+        self.compared = dict(self.world.secrets)
+
     def _bundle_is_whole(self, bundle: str, view: SecretView) -> None:
         """S4, S5 and S7: the current version exists, each part is of one version, and nothing is shown beside them."""
         values = view.material.reveal()
         current, previous = content.shown_versions(view.material)
-        if current is None or self.excused:
+        if current is None:
             return
         stored = self.world.secrets.get(f"{bundle}-v{current}")
         assert stored is not None, f"S4: the bundle shows version {current}, which does not exist"
@@ -117,12 +124,8 @@ class Promises:
             for key, value in content.shown(before.material).reveal().items():
                 assert values.get(f"previous.{key}") == value, f"S5: previous.{key} is not of version {previous}"
 
-    def _nothing_leaks(self) -> None:
+    def _nothing_leaks(self, statuses: list[Status]) -> None:
         """S7: no issued value in a status or an Event."""
-        statuses = [item.status for item in self.world.credentials.values()]
-        if statuses == self.searched:
-            return
-        self.searched = statuses
         text = "\n".join(str(status.to_json()) for status in statuses)
         text += "\n".join(note for _, _, note in self.world.news[-5:])
         for name, value in self.values.items():
@@ -240,3 +243,9 @@ def _on_record(status: Status) -> set[str]:
     """Return the versions that a consumer may be moved to: the current one, and what verifiers were told of."""
     published = (version.number for version in status.versions if version.state is State.PUBLISHED)
     return {str(number) for number in (status.current_version, *published)}
+
+
+def _is_given_up(statuses: list[Status]) -> bool:
+    """S1: a ledger says that a leaked version goes at once."""
+    found = (version for status in statuses for version in status.versions)
+    return any(version.forced and version.compromised is RevokeWhen.IMMEDIATELY for version in found)

@@ -298,18 +298,22 @@ class World:
         """Run the operator for a time, or until the condition holds."""
         end = self.time + duration
         while self.time < end and not until():
-            self.attend()
-            due = [name for name, when in self.wake.items() if when is not None and when <= self.time]
-            for name in due:
-                if name in self.credentials:
-                    self.reconcile(name)
-            self.promises.check()
-            self.attend()
-            waits = [when for name, when in self.wake.items() if when is not None and name in self.credentials]
-            waits += [at for request in self.requests.values() if (at := wakes(request)) is not None]
-            target = min([end, *(when for when in waits if when > self.time)], default=end)
-            if not any(when <= self.time for when in waits):
-                self._glide(target)
+            self.turn(end)
+
+    def turn(self, end: datetime) -> None:
+        """Let the operator look at whatever is due, then let time pass until something else is, or until the end."""
+        self.attend()
+        due = [name for name, when in self.wake.items() if when is not None and when <= self.time]
+        for name in due:
+            if name in self.credentials:
+                self.reconcile(name)
+        self.promises.check()
+        self.attend()
+        waits = [when for name, when in self.wake.items() if when is not None and name in self.credentials]
+        waits += [at for request in self.requests.values() if (at := wakes(request)) is not None]
+        target = min([end, *(when for when in waits if when > self.time)], default=end)
+        if not any(when <= self.time for when in waits):
+            self._glide(target)
 
     def _glide(self, target: datetime) -> None:
         """Let time pass to the next wake-up, checking the promises often while pods change."""
