@@ -240,6 +240,7 @@ EXAMPLES = {path.name: path for path in sorted((ROOT / "examples").glob("*.yaml"
 def test_the_example_is_accepted(api: Api, cluster: Cluster, namespace: str, example: str) -> None:
     """Every file in examples/ can be applied as it stands, in any namespace."""
     text = EXAMPLES[example].read_text()
-    assert {document["kind"] for document in documents(text)} & {"RotatedCredential", "RotationRequest"}
+    ours = {"RotatedCredential", "RotationRequest", "ClusterCredentialProvider"}
+    assert {document["kind"] for document in documents(text)} & ours
     said = cluster.kubectl("-n", namespace, "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
     assert len(said.splitlines()) == len(documents(text))
