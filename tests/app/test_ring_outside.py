@@ -227,6 +227,52 @@ def test_a_version_that_is_put_back_there() -> None:
     play(scene)
 
 
+def test_a_version_that_is_taken_out_of_use_too_early() -> None:
+    """Nothing under it is lost: it is not deleted as long as anything needs it, and that is said."""
+
+    async def scene(care: Care) -> None:
+        office, key = care.office, care.office.service.key()
+        office.service.add()
+        key.oldest = 2
+        upkeep = care.upkeep()
+        for wait in (SETTLE, RETENTION, RETENTION):
+            await upkeep.look()
+            assert await office.states() == ["Disabled", "Enabled"]
+            office.time += wait
+        await upkeep.look()
+        assert (sorted(key.made), care.said()[-1]) == ([1, 2], "KeyRingStalled")
+        assert f"{VALUES} of {VALUES} records are under a disabled key" in list(care.news.values())[-1].note
+        key.oldest = 1
+        await whole(care)
+        assert (sorted(key.made), office.shelf.under()) == ([2], {"v2": VALUES})
+        assert await office.opened()
+
+    play(scene)
+
+
+def test_a_version_goes_out_of_use_with_all_before_it() -> None:
+    """One of the oldest cannot be wrapped anew: no younger one is called disabled, over and over, that is not."""
+
+    async def scene(care: Care) -> None:
+        office, at = care.office, place_of(0)
+        stuck = office.shelf.texts[at]
+        office.service.add()
+        upkeep = care.upkeep()
+        await upkeep.look()
+        office.shelf.texts[at] = (stuck[0].replace("rk1.v1.", "rk1.v1.AAAA"), 7)
+        office.service.add()
+        for _ in range(5):
+            office.time += SETTLE
+            await upkeep.look()
+            assert await office.states() == ["DecryptOnly", "DecryptOnly", "Enabled"]
+        assert care.said() == ["KeyRingCreated", "KeyRingRotated", "KeyRingRotated", "KeyRingStalled"]
+        office.shelf.texts[at] = stuck
+        await whole(care)
+        assert await office.states() == ["Enabled"]
+
+    play(scene)
+
+
 def test_somebody_rotates_at_the_same_time() -> None:
     """Then his version is the one, and nothing is written down that is not so."""
 
