@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -22,10 +23,11 @@ from tests.cluster.waiting import until
 from tests.providers.postgres import Postgres
 from tests.providers.test_vault import tried
 from tests.providers.test_vault_conformance import RealBench, playing
-from tests.providers.vault import PLUGIN, RealVault, Wire, now, refused, run
+from tests.providers.vault import PAGES, PLUGIN, RealVault, Wire, by_token, now, refused, run
 from tests.sim.conformance_of_backends import BackendConformance, Bench, MadeThereConformance, Play, held
 
 pytestmark = pytest.mark.xdist_group("vault")
+DOCUMENTED = "\n".join(re.findall(r"```hcl\n(.*?)```", PAGES[0].read_text(), re.DOTALL))
 MADE = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"""
 
 
@@ -272,22 +274,38 @@ def _of_a_role_that_is_not_there(bench: DatabaseBench) -> Backend:
     return bench.backend
 
 
+def _with_one_of_children(bench: DatabaseBench) -> Backend:
+    bench.root.auth.token.create_or_update_role("children", allowed_policies=["leases"], orphan=False)
+    policy = DOCUMENTED.replace("rekey-leases", "children")
+    return replace(by_token(bench.vault, policy), token_role="children").adapter(bench.wanted)
+
+
+def _with_one_of_no_renewal(bench: DatabaseBench) -> Backend:
+    bench.root.auth.token.create_or_update_role("fixed", allowed_policies=["leases"], orphan=True, renewable=False)
+    policy = DOCUMENTED.replace("rekey-leases", "fixed")
+    return replace(by_token(bench.vault, policy), token_role="fixed").adapter(bench.wanted)
+
+
 MENDED: dict[str, tuple[Callable[[DatabaseBench], Backend], str, str]] = {
     "no token role is declared": (_without_token_role, "ProviderNotReady", "set spec.vault.tokenRole"),
     "a token role that is not ours": (_with_another, "BackendRefused", "does not let us make tokens of role nobody"),
+    "a token role whose tokens end with ours": (_with_one_of_children, "ProviderNotReady", "give the role `orphan=true`"),
+    "a token role whose tokens cannot be extended": (_with_one_of_no_renewal, "BackendRefused", "renew"),
     "a role that is not there": (_of_a_role_that_is_not_there, "BackendRefused", "there is no such role"),
 }
 
 
 @pytest.mark.parametrize("case", MENDED)
 def test_what_a_person_must_mend(vault: RealVault, postgres: Postgres, case: str) -> None:
-    """It is said what, and nothing is left."""
+    """It is said what, and nothing is left, at once: it is tried again every minute."""
     opened, reason, words = MENDED[case]
 
     async def scene(bench: DatabaseBench) -> None:
-        found, text = await refused(opened(bench).issue(bench.intent(), None))
+        backend, before = opened(bench), tokens(vault).keys()
+        found, text = await refused(backend.issue(bench.intent(), None))
         assert (found, words in text) == (reason, True), text
-        assert bench.things() == []
+        assert tokens(vault).keys() == before
+        until(lambda: bench.things() == [], "the lease to be gone", seconds=60)
 
     play(vault, postgres, scene)
 

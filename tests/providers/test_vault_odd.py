@@ -63,7 +63,7 @@ def issue(desk: Desk) -> Awaitable[object]:
     return leases(desk).issue(Intent(CLAIM, WANTED, NOW), None)
 
 
-MADE = Says(200, {"auth": {"client_token": f"token-{CANARY}", "accessor": "a"}})
+MADE = Says(200, {"auth": {"client_token": f"token-{CANARY}", "accessor": "a", "orphan": True}})
 USER = {"username": "u", "password": CANARY}
 ISSUED = Says(200, {"lease_id": "database/creds/orders/x", "data": USER})
 LASTS = Says(200, {"lease_duration": 3600})

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,7 +24,7 @@ from hvac.api.system_backend.lease import Lease
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_vault import VaultDatabaseRole
-from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.vault import answers, marks
 from rekey.providers.vault.login import Call, Vault
@@ -54,8 +55,18 @@ class VaultLeases:
     async def issue(self, intent: Intent, material: Material | None) -> Granted:
         """Have a user made, by a token of its own; then have both last as long as the version."""
         del material
+        token, accessor, orphan = await self._token(intent)
+        try:
+            self._demand_orphan(orphan=orphan)
+            return await self._leased(intent, token, accessor)
+        except Rejected:
+            # It is tried again and again: what was made for it would add up.
+            with suppress(RekeyError):
+                await self._end(accessor)
+            raise
+
+    async def _leased(self, intent: Intent, token: str, accessor: str) -> Granted:
         asks = self._asks
-        token, accessor = await self._token(intent)
         made = await self._vault.ask_as(
             token,
             lambda way: Database(way).generate_credentials(asks.role, mount_point=asks.mount),
@@ -82,7 +93,7 @@ class VaultLeases:
         accessor, lease = self._known(held.backend_id)
         told = {"lease_id": lease, "sync": True}  # hvac's own call does not wait for the database
         await self._vault.ask(lambda way: way.put("/v1/sys/leases/revoke", json=told), "revoke leases", may_fail=_gone)
-        await self._vault.ask(lambda way: Token(way).revoke_accessor(accessor), "revoke tokens", may_fail=_gone)
+        await self._end(accessor)
         if await self._lasts(held):
             raise NotYet(f"the lease of version {held.claim.number} has not ended yet")
 
@@ -91,7 +102,17 @@ class VaultLeases:
         del owner
         return ()
 
-    async def _token(self, intent: Intent) -> tuple[str, str]:
+    def _demand_orphan(self, *, orphan: bool) -> None:
+        """See that the token has no parent: it would end with that, our own, and every user with it."""
+        if not orphan:
+            what = f"tokens of role {self._token_role} end with the one that Rekey logs in with, and so would every lease"
+            raise Rejected(Reason.PROVIDER_NOT_READY, f"{what}: give the role `orphan=true` (docs/vault.md)")
+
+    async def _end(self, accessor: str) -> None:
+        await self._vault.ask(lambda way: Token(way).revoke_accessor(accessor), "revoke tokens", may_fail=_gone)
+
+    async def _token(self, intent: Intent) -> tuple[str, str, bool]:
+        """Have a token made; return it, by what it is known, and whether it has no parent."""
         role = self._token_role
         if role is None:
             what = "a lease ends with the token it was got by: set spec.vault.tokenRole of the provider"
@@ -106,7 +127,7 @@ class VaultLeases:
         token, accessor = told.get("client_token"), told.get("accessor")
         if not isinstance(token, str) or not isinstance(accessor, str):
             raise NoAnswer(f"{self._vault.name} answered without a token")
-        return token, accessor
+        return token, accessor, told.get("orphan") is True
 
     async def _extend(self, intent: Intent, lease: str, accessor: str) -> datetime:
         """Have lease and token last as long as they may; return when the first of them ends.
