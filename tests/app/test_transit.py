@@ -129,6 +129,24 @@ def test_a_log_in_that_is_refused_is_not_tried_again_at_once() -> None:
     play(scene)
 
 
+def test_a_log_in_that_many_wait_for_is_tried_once() -> None:
+    """However many values are wrapped at once, also where the token that we had has ended: a good one is not locked out."""
+
+    async def scene(desk: Desk) -> None:
+        for known, more in ((False, 1), (True, 4 + 1)):
+            desk.time += CLOSED
+            keys = desk.keys()
+            desk.says(*[LET_IN, KEY] * known, *[REFUSED] * 20)
+            if known:
+                await keys.versions("")
+            asked = len(desk.server.bodies)
+            errors = await asyncio.gather(*(raised(keys) for _ in range(4)))
+            assert {error.reason for error in errors if isinstance(error, Rejected)} == {Reason.NEEDS_REAUTH}
+            assert len(desk.server.bodies) == asked + more
+
+    play(scene)
+
+
 def test_a_server_that_is_down_is_left_alone() -> None:
     """After some calls without an answer nobody asks for half a minute, however much is to be sealed."""
 
