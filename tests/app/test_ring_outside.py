@@ -168,7 +168,10 @@ def test_a_ring_moves_out_of_the_cluster() -> None:
 
 
 def test_what_is_wrapped_outside_needs_the_setting() -> None:
-    """Without it neither is anything opened nor anything new wrapped, and it is said what is missing."""
+    """Without it neither is anything opened nor anything new wrapped, and it is said what is missing.
+
+    No rotation brings a key back into the cluster: neither one that is due nor one that a person asks for.
+    """
 
     async def scene(care: Care) -> None:
         office = care.office
@@ -177,6 +180,14 @@ def test_what_is_wrapped_outside_needs_the_setting() -> None:
             with pytest.raises(Rejected, match="its key v1 is outside the cluster: set REKEY_TRANSIT_PROVIDER") as no:
                 await call
             assert no.value.reason == Reason.STATE_UNREADABLE
+        care.ask("2026-11")
+        office.time += RETENTION
+        await care.upkeep(interval=RETENTION).look()
+        assert office.world.secrets[RING].material == Material({})
+        assert care.said()[-1] == "KeyRingStalled"
+        office.keep_by(OutsideRing(office.service, office.inside, office))
+        await whole(care)
+        assert await office.opened()
 
     play(scene)
 
