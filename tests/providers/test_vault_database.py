@@ -14,7 +14,7 @@ import pytest
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.errors import NotAccepted, NotYet, Rejected, Retryable
 from rekey.ports.backend import Backend, Claim, Granted, Held
 from rekey.providers.vault import database
 from rekey.providers.vault.database import SHORT
@@ -230,7 +230,7 @@ def test_a_crash_while_it_is_revoked(vault: RealVault, postgres: Postgres, *, af
     """Whoever is next revokes it: the lease, its user, and its token."""
 
     async def scene(bench: DatabaseBench) -> None:
-        for at in (1, 2, 3, 4):
+        for at in (1, 2, 3, 4, 5):
             one = await bench.issue(bench.intent())
             assert not await tried(Wire(at, after).of(bench.wanted, vault.door).revoke(one))
             await bench.backend.revoke(one)
@@ -238,6 +238,39 @@ def test_a_crash_while_it_is_revoked(vault: RealVault, postgres: Postgres, *, af
             assert not await bench.accepted(one)
             with pytest.raises(hvac.exceptions.InvalidRequest, match="invalid accessor"):
                 vault.root.auth.token.lookup_accessor(str(one.backend_id).partition("/")[0])
+
+    play(vault, postgres, scene)
+
+
+def test_what_is_not_of_the_version_is_not_revoked(vault: RealVault, postgres: Postgres) -> None:
+    """Whatever its id names, which stood where others may write: another's token, a person's, or none and another's lease."""
+
+    async def scene(bench: DatabaseBench) -> None:
+        one, other = await bench.issue(bench.intent(1)), await bench.issue(bench.intent(2))
+        persons = vault.root.auth.token.create(policies=["default"], no_parent=True)["auth"]["accessor"]
+        lease = str(other.backend_id).partition("/")[2]
+        for backend_id in (str(other.backend_id), f"{persons}/{lease}"):
+            reason, text = await refused(bench.backend.revoke(replace(one, backend_id=backend_id)))
+            assert (reason, "is not of that version" in text) == ("BackendRefused", True), text
+        with pytest.raises(NotYet, match="has not ended yet"):
+            await bench.backend.revoke(replace(one, backend_id=f"nobody/{lease}"))
+        assert await bench.accepted(other)
+        await bench.backend.prove(other)
+        vault.root.auth.token.lookup_accessor(persons)
+
+    play(vault, postgres, scene)
+
+
+def test_a_token_that_somebody_revoked(vault: RealVault, postgres: Postgres) -> None:
+    """Its lease has gone with it: there is nothing left to revoke, and the version is not accepted."""
+
+    async def scene(bench: DatabaseBench) -> None:
+        one = await bench.issue(bench.intent())
+        vault.root.auth.token.revoke_accessor(str(one.backend_id).partition("/")[0])
+        with pytest.raises(NotAccepted):
+            await bench.backend.prove(one)
+        await bench.backend.revoke(one)
+        until(lambda: not postgres.lets_in(one.material), "the user to be gone", seconds=90)
 
     play(vault, postgres, scene)
 

@@ -5,7 +5,7 @@
 2. That token is made for a few minutes, and extended together with its lease when both are here: what a crash or a lost
    answer leaves before ends by itself, with its user in the database.
 3. Lease and token are extended once, for as long as the version may be used at all: clients go on while nobody is here
-   to renew. Which they are stands in the id of the version.
+   to renew. Which they are stands in the id of the version; before they are ended it is seen that they are its own.
 4. A version is proved by its lease: where the database is only Vault knows. That it is revoked, too.
 """
 
@@ -91,11 +91,11 @@ class VaultLeases:
         if held.backend_id is None:
             return
         accessor, lease = self._known(held.backend_id)
+        await self._demand_ours(accessor, held)
         told = {"lease_id": lease, "sync": True}  # hvac's own call does not wait for the database
         await self._vault.ask(lambda way: way.put("/v1/sys/leases/revoke", json=told), "revoke leases", may_fail=_gone)
         await self._end(accessor)
-        if await self._lasts(held):
-            raise NotYet(f"the lease of version {held.claim.number} has not ended yet")
+        await self._demand_ended(held)
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return nothing: what is listed of leases does not tell whose they are."""
@@ -107,6 +107,22 @@ class VaultLeases:
         if not orphan:
             what = f"tokens of role {self._token_role} end with the one that Rekey logs in with, and so would every lease"
             raise Rejected(Reason.PROVIDER_NOT_READY, f"{what}: give the role `orphan=true` (docs/vault.md)")
+
+    async def _demand_ours(self, accessor: str, held: Held) -> None:
+        """See that the token is of that version: its id stood in a Secret, too, where others may write."""
+        call: Call = lambda way: Token(way).lookup_accessor(accessor)  # noqa: E731  typed
+        known = await self._vault.ask(call, "look up tokens", may_fail=_gone)
+        if not answers.is_success(known):  # then its lease ends, or it is somebody else's
+            return await self._demand_ended(held)
+        whose = marks.read((answers.data(known).get("meta") or {}).get(marks.MARK))
+        if whose is None or not marks.same(whose[0], held.claim):
+            text = f"the token by which version {held.claim.number} is known at {self._vault.name} is not of that version"
+            raise Rejected(Reason.BACKEND_REFUSED, f"{text}: nothing is revoked; end its lease by hand (docs/vault.md)")
+        return None
+
+    async def _demand_ended(self, held: Held) -> None:
+        if await self._lasts(held):
+            raise NotYet(f"the lease of version {held.claim.number} has not ended yet")
 
     async def _end(self, accessor: str) -> None:
         await self._vault.ask(lambda way: Token(way).revoke_accessor(accessor), "revoke tokens", may_fail=_gone)
