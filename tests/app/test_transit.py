@@ -52,7 +52,7 @@ class Desk:
         )
         allowed = Allowed(["http://127.0.0.0/8"])
         return TransitKeys(
-            TransitReach(backends, cast("Client", None), self, allowed, HOME, "keys", shards), "transit", "rekey"
+            TransitReach(backends, cast("Client", None), self, allowed, HOME, "keys", shards=shards), "transit", "rekey"
         )
 
     def says(self, *answers: Says | Behaviour) -> None:
@@ -145,7 +145,7 @@ def test_processes_that_are_refused_leave_it_alone_for_longer() -> None:
 
 
 def test_a_log_in_that_many_wait_for_is_tried_once() -> None:
-    """However many values are wrapped at once, also where the token that we had has ended: a good one is not locked out."""
+    """However many values are wrapped at once, also where our token has ended: a good log-in is not locked out."""
 
     async def scene(desk: Desk) -> None:
         for known, more in ((False, 1), (True, 4 + 1)):

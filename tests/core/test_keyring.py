@@ -25,9 +25,9 @@ from rekey.core.keyring import (
     Wish,
     advance,
     created,
-    decide,
     wished,
 )
+from rekey.core.ring_steps import decide
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

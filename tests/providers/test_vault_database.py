@@ -243,7 +243,7 @@ def test_a_crash_while_it_is_revoked(vault: RealVault, postgres: Postgres, *, af
 
 
 def test_what_is_not_of_the_version_is_not_revoked(vault: RealVault, postgres: Postgres) -> None:
-    """Whatever its id names, which stood where others may write: another's token, a person's, or none and another's lease."""
+    """Its id stood where others may write: it may name another's token, a person's, or none and another's lease."""
 
     async def scene(bench: DatabaseBench) -> None:
         one, other = await bench.issue(bench.intent(1)), await bench.issue(bench.intent(2))
@@ -251,7 +251,7 @@ def test_what_is_not_of_the_version_is_not_revoked(vault: RealVault, postgres: P
         lease = str(other.backend_id).partition("/")[2]
         for backend_id in (str(other.backend_id), f"{persons}/{lease}"):
             reason, text = await refused(bench.backend.revoke(replace(one, backend_id=backend_id)))
-            assert (reason, "is not of that version" in text) == ("BackendRefused", True), text
+            assert (reason, "a token that is not its own" in text) == ("BackendRefused", True), text
         with pytest.raises(NotYet, match="has not ended yet"):
             await bench.backend.revoke(replace(one, backend_id=f"nobody/{lease}"))
         assert await bench.accepted(other)
@@ -322,8 +322,8 @@ def _with_one_of_no_renewal(bench: DatabaseBench) -> Backend:
 MENDED: dict[str, tuple[Callable[[DatabaseBench], Backend], str, str]] = {
     "no token role is declared": (_without_token_role, "ProviderNotReady", "set spec.vault.tokenRole"),
     "a token role that is not ours": (_with_another, "BackendRefused", "does not let us make tokens of role nobody"),
-    "a token role whose tokens end with ours": (_with_one_of_children, "ProviderNotReady", "give the role `orphan=true`"),
-    "a token role whose tokens cannot be extended": (_with_one_of_no_renewal, "BackendRefused", "renew"),
+    "tokens that end with ours": (_with_one_of_children, "ProviderNotReady", "give the role `orphan=true`"),
+    "tokens that cannot be extended": (_with_one_of_no_renewal, "BackendRefused", "renew"),
     "a role that is not there": (_of_a_role_that_is_not_there, "BackendRefused", "there is no such role"),
 }
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Keys:
-    """The keys of each scope by their ids, the one for new writes last; `away`: it does not answer, `takes`: how late it does."""
+    """The keys of each scope by their ids, the one for new writes last; `away`: it does not answer, `takes`: late."""
 
     world: World
     scopes: dict[str, dict[str, bytes]] = field(default_factory=dict)

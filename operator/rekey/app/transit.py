@@ -52,6 +52,7 @@ class TransitReach:
         allowed: Allowed,
         home: str,
         name: str,
+        *,
         shards: int,
     ) -> None:
         self._backends = backends

@@ -3,10 +3,10 @@
     Enabled ──(another is made)──▶ DecryptOnly ──(nothing is left under it)──▶ Disabled ──(retention)──▶ gone
 
 1. One key is Enabled: it wraps. A DecryptOnly key only unwraps. A Disabled one does nothing; it can still be put back.
-2. A key is disabled, and later deleted, only on evidence: a look at all that is stored, begun when no write under it could
-   be under way any more, that found nothing under it, and a sample of what it found opened. Somebody else may have
-   disabled it without, or brought back what is under it.
-3. `decide` chooses, `advance` is the only change of a ring. Neither knows a key's bytes.
+2. A key is disabled, and later deleted, only on evidence: a look at all that is stored, begun when no write under it
+   could be under way any more, that found nothing under it, and a sample of what it found opened. Somebody else may
+   have disabled it without, or brought back what is under it.
+3. `ring_steps.decide` chooses, `advance` is the only change of a ring. Neither knows a key's bytes.
 4. A rotation is asked for by a text that is new (as `spec.rotation.trigger`): asked twice, it happens once.
 """
 
@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import takewhile
 from typing import Final, assert_never
 
 SETTLE: Final = timedelta(minutes=10)
@@ -186,56 +185,11 @@ def created(key_id: str, by: str, now: datetime) -> Ring:
     return Ring((Key(key_id, State.ENABLED, now, now),), history=(Entry(now, by, Did.CREATED, key_id),))
 
 
-def decide(ring: Ring, wish: Wish | None, done: Progress, now: datetime, retention: timedelta) -> Step:
-    """Return what is to be done next; what was begun is finished before anything is begun."""
-    disabled = ring.in_state(State.DISABLED)
-    over = tuple(key for key in disabled if key.since + retention <= now)
-    if needless := _needless(ring, over, done):
-        return Delete(needless)
-    if ring.in_state(State.DECRYPT_ONLY):
-        return _finish(ring, done, now)
-    if over and done.found is None:
-        return Inspect()
-    if wish is not None and (wish.trigger is None or wish.trigger != ring.trigger):
-        return Begin(wish)
-    if over and done.found is not None:
-        return _stuck(over, done, done.found, now, "a disabled key: make it DecryptOnly again (docs/keys.md)")
-    until = min((key.since + retention for key in disabled), default=None)
-    return Rest(until, "no rotation is asked for" if until is None else "a disabled key is kept for its retention")
-
-
 def wished(ring: Ring, now: datetime, interval: timedelta, by: str) -> Wish | None:
     """Return that it be rotated: at the word of a person, or because its key is so old (an interval of 0: never)."""
     if ring.asked is not None and ring.asked.trigger != ring.trigger:
         return ring.asked
     return Wish(None, by) if interval and ring.primary.created + interval <= now else None
-
-
-def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
-    old = ring.in_state(State.DECRYPT_ONLY)
-    settled = max(key.since for key in old) + SETTLE
-    found = done.found
-    if done.rewrapped is None:
-        return Rewrap()
-    if found is None:
-        return Inspect() if now >= settled else Rest(settled, "writes under the old key may still be under way")
-    if needless := _needless(ring, old, done):
-        return Disable(needless, found.records)
-    return _stuck(old, done, found, now, "the old key")
-
-
-def _needless(ring: Ring, keys: tuple[Key, ...], done: Progress) -> tuple[str, ...]:
-    """Return those of the keys that nobody needs any more."""
-    if done.found is None:
-        return ()
-    clears = done.found.clears
-    return tuple(key.id for key in (takewhile(clears, keys) if ring.in_order else filter(clears, keys)))
-
-
-def _stuck(keys: tuple[Key, ...], done: Progress, found: Inspection, now: datetime, where: str) -> Rest:
-    left = sum(found.under.get(key.id, 0) for key in keys)
-    why = f"{left} of {found.records} records are under {where}, {len(found.trouble)} unreadable"
-    return Rest(now + AGAIN, "; ".join((why, *(*found.trouble, *(done.rewrapped or ()))[:1])), stalled=True)
 
 
 def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:

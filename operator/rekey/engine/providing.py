@@ -26,7 +26,7 @@ from rekey.core.status_probe import Finding, Refusal
 from rekey.engine import issuing, keeping, naming
 from rekey.engine.sealing import Envelope
 from rekey.engine.unstored import Unstored
-from rekey.errors import BackendAway, Conflict, KeysAway, NotAccepted, Rejected, Retryable, Taken
+from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
@@ -118,17 +118,10 @@ async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent, uns
     async with keeping.envelope(ports, facts) as envelope:
         if granted is None:
             if envelope is not None:
-                _demand_timely(ports, facts, intent.claim.number)
+                keeping.demand_timely(ports, facts, intent.claim.number)
             granted = await _answer(backend.issue(intent, None))
             unstored.keep(intent.claim, granted)
         return await _store(ports, facts, intent.claim.number, granted, envelope)
-
-
-def _demand_timely(ports: Ports, facts: Facts, number: int) -> None:
-    """See that what is announced can still be done: whoever keeps the keys, outside the cluster, may be slow."""
-    announced, now = ledger.find(facts.status, number).intent_time, ports.clock.now()
-    if announced is None or now >= announced + facts.timing.intent:
-        raise KeysAway("to have the keys at hand took longer than an announcement holds")
 
 
 async def _store(

@@ -105,7 +105,7 @@ class VaultLeases:
     def _demand_orphan(self, *, orphan: bool) -> None:
         """See that the token has no parent: it would end with that, our own, and every user with it."""
         if not orphan:
-            what = f"tokens of role {self._token_role} end with the one that Rekey logs in with, and so would every lease"
+            what = f"tokens of role {self._token_role} end with the one that Rekey logs in with, and leases with them"
             raise Rejected(Reason.PROVIDER_NOT_READY, f"{what}: give the role `orphan=true` (docs/vault.md)")
 
     async def _demand_ours(self, accessor: str, held: Held) -> None:
@@ -116,7 +116,7 @@ class VaultLeases:
             return await self._demand_ended(held)
         whose = marks.read((answers.data(known).get("meta") or {}).get(marks.MARK))
         if whose is None or not marks.same(whose[0], held.claim):
-            text = f"the token by which version {held.claim.number} is known at {self._vault.name} is not of that version"
+            text = f"what version {held.claim.number} is known by at {self._vault.name} is a token that is not its own"
             raise Rejected(Reason.BACKEND_REFUSED, f"{text}: nothing is revoked; end its lease by hand (docs/vault.md)")
         return None
 
