@@ -261,6 +261,28 @@ def test_a_version_that_is_taken_out_of_use_too_early() -> None:
     play(scene)
 
 
+def test_a_version_that_is_not_on_record() -> None:
+    """The record was lost, or is old: no version that is needed is deleted together with a younger one."""
+
+    async def scene(care: Care) -> None:
+        office, key = care.office, care.office.service.key()
+        office.service.add()
+        key.oldest = 2
+        del office.world.secrets[RING]
+        await office.fill(VALUES + 2)
+        await care.upkeep().look()
+        assert await office.states() == ["Disabled", "Enabled"]
+        office.service.add()
+        await whole(care)
+        assert (sorted(key.made), office.shelf.under()) == ([1, 2, 3], {"v1": VALUES, "v3": 2})
+        key.oldest = 1
+        await whole(care)
+        assert (sorted(key.made), office.shelf.under()) == ([3], {"v3": VALUES + 2})
+        assert await office.opened()
+
+    play(scene)
+
+
 def test_a_version_goes_out_of_use_with_all_before_it() -> None:
     """One of the oldest cannot be wrapped anew: no younger one is called disabled, over and over, that is not."""
 

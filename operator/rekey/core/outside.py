@@ -77,10 +77,10 @@ def _inside(ring: Ring, now: datetime) -> Iterator[Key]:
 
 
 def _versions(ring: Ring, known: Versions, now: datetime) -> Iterator[Key]:
-    for number in numbers(ring.keys):
-        before = ring.find(named(number))
-        if before is not None and known.first <= number < known.oldest:
-            yield _in_state(before, State.DISABLED, now)
+    # On record or not: what is not would be deleted with what follows it.
+    for number in range(known.first, known.oldest):
+        key = ring.find(named(number)) or Key(named(number), State.DISABLED, now, now)
+        yield _in_state(key, State.DISABLED, now)
     for number, created in sorted(known.created.items()):
         state = State.ENABLED if number == known.latest else State.DECRYPT_ONLY
         yield _in_state(ring.find(named(number)) or Key(named(number), state, created, now), state, now)
