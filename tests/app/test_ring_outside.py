@@ -168,7 +168,10 @@ def test_a_ring_moves_out_of_the_cluster() -> None:
 
 
 def test_what_is_wrapped_outside_needs_the_setting() -> None:
-    """Without it neither is anything opened nor anything new wrapped, and it is said what is missing."""
+    """Without it neither is anything opened nor anything new wrapped, and it is said what is missing.
+
+    No rotation brings a key back into the cluster: neither one that is due nor one that a person asks for.
+    """
 
     async def scene(care: Care) -> None:
         office = care.office
@@ -177,6 +180,14 @@ def test_what_is_wrapped_outside_needs_the_setting() -> None:
             with pytest.raises(Rejected, match="its key v1 is outside the cluster: set REKEY_TRANSIT_PROVIDER") as no:
                 await call
             assert no.value.reason == Reason.STATE_UNREADABLE
+        care.ask("2026-11")
+        office.time += RETENTION
+        await care.upkeep(interval=RETENTION).look()
+        assert office.world.secrets[RING].material == Material({})
+        assert care.said()[-1] == "KeyRingStalled"
+        office.keep_by(OutsideRing(office.service, office.inside, office))
+        await whole(care)
+        assert await office.opened()
 
     play(scene)
 
@@ -223,6 +234,74 @@ def test_a_version_that_is_put_back_there() -> None:
         office.time += SETTLE
         await upkeep.look()
         assert await office.states() == ["Disabled", "Enabled"]
+
+    play(scene)
+
+
+def test_a_version_that_is_taken_out_of_use_too_early() -> None:
+    """Nothing under it is lost: it is not deleted as long as anything needs it, and that is said."""
+
+    async def scene(care: Care) -> None:
+        office, key = care.office, care.office.service.key()
+        office.service.add()
+        key.oldest = 2
+        upkeep = care.upkeep()
+        for wait in (SETTLE, RETENTION, RETENTION):
+            await upkeep.look()
+            assert await office.states() == ["Disabled", "Enabled"]
+            office.time += wait
+        await upkeep.look()
+        assert (sorted(key.made), care.said()[-1]) == ([1, 2], "KeyRingStalled")
+        assert f"{VALUES} of {VALUES} records are under a disabled key" in list(care.news.values())[-1].note
+        key.oldest = 1
+        await whole(care)
+        assert (sorted(key.made), office.shelf.under()) == ([2], {"v2": VALUES})
+        assert await office.opened()
+
+    play(scene)
+
+
+def test_a_version_that_is_not_on_record() -> None:
+    """The record was lost, or is old: no version that is needed is deleted together with a younger one."""
+
+    async def scene(care: Care) -> None:
+        office, key = care.office, care.office.service.key()
+        office.service.add()
+        key.oldest = 2
+        del office.world.secrets[RING]
+        await office.fill(VALUES + 2)
+        await care.upkeep().look()
+        assert await office.states() == ["Disabled", "Enabled"]
+        office.service.add()
+        await whole(care)
+        assert (sorted(key.made), office.shelf.under()) == ([1, 2, 3], {"v1": VALUES, "v3": 2})
+        key.oldest = 1
+        await whole(care)
+        assert (sorted(key.made), office.shelf.under()) == ([3], {"v3": VALUES + 2})
+        assert await office.opened()
+
+    play(scene)
+
+
+def test_a_version_goes_out_of_use_with_all_before_it() -> None:
+    """One of the oldest cannot be wrapped anew: no younger one is called disabled, over and over, that is not."""
+
+    async def scene(care: Care) -> None:
+        office, at = care.office, place_of(0)
+        stuck = office.shelf.texts[at]
+        office.service.add()
+        upkeep = care.upkeep()
+        await upkeep.look()
+        office.shelf.texts[at] = (stuck[0].replace("rk1.v1.", "rk1.v1.AAAA"), 7)
+        office.service.add()
+        for _ in range(5):
+            office.time += SETTLE
+            await upkeep.look()
+            assert await office.states() == ["DecryptOnly", "DecryptOnly", "Enabled"]
+        assert care.said() == ["KeyRingCreated", "KeyRingRotated", "KeyRingRotated", "KeyRingStalled"]
+        office.shelf.texts[at] = stuck
+        await whole(care)
+        assert await office.states() == ["Enabled"]
 
     play(scene)
 

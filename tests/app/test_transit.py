@@ -45,14 +45,14 @@ class Desk:
         """Return what time it is."""
         return self.time
 
-    def keys(self) -> TransitKeys:
+    def keys(self, shards: int = 1) -> TransitKeys:
         """Return the key there, as the settings name it."""
         backends = DeclaredBackends(
             self.cluster, cast("Secrets", self.cluster), {}, Turnstiles(lambda: self.ticks), tell=self.heard.tell
         )
         allowed = Allowed(["http://127.0.0.0/8"])
         return TransitKeys(
-            TransitReach(backends, cast("Client", None), self, allowed, HOME, "keys"), "transit", "rekey"
+            TransitReach(backends, cast("Client", None), self, allowed, HOME, "keys", shards=shards), "transit", "rekey"
         )
 
     def says(self, *answers: Says | Behaviour) -> None:
@@ -125,6 +125,39 @@ def test_a_log_in_that_is_refused_is_not_tried_again_at_once() -> None:
         desk.time += timedelta(seconds=1)
         desk.cluster.put(HOME, "login", {"token": b"a-good-one"}, revision="2")
         assert (await keys.versions("")).latest == 1
+
+    play(scene)
+
+
+def test_processes_that_are_refused_leave_it_alone_for_longer() -> None:
+    """Each asks rarer the more there are: together they stay below what Vault allows in a quarter of an hour."""
+
+    async def scene(desk: Desk) -> None:
+        processes = [desk.keys(shards=3) for _ in range(3)]
+        desk.says(*[REFUSED] * 20)
+        for _ in range(15):
+            for keys in processes:
+                await raised(keys)
+            desk.time += timedelta(minutes=1)
+        assert len(desk.server.bodies) == 3
+
+    play(scene)
+
+
+def test_a_log_in_that_many_wait_for_is_tried_once() -> None:
+    """However many values are wrapped at once, also where our token has ended: a good log-in is not locked out."""
+
+    async def scene(desk: Desk) -> None:
+        for known, more in ((False, 1), (True, 4 + 1)):
+            desk.time += CLOSED
+            keys = desk.keys()
+            desk.says(*[LET_IN, KEY] * known, *[REFUSED] * 20)
+            if known:
+                await keys.versions("")
+            asked = len(desk.server.bodies)
+            errors = await asyncio.gather(*(raised(keys) for _ in range(4)))
+            assert {error.reason for error in errors if isinstance(error, Rejected)} == {Reason.NEEDS_REAUTH}
+            assert len(desk.server.bodies) == asked + more
 
     play(scene)
 

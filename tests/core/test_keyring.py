@@ -25,9 +25,9 @@ from rekey.core.keyring import (
     Wish,
     advance,
     created,
-    decide,
     wished,
 )
+from rekey.core.ring_steps import decide
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -49,6 +49,7 @@ TURNED = ring("2026-11", a=State.DISABLED, b=State.ENABLED)
 TWICE = ring("2026-11", a=State.DECRYPT_ONLY, b=State.DECRYPT_ONLY, c=State.ENABLED)
 SETTLED = NOON + SETTLE
 CLEAN = Inspection(SETTLED, {"b": 10}, opened=1)
+LEFT = replace(CLEAN, under={"a": 1, "b": 9})
 
 
 def seen(found: Inspection) -> Progress:
@@ -87,13 +88,29 @@ STEPS: dict[str, tuple[Ring, Wish | None, Progress, datetime, type[Step] | Step]
         Disable(("b",), 10),
     ),
     "within the retention: nothing": (TURNED, None, IDLE, NOON + MONTH - SECOND, Rest),
-    "after the retention: delete": (TURNED, None, IDLE, NOON + MONTH, Delete(("a",))),
-    "after the retention, and asked for more: delete first": (
+    "two old keys of a ring that goes in order, and the younger is free: wait": (
+        replace(TWICE, in_order=True),
+        None,
+        seen(Inspection(SETTLED, {"a": 1, "c": 9}, opened=1)),
+        SETTLED,
+        Rest,
+    ),
+    "after the retention: look again": (TURNED, None, IDLE, NOON + MONTH, Inspect()),
+    "after the retention, and asked for more: look first": (TURNED, Wish("x", "y"), IDLE, NOON + MONTH, Inspect()),
+    "after the retention, and nothing is under it: delete": (
         TURNED,
         Wish("x", "y"),
-        IDLE,
+        Progress(found=CLEAN),
         NOON + MONTH,
         Delete(("a",)),
+    ),
+    "after the retention, and one is under it: it is kept": (TURNED, None, Progress(found=LEFT), NOON + MONTH, Rest),
+    "after the retention, one is under it, and asked for more: begin": (
+        TURNED,
+        Wish("x", "y"),
+        Progress(found=LEFT),
+        NOON + MONTH,
+        Begin(Wish("x", "y")),
     ),
 }
 
@@ -114,6 +131,14 @@ RESTS: dict[str, tuple[Ring, Progress, Rest]] = {
         TURNING,
         Progress(rewrapped=("the x: not allowed",), found=Inspection(NOON, {"a": 1, "b": 9}, opened=1)),
         Rest(NOON + AGAIN, "1 of 10 records are under the old key, 0 unreadable; the x: not allowed"),
+    ),
+    "records under a key that is to be deleted": (
+        replace(TURNED, keys=tuple(replace(key, since=NOON - MONTH) for key in TURNED.keys)),
+        Progress(found=Inspection(NOON, {"a": 2, "b": 8}, opened=1)),
+        Rest(
+            NOON + AGAIN,
+            "2 of 10 records are under a disabled key: make it DecryptOnly again (docs/keys.md), 0 unreadable",
+        ),
     ),
     "records that are left": (
         TURNING,

@@ -96,6 +96,20 @@ def test_without_the_key_service_nothing_is_asked_and_nothing_is_lost() -> None:
     assert world.backend.calls["issue"] == len(world.backend.refreshed) > 1
 
 
+def test_a_key_service_that_is_slow_has_nothing_asked_too_late() -> None:
+    """What was announced long ago is not done any more: somebody else may act by then. It is said, and tried again."""
+    world = granted()
+    world.keys.takes = timedelta(seconds=6)
+    world.run(RENEWAL)
+    assert world.backend.calls["issue"] == 1
+    assert condition(world, "Ready").status == "True"
+    assert verdict(world, "Stalled") == ("True", "KeyUnavailable")
+    world.keys.takes = timedelta(seconds=3)
+    world.run(HOUR)
+    assert verdict(world, "Stalled")[0] == "False"
+    assert world.backend.calls["issue"] == len(world.backend.refreshed) > 1
+
+
 def test_a_key_service_that_goes_away_while_the_server_answers_costs_no_refresh_token() -> None:
     """The key was wrapped before: what the server told is sealed all the same."""
     world = granted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.errors import NotAccepted, NotYet, Rejected, Retryable
 from rekey.ports.backend import Backend, Claim, Granted, Held
 from rekey.providers.vault import database
 from rekey.providers.vault.database import SHORT
@@ -22,10 +23,11 @@ from tests.cluster.waiting import until
 from tests.providers.postgres import Postgres
 from tests.providers.test_vault import tried
 from tests.providers.test_vault_conformance import RealBench, playing
-from tests.providers.vault import PLUGIN, RealVault, Wire, now, refused, run
+from tests.providers.vault import PAGES, PLUGIN, RealVault, Wire, by_token, now, refused, run
 from tests.sim.conformance_of_backends import BackendConformance, Bench, MadeThereConformance, Play, held
 
 pytestmark = pytest.mark.xdist_group("vault")
+DOCUMENTED = "\n".join(re.findall(r"```hcl\n(.*?)```", PAGES[0].read_text(), re.DOTALL))
 MADE = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"""
 
 
@@ -228,7 +230,7 @@ def test_a_crash_while_it_is_revoked(vault: RealVault, postgres: Postgres, *, af
     """Whoever is next revokes it: the lease, its user, and its token."""
 
     async def scene(bench: DatabaseBench) -> None:
-        for at in (1, 2, 3, 4):
+        for at in (1, 2, 3, 4, 5):
             one = await bench.issue(bench.intent())
             assert not await tried(Wire(at, after).of(bench.wanted, vault.door).revoke(one))
             await bench.backend.revoke(one)
@@ -236,6 +238,39 @@ def test_a_crash_while_it_is_revoked(vault: RealVault, postgres: Postgres, *, af
             assert not await bench.accepted(one)
             with pytest.raises(hvac.exceptions.InvalidRequest, match="invalid accessor"):
                 vault.root.auth.token.lookup_accessor(str(one.backend_id).partition("/")[0])
+
+    play(vault, postgres, scene)
+
+
+def test_what_is_not_of_the_version_is_not_revoked(vault: RealVault, postgres: Postgres) -> None:
+    """Its id stood where others may write: it may name another's token, a person's, or none and another's lease."""
+
+    async def scene(bench: DatabaseBench) -> None:
+        one, other = await bench.issue(bench.intent(1)), await bench.issue(bench.intent(2))
+        persons = vault.root.auth.token.create(policies=["default"], no_parent=True)["auth"]["accessor"]
+        lease = str(other.backend_id).partition("/")[2]
+        for backend_id in (str(other.backend_id), f"{persons}/{lease}"):
+            reason, text = await refused(bench.backend.revoke(replace(one, backend_id=backend_id)))
+            assert (reason, "a token that is not its own" in text) == ("BackendRefused", True), text
+        with pytest.raises(NotYet, match="has not ended yet"):
+            await bench.backend.revoke(replace(one, backend_id=f"nobody/{lease}"))
+        assert await bench.accepted(other)
+        await bench.backend.prove(other)
+        vault.root.auth.token.lookup_accessor(persons)
+
+    play(vault, postgres, scene)
+
+
+def test_a_token_that_somebody_revoked(vault: RealVault, postgres: Postgres) -> None:
+    """Its lease has gone with it: there is nothing left to revoke, and the version is not accepted."""
+
+    async def scene(bench: DatabaseBench) -> None:
+        one = await bench.issue(bench.intent())
+        vault.root.auth.token.revoke_accessor(str(one.backend_id).partition("/")[0])
+        with pytest.raises(NotAccepted):
+            await bench.backend.prove(one)
+        await bench.backend.revoke(one)
+        until(lambda: not postgres.lets_in(one.material), "the user to be gone", seconds=90)
 
     play(vault, postgres, scene)
 
@@ -272,22 +307,38 @@ def _of_a_role_that_is_not_there(bench: DatabaseBench) -> Backend:
     return bench.backend
 
 
+def _with_one_of_children(bench: DatabaseBench) -> Backend:
+    bench.root.auth.token.create_or_update_role("children", allowed_policies=["leases"], orphan=False)
+    policy = DOCUMENTED.replace("rekey-leases", "children")
+    return replace(by_token(bench.vault, policy), token_role="children").adapter(bench.wanted)
+
+
+def _with_one_of_no_renewal(bench: DatabaseBench) -> Backend:
+    bench.root.auth.token.create_or_update_role("fixed", allowed_policies=["leases"], orphan=True, renewable=False)
+    policy = DOCUMENTED.replace("rekey-leases", "fixed")
+    return replace(by_token(bench.vault, policy), token_role="fixed").adapter(bench.wanted)
+
+
 MENDED: dict[str, tuple[Callable[[DatabaseBench], Backend], str, str]] = {
     "no token role is declared": (_without_token_role, "ProviderNotReady", "set spec.vault.tokenRole"),
     "a token role that is not ours": (_with_another, "BackendRefused", "does not let us make tokens of role nobody"),
+    "tokens that end with ours": (_with_one_of_children, "ProviderNotReady", "give the role `orphan=true`"),
+    "tokens that cannot be extended": (_with_one_of_no_renewal, "BackendRefused", "renew"),
     "a role that is not there": (_of_a_role_that_is_not_there, "BackendRefused", "there is no such role"),
 }
 
 
 @pytest.mark.parametrize("case", MENDED)
 def test_what_a_person_must_mend(vault: RealVault, postgres: Postgres, case: str) -> None:
-    """It is said what, and nothing is left."""
+    """It is said what, and nothing is left, at once: it is tried again every minute."""
     opened, reason, words = MENDED[case]
 
     async def scene(bench: DatabaseBench) -> None:
-        found, text = await refused(opened(bench).issue(bench.intent(), None))
+        backend, before = opened(bench), tokens(vault).keys()
+        found, text = await refused(backend.issue(bench.intent(), None))
         assert (found, words in text) == (reason, True), text
-        assert bench.things() == []
+        assert tokens(vault).keys() == before
+        until(lambda: bench.things() == [], "the lease to be gone", seconds=60)
 
     play(vault, postgres, scene)
 

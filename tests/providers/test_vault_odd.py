@@ -63,7 +63,7 @@ def issue(desk: Desk) -> Awaitable[object]:
     return leases(desk).issue(Intent(CLAIM, WANTED, NOW), None)
 
 
-MADE = Says(200, {"auth": {"client_token": f"token-{CANARY}", "accessor": "a"}})
+MADE = Says(200, {"auth": {"client_token": f"token-{CANARY}", "accessor": "a", "orphan": True}})
 USER = {"username": "u", "password": CANARY}
 ISSUED = Says(200, {"lease_id": "database/creds/orders/x", "data": USER})
 LASTS = Says(200, {"lease_duration": 3600})
@@ -71,6 +71,7 @@ Ask = Callable[[Desk], Awaitable[object]]
 ODD: dict[str, tuple[Ask, list[Says]]] = {
     "a wrap without a ciphertext": (lambda desk: keys(desk).encrypt("", DataKey(bytearray(VALUE))), [data()]),
     "a wrap of another form": (lambda desk: keys(desk).rewrap("", WRAPPED), [data(ciphertext=f"v1:{CANARY}")]),
+    "a wrap that is cut off": (lambda desk: keys(desk).rewrap("", WRAPPED), [data(ciphertext="vault:v1:abcde")]),
     "a data key that is missing": (lambda desk: keys(desk).decrypt("", WRAPPED), [data()]),
     "a data key that is no text": (lambda desk: keys(desk).decrypt("", WRAPPED), [data(plaintext=7)]),
     "a data key that cannot be read": (lambda desk: keys(desk).decrypt("", WRAPPED), [data(plaintext=CANARY + "?")]),
@@ -80,6 +81,7 @@ ODD: dict[str, tuple[Ask, list[Says]]] = {
     ),
     "versions in words": (lambda desk: keys(desk).versions(""), [data(keys={"one": 1})]),
     "versions in a list": (lambda desk: keys(desk).versions(""), [data(keys=[1, 2])]),
+    "versions of no year": (lambda desk: keys(desk).versions(""), [data(keys={"1": "9" * 40})]),
     "versions of no time": (lambda desk: keys(desk).versions(""), [data(keys={"1": {}})]),
     "a token that is missing": (issue, [Says(200, {"auth": {"accessor": "a"}})]),
     "a token without its accessor": (issue, [Says(200, {"auth": {"client_token": CANARY}})]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Keys:
-    """The keys of each scope by their ids, the one for new writes last; `away`: it does not answer."""
+    """The keys of each scope by their ids, the one for new writes last; `away`: it does not answer, `takes`: late."""
 
     world: World
     scopes: dict[str, dict[str, bytes]] = field(default_factory=dict)
     away: bool = False
+    takes: timedelta = timedelta(0)
 
     async def wrap(self, scope: str, key: DataKey) -> Wrapped:
         """Return the data key, encrypted."""
@@ -55,6 +57,7 @@ class Keys:
     def _keys(self, scope: str) -> dict[str, bytes]:
         if self.away:
             raise NoAnswer("the key service does not answer")
+        self.world.pass_time(self.world.time + self.takes)
         if scope not in self.scopes:
             self.rotate(scope)
         return self.scopes[scope]

@@ -72,5 +72,6 @@ class Keys:
         from rekey.providers.vault.transit import TransitKeys  # noqa: PLC0415  as above
 
         settings, allowed, home = self.settings, Allowed(self.settings.probe_allowed), client.access.namespace
-        reach = TransitReach(self.backends(client), client, self.clock, allowed, home, settings.transit_provider)
+        where = (home, settings.transit_provider)
+        reach = TransitReach(self.backends(client), client, self.clock, allowed, *where, shards=settings.shards)
         return OutsideRing(TransitKeys(reach, settings.transit_mount, settings.transit_key), ring, self.clock)

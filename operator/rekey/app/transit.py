@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rekey.providers.vault.login import Vault
 
 CLOSED: Final = timedelta(minutes=5)
-"""Three times in the quarter of an hour in which Vault allows five."""
+"""Three times in the quarter of an hour in which Vault allows five, by all processes together."""
 T = TypeVar("T")
 
 
@@ -39,10 +39,21 @@ class _Refused:
 
 
 class TransitReach:
-    """The server, as it is declared when it is asked; `home`: the operator's namespace, which must be allowed to."""
+    """The server, as it is declared when it is asked; `home`: the operator's namespace, which must be allowed to.
 
-    def __init__(
-        self, backends: DeclaredBackends, client: Client, clock: Clock, allowed: Allowed, home: str, name: str
+    `shards`: as many processes may ask it.
+    """
+
+    def __init__(  # noqa: PLR0913  what it is made of
+        self,
+        backends: DeclaredBackends,
+        client: Client,
+        clock: Clock,
+        allowed: Allowed,
+        home: str,
+        name: str,
+        *,
+        shards: int,
     ) -> None:
         self._backends = backends
         self._client = client
@@ -50,6 +61,7 @@ class TransitReach:
         self._allowed = allowed
         self._home = home
         self._ref = ProviderRef(kind=ProviderKind.CLUSTER, name=name)
+        self._closed = CLOSED * shards
         self._passes = Passes()
         self._refused: _Refused | None = None
 
@@ -68,5 +80,5 @@ class TransitReach:
             return await call(vault_of(self._client, self._clock, self._allowed, known, parts))
         except Rejected as refused:
             if refused.reason == Reason.NEEDS_REAUTH:
-                self._refused = _Refused(known, now + CLOSED, refused)
+                self._refused = _Refused(known, now + self._closed, refused)
             raise

@@ -3,9 +3,10 @@
     Enabled ──(another is made)──▶ DecryptOnly ──(nothing is left under it)──▶ Disabled ──(retention)──▶ gone
 
 1. One key is Enabled: it wraps. A DecryptOnly key only unwraps. A Disabled one does nothing; it can still be put back.
-2. A key is disabled only on evidence: a look at all that is stored, begun when no write under it could be under way any
-   more, that found nothing under it, and a sample of what it found opened.
-3. `decide` chooses, `advance` is the only change of a ring. Neither knows a key's bytes.
+2. A key is disabled, and later deleted, only on evidence: a look at all that is stored, begun when no write under it
+   could be under way any more, that found nothing under it, and a sample of what it found opened. Somebody else may
+   have disabled it without, or brought back what is under it.
+3. `ring_steps.decide` chooses, `advance` is the only change of a ring. Neither knows a key's bytes.
 4. A rotation is asked for by a text that is new (as `spec.rotation.trigger`): asked twice, it happens once.
 """
 
@@ -74,13 +75,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """The keys of one scope, a person's last trigger, and what was done; `asked`: what a person asks for."""
+    """The keys of one scope, a person's last trigger, and what was done; `asked`: what a person asks for.
+
+    `in_order`: a key can be disabled, and deleted, only with all that are older.
+    """
 
     keys: tuple[Key, ...]
     trigger: str = ""
     history: tuple[Entry, ...] = ()
     revision: tuple[str, str] = field(default=("", ""), compare=False)
     asked: Wish | None = field(default=None, compare=False)
+    in_order: bool = field(default=False, compare=False)
 
     @property
     def primary(self) -> Key:
@@ -180,39 +185,11 @@ def created(key_id: str, by: str, now: datetime) -> Ring:
     return Ring((Key(key_id, State.ENABLED, now, now),), history=(Entry(now, by, Did.CREATED, key_id),))
 
 
-def decide(ring: Ring, wish: Wish | None, done: Progress, now: datetime, retention: timedelta) -> Step:
-    """Return what is to be done next; what was begun is finished before anything is begun."""
-    disabled = ring.in_state(State.DISABLED)
-    if over := tuple(key.id for key in disabled if key.since + retention <= now):
-        return Delete(over)
-    if ring.in_state(State.DECRYPT_ONLY):
-        return _finish(ring, done, now)
-    if wish is not None and (wish.trigger is None or wish.trigger != ring.trigger):
-        return Begin(wish)
-    until = min((key.since + retention for key in disabled), default=None)
-    return Rest(until, "no rotation is asked for" if until is None else "a disabled key is kept for its retention")
-
-
 def wished(ring: Ring, now: datetime, interval: timedelta, by: str) -> Wish | None:
     """Return that it be rotated: at the word of a person, or because its key is so old (an interval of 0: never)."""
     if ring.asked is not None and ring.asked.trigger != ring.trigger:
         return ring.asked
     return Wish(None, by) if interval and ring.primary.created + interval <= now else None
-
-
-def _finish(ring: Ring, done: Progress, now: datetime) -> Step:
-    old = ring.in_state(State.DECRYPT_ONLY)
-    settled = max(key.since for key in old) + SETTLE
-    found = done.found
-    if done.rewrapped is None:
-        return Rewrap()
-    if found is None:
-        return Inspect() if now >= settled else Rest(settled, "writes under the old key may still be under way")
-    if cleared := tuple(key.id for key in old if found.clears(key)):
-        return Disable(cleared, found.records)
-    left = sum(found.under.get(key.id, 0) for key in old)
-    why = f"{left} of {found.records} records are under the old key, {len(found.trouble)} unreadable"
-    return Rest(now + AGAIN, "; ".join((why, *(*found.trouble, *done.rewrapped)[:1])), stalled=True)
 
 
 def advance(ring: Ring, change: Change, now: datetime, new: str) -> Ring:

@@ -1,7 +1,8 @@
 """A key of a service outside the cluster as keys of a ring: each of its versions (`v1`, `v2`, …) is one.
 
 1. What may be done with a version the service says, and whoever administers it there; the ring's record follows.
-2. The newest version wraps; those from `oldest` on unwrap; those before are out of use, and may be put back there.
+2. The newest version wraps; those from `oldest` on unwrap; those before are out of use, and may be put back there. So
+   one goes out of use with all that are older, or not at all.
 3. Keys whose bytes are in the cluster only unwrap beside them: so a ring moves to the service by a rotation.
 """
 
@@ -66,7 +67,7 @@ def merged(ring: Ring, known: Versions, now: datetime) -> Ring:
         wish = ring.asked if ring.asked is not None and ring.asked.trigger != ring.trigger else Wish(ring.trigger, BY)
         ring = replace(ring, trigger=wish.trigger or "")
         told.append(Entry(now, wish.by, Did.ROTATED if ring.keys else Did.CREATED, named(known.latest)))
-    return replace(ring, keys=keys, history=(*ring.history, *told)[-REMEMBERED:])
+    return replace(ring, keys=keys, history=(*ring.history, *told)[-REMEMBERED:], in_order=True)
 
 
 def _inside(ring: Ring, now: datetime) -> Iterator[Key]:
@@ -76,10 +77,10 @@ def _inside(ring: Ring, now: datetime) -> Iterator[Key]:
 
 
 def _versions(ring: Ring, known: Versions, now: datetime) -> Iterator[Key]:
-    for number in numbers(ring.keys):
-        before = ring.find(named(number))
-        if before is not None and known.first <= number < known.oldest:
-            yield _in_state(before, State.DISABLED, now)
+    # On record or not: what is not would be deleted with what follows it.
+    for number in range(known.first, known.oldest):
+        key = ring.find(named(number)) or Key(named(number), State.DISABLED, now, now)
+        yield _in_state(key, State.DISABLED, now)
     for number, created in sorted(known.created.items()):
         state = State.ENABLED if number == known.latest else State.DECRYPT_ONLY
         yield _in_state(ring.find(named(number)) or Key(named(number), state, created, now), state, now)

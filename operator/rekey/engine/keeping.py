@@ -42,6 +42,13 @@ async def envelope(ports: Ports, facts: Facts) -> AsyncIterator[Envelope | None]
         yield prepared
 
 
+def demand_timely(ports: Ports, facts: Facts, number: int) -> None:
+    """See that what is announced can still be done: whoever keeps the keys, outside the cluster, may be slow."""
+    announced = ledger.find(facts.status, number).intent_time
+    if announced is None or ports.clock.now() >= announced + facts.timing.intent:
+        raise KeysAway("to have the keys at hand took longer than an announcement holds")
+
+
 def sealed(facts: Facts, number: int, material: Material, prepared: Envelope | None) -> dict[str, str]:
     """Return the annotation with what a version keeps."""
     kept = bundle.kept(material)

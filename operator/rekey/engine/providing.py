@@ -117,6 +117,8 @@ async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent, uns
                 await _answer(backend.revoke(Held(left, intent.wanted)))
     async with keeping.envelope(ports, facts) as envelope:
         if granted is None:
+            if envelope is not None:
+                keeping.demand_timely(ports, facts, intent.claim.number)
             granted = await _answer(backend.issue(intent, None))
             unstored.keep(intent.claim, granted)
         return await _store(ports, facts, intent.claim.number, granted, envelope)

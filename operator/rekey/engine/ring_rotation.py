@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import assert_never
 
 from rekey.core import keyring
-from rekey.core.keyring import AGAIN, Progress, Rest, Ring, State, Wish, advance, decide
+from rekey.core.keyring import AGAIN, Progress, Rest, Ring, State, Wish, advance
+from rekey.core.ring_steps import decide
 from rekey.engine.rewrapping import inspect, rewrap
 from rekey.engine.sealing import Sealing
 from rekey.errors import Rejected

@@ -89,6 +89,8 @@ class Keyring:
 
     async def write(self, scope: str, before: Ring, after: Ring) -> Ring:
         """Replace the ring as it was read: keys that are new are made, those that are left out are gone for good."""
+        if not is_outside(after.primary.id):  # nobody asked for the key to be in the cluster again
+            _demand_inside(self._where(scope), before.primary)
         old, new = ({key.id for key in ring.keys if not is_outside(key.id)} for ring in (before, after))
         uid, resource_version = before.revision
         change = SecretChange(
@@ -159,7 +161,7 @@ def _made(ids: set[str]) -> Material:
 
 def _wrap(scope: str, read: _Read, key: DataKey) -> Wrapped:
     primary, iv = read.ring.primary, token_bytes(IV)
-    _demand_inside(read, primary)
+    _demand_inside(read.where, primary)
     return Wrapped(primary.id, iv + _gcm(read, primary).encrypt(iv, key.reveal(), _bound(scope, primary.id)))
 
 
@@ -173,7 +175,7 @@ def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
     if key.state is State.DISABLED:
         what = f"its key {key.id} was disabled: make it DecryptOnly again, what is under it is wrapped anew"
         raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what} (docs/keys.md)")
-    _demand_inside(read, key)
+    _demand_inside(read.where, key)
     iv, ciphertext = wrapped.value[:IV], wrapped.value[IV:]
     plain = bytearray(LENGTH)
     try:
@@ -185,10 +187,10 @@ def _unwrap(scope: str, read: _Read, wrapped: Wrapped) -> DataKey:
     return DataKey(plain)
 
 
-def _demand_inside(read: _Read, key: Key) -> None:
+def _demand_inside(where: str, key: Key) -> None:
     if is_outside(key.id):
         what = f"its key {key.id} is outside the cluster: set REKEY_TRANSIT_PROVIDER as it was (docs/keys.md)"
-        raise Rejected(Reason.STATE_UNREADABLE, f"{read.where}: {what}")
+        raise Rejected(Reason.STATE_UNREADABLE, f"{where}: {what}")
 
 
 def _gcm(read: _Read, key: Key) -> AESGCM:

@@ -5,13 +5,14 @@
 2. That token is made for a few minutes, and extended together with its lease when both are here: what a crash or a lost
    answer leaves before ends by itself, with its user in the database.
 3. Lease and token are extended once, for as long as the version may be used at all: clients go on while nobody is here
-   to renew. Which they are stands in the id of the version.
+   to renew. Which they are stands in the id of the version; before they are ended it is seen that they are its own.
 4. A version is proved by its lease: where the database is only Vault knows. That it is revoked, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,7 +24,7 @@ from hvac.api.system_backend.lease import Lease
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_vault import VaultDatabaseRole
-from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.vault import answers, marks
 from rekey.providers.vault.login import Call, Vault
@@ -54,8 +55,18 @@ class VaultLeases:
     async def issue(self, intent: Intent, material: Material | None) -> Granted:
         """Have a user made, by a token of its own; then have both last as long as the version."""
         del material
+        token, accessor, orphan = await self._token(intent)
+        try:
+            self._demand_orphan(orphan=orphan)
+            return await self._leased(intent, token, accessor)
+        except Rejected:
+            # It is tried again and again: what was made for it would add up.
+            with suppress(RekeyError):
+                await self._end(accessor)
+            raise
+
+    async def _leased(self, intent: Intent, token: str, accessor: str) -> Granted:
         asks = self._asks
-        token, accessor = await self._token(intent)
         made = await self._vault.ask_as(
             token,
             lambda way: Database(way).generate_credentials(asks.role, mount_point=asks.mount),
@@ -80,18 +91,44 @@ class VaultLeases:
         if held.backend_id is None:
             return
         accessor, lease = self._known(held.backend_id)
+        await self._demand_ours(accessor, held)
         told = {"lease_id": lease, "sync": True}  # hvac's own call does not wait for the database
         await self._vault.ask(lambda way: way.put("/v1/sys/leases/revoke", json=told), "revoke leases", may_fail=_gone)
-        await self._vault.ask(lambda way: Token(way).revoke_accessor(accessor), "revoke tokens", may_fail=_gone)
-        if await self._lasts(held):
-            raise NotYet(f"the lease of version {held.claim.number} has not ended yet")
+        await self._end(accessor)
+        await self._demand_ended(held)
 
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return nothing: what is listed of leases does not tell whose they are."""
         del owner
         return ()
 
-    async def _token(self, intent: Intent) -> tuple[str, str]:
+    def _demand_orphan(self, *, orphan: bool) -> None:
+        """See that the token has no parent: it would end with that, our own, and every user with it."""
+        if not orphan:
+            what = f"tokens of role {self._token_role} end with the one that Rekey logs in with, and leases with them"
+            raise Rejected(Reason.PROVIDER_NOT_READY, f"{what}: give the role `orphan=true` (docs/vault.md)")
+
+    async def _demand_ours(self, accessor: str, held: Held) -> None:
+        """See that the token is of that version: its id stood in a Secret, too, where others may write."""
+        call: Call = lambda way: Token(way).lookup_accessor(accessor)  # noqa: E731  typed
+        known = await self._vault.ask(call, "look up tokens", may_fail=_gone)
+        if not answers.is_success(known):  # then its lease ends, or it is somebody else's
+            return await self._demand_ended(held)
+        whose = marks.read((answers.data(known).get("meta") or {}).get(marks.MARK))
+        if whose is None or not marks.same(whose[0], held.claim):
+            text = f"what version {held.claim.number} is known by at {self._vault.name} is a token that is not its own"
+            raise Rejected(Reason.BACKEND_REFUSED, f"{text}: nothing is revoked; end its lease by hand (docs/vault.md)")
+        return None
+
+    async def _demand_ended(self, held: Held) -> None:
+        if await self._lasts(held):
+            raise NotYet(f"the lease of version {held.claim.number} has not ended yet")
+
+    async def _end(self, accessor: str) -> None:
+        await self._vault.ask(lambda way: Token(way).revoke_accessor(accessor), "revoke tokens", may_fail=_gone)
+
+    async def _token(self, intent: Intent) -> tuple[str, str, bool]:
+        """Have a token made; return it, by what it is known, and whether it has no parent."""
         role = self._token_role
         if role is None:
             what = "a lease ends with the token it was got by: set spec.vault.tokenRole of the provider"
@@ -106,7 +143,7 @@ class VaultLeases:
         token, accessor = told.get("client_token"), told.get("accessor")
         if not isinstance(token, str) or not isinstance(accessor, str):
             raise NoAnswer(f"{self._vault.name} answered without a token")
-        return token, accessor
+        return token, accessor, told.get("orphan") is True
 
     async def _extend(self, intent: Intent, lease: str, accessor: str) -> datetime:
         """Have lease and token last as long as they may; return when the first of them ends.

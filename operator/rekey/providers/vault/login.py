@@ -2,7 +2,8 @@
 
 1. Whoever is refused (403) with a token that was known before logs in anew and asks once more: nothing was done there.
    Refused again, it is what the token may do, not the token.
-2. A log-in that is refused is a person's to mend, and not tried again here.
+2. A log-in that is refused is a person's to mend, and not tried again here: whoever waited for it is refused alike, for
+   Vault locks out who tries five times, however many calls it was for.
 3. A token that a person made cannot be got anew: it is asked about itself instead.
 """
 
@@ -101,8 +102,11 @@ class Vault:
         return answer
 
     async def _token(self, refused: Token | None = None) -> Token:
+        before = self._pass.refused
         async with self._pass.lock:
-            known = self._pass.token
+            known, no = self._pass.token, self._pass.refused
+            if no is not None and no is not before:
+                raise Rejected(no.reason, str(no))
             if known is None or known is refused:
                 known = self._pass.token = await self._log_in()
             elif known.due is not None and self.now() >= known.due:
@@ -138,7 +142,9 @@ class Vault:
         if answer.status in _REFUSED:
             secret = self._login.server.secret_name
             mend = f"see Secret {secret}" if secret is not None else "see `role`, and what it is bound to there"
-            raise Rejected(Reason.NEEDS_REAUTH, f"{self.name} does not accept our log-in ({answer.status}): {mend}")
+            text = f"{self.name} does not accept our log-in ({answer.status}): {mend}"
+            self._pass.refused = Rejected(Reason.NEEDS_REAUTH, text)
+            raise self._pass.refused
         if error := answers.problem(answer, self.name, "a log-in"):
             raise error
         return answer

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from rekey.core.material import Material
 from rekey.core.spec_vault import VaultServer
+from rekey.errors import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,11 @@ class Token:
 
 @dataclass
 class Pass:
-    """The token of one provider, as long as it is declared as `means` says."""
+    """The token of one provider, as long as it is declared as `means` says; `refused`: the last log-in that was."""
 
     means: str
     token: Token | None = None
+    refused: Rejected | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -78,7 +78,7 @@ class TransitKeys:
         try:
             made = {int(number): _instant(told) for number, told in (found.get("keys") or {}).items()}
             first = int(found.get("min_available_version") or 1)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             raise NoAnswer(f"the answer about key {self._name(scope)} does not say which versions there are") from None
         if not made:
             text = f"there is no key {self._name(scope)} at {self._mount}: make it there, with `vault write -f`"
@@ -139,10 +139,10 @@ def _text(wrapped: Wrapped) -> str:
 
 
 def _wrapped(answer: Answer) -> Wrapped:
-    found = _CIPHERTEXT.fullmatch(str(answers.data(answer).get("ciphertext", "")))
-    if found is None:
-        raise NoAnswer("a data key was to be wrapped, and the answer has no ciphertext")
-    return Wrapped(found[1], b64decode(found[2]))
+    if found := _CIPHERTEXT.fullmatch(str(answers.data(answer).get("ciphertext", ""))):
+        with suppress(ValueError):
+            return Wrapped(found[1], b64decode(found[2]))
+    raise NoAnswer("a data key was to be wrapped, and the answer has no ciphertext")
 
 
 def _data_key(told: object) -> DataKey:
