@@ -93,6 +93,33 @@ def test_what_is_known_to_be_newer_is_read_first() -> None:
     played(hold, scene)
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["it is there", "it is gone"])
+def test_what_begins_in_the_middle_is_read_first(*, there: bool) -> None:
+    """A list of long ago has old news told again: a version would be made for a credential that was deleted since."""
+
+    async def scene(bench: Bench) -> None:
+        bench.store.objects = {KEY: manifest(version=12)} if there else {}
+        bench.hear(manifest(version=10, metadata__finalizers=["rekey.dev/cleanup"]))
+        await bench.quiet()
+        assert bench.store.reads == [KEY]
+        assert len(bench.done) == there
+        assert (KEY in bench.cache) == there
+
+    played(hold, scene)
+
+
+def test_a_new_one_is_not_read_again() -> None:
+    """Our first write to it tells whether it is there."""
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest(version=10))
+        await bench.quiet()
+        assert bench.store.reads == []
+        assert len(bench.done) == 1
+
+    played(hold, scene)
+
+
 def test_what_is_gone_is_forgotten_and_who_waited_for_its_name_is_told() -> None:
     """A deletion that is heard, or found by a read, ends deadlines and has the rival worked on."""
 

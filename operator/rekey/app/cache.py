@@ -139,6 +139,11 @@ class Cache:
         seen = self._entries.get(key)
         return seen is None or seen.known > seen.version
 
+    def is_hearsay(self, key: Key) -> bool:
+        """Return whether something is to be done for it, and all that is known of it was heard."""
+        seen = self._entries.get(key)
+        return seen is not None and not seen.known and not seen.settled
+
     def versions(self) -> dict[Key, int]:
         """Return the newest version known of each credential."""
         return {key: max(seen.known, seen.version) for key, seen in self._entries.items()}

@@ -179,8 +179,12 @@ class Workers:
     async def _current(self, key: Key) -> Credential | None:
         # After a failure it may be another one than was heard of: etcd may have been restored while nobody answered.
         anew = self._cache.is_behind(key) or self._backoff.failures(key)
+        # With our finalizer it was known to one of us: a list of long ago has all that befell what is gone told again.
+        is_new = self._cache.is_hearsay(key)
         try:
-            return await self._credentials.read(key) if anew else self._cache.get(key)
+            heard = None if anew else self._cache.get(key)
+            doubtful = anew or (is_new and heard is not None and heard.finalizers)
+            return await self._credentials.read(key) if doubtful else heard
         except Rejected:
             await self._credentials.refuse(key)
             raise
