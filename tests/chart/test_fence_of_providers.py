@@ -16,7 +16,7 @@ from tests.chart.helm import Helm, Manifest
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 
-pytestmark = pytest.mark.kube
+pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("fence-of-providers")]
 
 RELEASE = HOME = "fence-of-providers"
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole", "ClusterRoleBinding")
