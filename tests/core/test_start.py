@@ -84,6 +84,10 @@ BEGINS: dict[str, tuple[Facts, Gist]] = {
     "a second before it is due": (facts(now=DUE - SECOND), RESTING),
     "when it is due": (facts(now=DUE), begins(Cause.SCHEDULE)),
     "long after it was due": (facts(now=DUE + 90 * DAY), begins(Cause.SCHEDULE)),
+    "nobody knows since when the version is current: due by its age": (
+        *(facts(status(active(1, activated_time=None)), DUE),),
+        begins(Cause.SCHEDULE),
+    ),
     "by a schedule": (
         *(facts(now=NOON, wish=spec(rotation={"schedule": "30 12 * * *"})),),
         waits(NOON + timedelta(minutes=30), Reason.ACTIVE),

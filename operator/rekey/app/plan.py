@@ -77,7 +77,7 @@ async def of_credential(credential: Credential, now: datetime, look: LookAt, fir
     lines = [await _present(facts, look), *_old_versions(facts)]
     active = ledger.active(status)
     if active is not None and not found and credential.deleting is None:
-        last = status.last_rotation_time or active.activated_time or now
+        last = ledger.rotated(status, active, now)
         failed = status.rotation.next_attempt_time if status.rotation is not None else None
         past = _Past(last, active.number, ledger.next_number(status), failed, active.expiration_time)
         lines += _rotations(spec, past, now, lambda number: f"{credential.uid}:{number}")

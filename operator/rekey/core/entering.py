@@ -120,7 +120,7 @@ def _adopted(status: Status, out: Outcome) -> Status:
         *out.versions,
         bundle=out.bundle,
         current_version=current.number,
-        last_rotation_time=current.activated_time or current.issued_time,
+        last_rotation_time=ledger.current_since(current),
         observed_trigger=out.trigger,
         rotation=step if older else None,
     )

@@ -66,5 +66,5 @@ def _warn_at(facts: Facts, active: Version, expires: datetime) -> datetime:
         return expires - (expires - start.next_start(facts, active, Cause.RENEWAL).at) / 2
     if facts.problems:
         return expires - facts.spec.rotation.urgent_before
-    last = facts.status.last_rotation_time or active.activated_time or facts.now
+    last = ledger.rotated(facts.status, active, facts.now)
     return schedule.expiring_at(facts.spec, last, expires, f"{facts.credential.uid}:{active.number}")

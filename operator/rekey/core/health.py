@@ -80,14 +80,14 @@ def _is_sick(facts: Facts, view: WorkloadView) -> bool:
 def _due(facts: Facts, active: Version) -> datetime:
     """Return from when on the version is older than it should be."""
     rotation = facts.spec.rotation.model_copy(update={"jitter_percent": 0})
-    return schedule.due(rotation, facts.status.last_rotation_time or active.activated_time or facts.now, "")
+    return schedule.due(rotation, ledger.rotated(facts.status, active, facts.now), "")
 
 
 def _patience(facts: Facts, active: Version) -> datetime | None:
     """Return when nothing is waited for any more: as it is said that the version expires, or its overlap must begin."""
     if active.expiration_time is None:
         return None
-    last = facts.status.last_rotation_time or active.activated_time or facts.now
+    last = ledger.rotated(facts.status, active, facts.now)
     warned = schedule.expiring_at(facts.spec, last, active.expiration_time, f"{facts.credential.uid}:{active.number}")
     return schedule.in_time(Start(warned, StartReason.EXPIRES), facts.spec, active.expiration_time).at
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 
 from pydantic import BaseModel
@@ -59,6 +60,16 @@ def retiring(status: Status) -> tuple[Version, ...]:
 def previous(status: Status) -> Version | None:
     """Return the version that the bundle shows as `previous`: the accepted one that was current last."""
     return _latest(retiring(status))
+
+
+def current_since(version: Version) -> datetime | None:
+    """Return when a version became current; of one whose record was lost, when it was made."""
+    return version.activated_time or version.issued_time
+
+
+def rotated(status: Status, active: Version, now: datetime) -> datetime:
+    """Return from when on the time until the next rotation counts; `now` only where nothing at all is known."""
+    return status.last_rotation_time or current_since(active) or now
 
 
 def to_leave(status: Status) -> Version | None:

@@ -85,7 +85,7 @@ def reinstated(status: Status, effect: effects.Reinstate, out: Outcome) -> Statu
         failed,
         bundle=out.bundle,
         current_version=version.number,
-        last_rotation_time=version.activated_time,
+        last_rotation_time=ledger.current_since(version),
         overlap_end_time=None,
     )
 

@@ -83,7 +83,7 @@ def routine(facts: Facts) -> Cause:
 def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
     """Return when the next rotation may begin; what fell due while the operator was down is spread."""
     rotation = facts.spec.rotation
-    last = facts.status.last_rotation_time or active.activated_time or facts.now
+    last = ledger.rotated(facts.status, active, facts.now)
     seed = f"{facts.credential.uid}:{active.number}"
     if facts.spec.renews:
         return _renewal(facts, active, cause, seed)
