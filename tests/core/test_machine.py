@@ -244,14 +244,6 @@ def test_overlapping() -> None:
     assert back.rotation.step is Step.ROLLING_BACK
 
 
-def test_a_version_whose_record_was_lost_is_reinstated() -> None:
-    """Since when it was current nobody knows any more: the next rotation counts from when it was made, not from now."""
-    lost = retiring().model_copy(update={"activated_time": None})
-    moving = MOVING.model_copy(update={"versions": (lost, *MOVING.versions[1:])})
-    fresh = advance(advance(moving, effects.Condemn(2, after(3600)), out()), effects.Reinstate(1, 2), out(bundle=FRESH))
-    assert fresh.last_rotation_time == lost.issued_time
-
-
 def test_condemned_and_reinstated() -> None:
     """A rollback makes the version before current again with its own times; the failed one is retiring."""
     condemned = advance(MOVING, effects.Condemn(2, after(3600.5)), out())

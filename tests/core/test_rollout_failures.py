@@ -8,10 +8,12 @@ import pytest
 
 from rekey.core import rollout
 from rekey.core.decide import decide
-from rekey.core.effects import Commit, Condemn, What
+from rekey.core.effects import Commit, Condemn, Reinstate, What
 from rekey.core.facts import BundleState, Facts, WorkloadView
+from rekey.core.machine import advance
+from rekey.core.outcome import Outcome
 from rekey.core.reasons import Reason
-from rekey.core.status import ConsumerStatus
+from rekey.core.status import BundleRef, ConsumerStatus, Step
 from tests.core.rolling import LIMIT, THREE, Wish, done, moving, old, restart, rolling, wait
 from tests.core.situations import (
     HOUR,
@@ -19,12 +21,16 @@ from tests.core.situations import (
     OVERLAPPING,
     WEB,
     Gist,
+    active,
     after,
     entry,
     facts,
     gist,
     pod,
+    retiring,
+    rotation,
     spec,
+    status,
     waits,
     workload,
 )
@@ -192,3 +198,13 @@ def test_the_status_says_what_a_consumer_waits_for(situation: str) -> None:
     assert item.entry.message == expected
     assert item.entry.pods_behind == len(pods)
     assert item.entry.moved is (expected in {None, "not found"})
+
+
+def test_a_version_whose_record_was_lost_is_current_again() -> None:
+    """Since when it was current nobody knows any more: the next rotation counts from when it was made, not from now."""
+    lost = retiring(activated_time=None)
+    moving = status(lost, active(rolled_back=True), rotation=rotation(Step.ROLLING_BACK))
+    back = advance(
+        moving, Reinstate(1, 2), Outcome(after(1), after(2), bundle=BundleRef(uid="b", resource_version="8"))
+    )
+    assert back.last_rotation_time == lost.issued_time

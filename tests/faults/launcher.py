@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -42,32 +43,49 @@ async def _passed(*_: object) -> None:
     """Look at nothing."""
 
 
-def live() -> int:
-    """Live once, in a process that was forked for it; return how that ended."""
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        cli.main()
-        os._exit(0)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    told = Path(os.environ[CHILD])
-    half = told.with_suffix(".half")
-    half.write_text(str(child))
-    half.replace(told)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+class Supervisor:
+    """Lives with one child after the other, until it is told to end or a child ends by itself."""
+
+    def __init__(self) -> None:
+        self._told = False
+        self._child = 0
+
+    def run(self) -> int:
+        """Start it again whenever it was killed; return how the last one ended."""
+        while (code := self._live()) == -signal.SIGKILL and not self._told:
+            pass
+        return code
+
+    def _live(self) -> int:
+        self._child = os.fork()
+        if self._child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            cli.main()
+            os._exit(0)
+        signal.signal(signal.SIGTERM, self._end)
+        if self._told:  # between two lives
+            self._end()
+        told = Path(os.environ[CHILD])
+        half = told.with_suffix(".half")
+        half.write_text(str(self._child))
+        half.replace(told)
+        return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+
+    def _end(self, *_: object) -> None:
+        self._told = True
+        with suppress(ProcessLookupError):
+            os.kill(self._child, signal.SIGTERM)
 
 
 def main() -> int:
-    """Supervise: start it again whenever it was killed."""
+    """Supervise."""
     sys.argv[0] = "rekey"
     import_module("rekey.app.run")
     shorten(float(os.environ[ANSWER]), float(os.environ[SILENCE]))
     if os.environ.get(AT_ONCE):
         preflight.Preflight.pass_all = _passed  # type: ignore[method-assign, assignment]
-    while (code := live()) == -signal.SIGKILL:
-        pass
-    return code
+    return Supervisor().run()
 
 
 if __name__ == "__main__":
