@@ -94,13 +94,13 @@ def test(name: str, options: Sequence[str], *, slow: bool) -> Step:
     everything = ("--continue-on-collection-errors", f"--ignore={LAYOUT}", f"--junit-xml={report}")
     command = (*PYTEST, *others, chosen, *everything)
     examples = {"HYPOTHESIS_PROFILE": "search"} if slow else {}
-    code = subprocess.run(command, cwd=ROOT, env=LAVISH | examples | environment(), check=False).returncode
+    code = subprocess.run(command, cwd=ROOT, env=examples | environment(), check=False).returncode
     return read(report, Step(name, code not in {0, NO_TESTS}, time.monotonic() - start))
 
 
 def environment() -> dict[str, str]:
     """Return ours, but what was compiled is kept: each operator that a test starts would else be compiled anew."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return LAVISH | {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def read(report: Path, step: Step) -> Step:

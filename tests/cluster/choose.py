@@ -52,14 +52,14 @@ def stop(directory: Path) -> None:
     controlplane.stop(directory)
 
 
-def leave(cluster: Cluster, namespace: str) -> None:
-    """Delete a namespace where the cluster goes on without us; one of our own ends anyway.
+def leave(cluster: Cluster, *things: str) -> None:
+    """Delete what a test made, as `kind/name`, where the cluster goes on without us; one of our own ends anyway.
 
-    To delete one takes two calls for each kind of object, and all again until its last pod has ended: that was two
-    thirds of what the API server was asked by the tests.
+    What is in a namespace is in `default`. To delete a namespace takes two calls for each kind of object, and all again
+    until its last pod has ended: that was two thirds of what the API server was asked by the tests.
     """
     if cluster.backend == GIVEN:
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+        cluster.kubectl("-n", "default", "delete", *things, "--wait=false", "--ignore-not-found")
 
 
 def _start(name: str, directory: Path, options: Options) -> Cluster:

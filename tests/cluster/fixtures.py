@@ -69,4 +69,4 @@ def _namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
     yield name
-    choose.leave(cluster, name)
+    choose.leave(cluster, f"namespace/{name}")

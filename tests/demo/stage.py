@@ -97,7 +97,7 @@ def _leave(cluster: Cluster, namespace: str, say: Say) -> None:
         # First the credential, by itself: its finalizer is the operator's, which is about to end.
         cluster.kubectl("-n", namespace, "delete", "rcred", NAME, "--ignore-not-found", "--timeout=30s")
     finally:
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+        choose.leave(cluster, f"namespace/{namespace}")
 
 
 def apply_quickstart(cluster: Cluster, namespace: str) -> None:

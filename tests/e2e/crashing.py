@@ -5,7 +5,6 @@ CRASH_LOG takes a JSON line for each effect that was carried out, with the edges
 that tells of a crash is also what keeps it from happening again.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -21,8 +20,8 @@ from rekey.core.facts import Facts
 from rekey.core.machine import advance
 from rekey.core.status import State, Status
 from rekey.engine.perform import Bench, Done
+from tests.e2e.supervising import Supervisor
 
-_PR_SET_PDEATHSIG = 1
 PLAN, LOG = "CRASH_PLAN", "CRASH_LOG"
 
 
@@ -92,32 +91,18 @@ def install(crashes: Crashes) -> None:
     Bench.perform = watched  # type: ignore[method-assign]
 
 
-def live() -> int:
-    """Live once, in a process that was forked for it; return how that ended."""
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _die_with_parent()
-        install(Crashes(json.loads(Path(os.environ[PLAN]).read_text()), Path(os.environ[LOG])))
-        cli.main()
-        os._exit(0)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _die_with_parent() -> None:
-    """Linux only, as everything is that played pods need."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def live() -> None:
+    """Be the operator, with crashes as planned."""
+    install(Crashes(json.loads(Path(os.environ[PLAN]).read_text()), Path(os.environ[LOG])))
+    cli.main()
 
 
 def main() -> int:
-    """Supervise: start it again whenever it was killed. Forking saves the imports, a second of work each time."""
+    """Supervise."""
     sys.argv[0] = "rekey"
     import_module("rekey.app.run")
     log = Crashes({}, Path(os.environ[LOG]))
-    while (code := live()) == -signal.SIGKILL:
-        log.note(what="death")
-    return code
+    return Supervisor(live, killed=lambda: log.note(what="death")).run()
 
 
 if __name__ == "__main__":

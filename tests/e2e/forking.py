@@ -5,7 +5,6 @@ an environment, a log and signals of its own. That the program starts from nothi
 """
 
 import atexit
-import ctypes
 import json
 import os
 import select
@@ -21,10 +20,11 @@ from pathlib import Path
 from runpy import run_module
 from typing import Any
 
+from tests.e2e.supervising import end_with_parent
+
 ROOT = Path(__file__).parents[2]
 _PATH = f"{ROOT / 'operator'}{os.pathsep}{ROOT}"
 _SERVES = ("rekey.app.cli", "rekey.app.run", "rekey.app.wiring")
-_PR_SET_PDEATHSIG = 1
 _turn = threading.Lock()
 _source: "tuple[subprocess.Popen[bytes], BufferedRWPair] | None" = None
 
@@ -99,7 +99,7 @@ def _asked() -> dict[str, Any] | None:
 
 def _become(request: Mapping[str, Any]) -> None:
     """Be the process that was asked for."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDONLY)
     out = os.open(request["log"], os.O_WRONLY | os.O_APPEND)

@@ -210,11 +210,8 @@ def opened(
 
 
 def _leave(cluster: Cluster, namespace: str) -> None:
-    choose.leave(cluster, namespace)
-    if cluster.backend == choose.GIVEN:
-        own = [f"{kind}/rekey-{namespace}" for kind in ("serviceaccount", "rolebinding", "lease")]
-        own.append(f"secret/rekey-{namespace}-keyring")
-        cluster.kubectl("-n", "default", "delete", *own, "--wait=false", "--ignore-not-found")
+    own = (f"{kind}/rekey-{namespace}" for kind in ("serviceaccount", "rolebinding", "lease"))
+    choose.leave(cluster, f"namespace/{namespace}", *own, f"secret/rekey-{namespace}-keyring")
 
 
 def make(cluster: Cluster, reader: Reader, namespace: str, directory: Path) -> Path:

@@ -13,9 +13,8 @@ import pytest
 from cryptography import x509
 
 from rekey.core.material import Material
-from rekey.core.reasons import Reason
 from rekey.core.spec_provide import Provide
-from rekey.errors import NotAccepted, Rejected, Retryable
+from rekey.errors import NotAccepted
 from rekey.ports.backend import Backend, Claim, Held
 from tests.providers.vault import RealVault, now, run
 from tests.sim.conformance_of_backends import (
@@ -27,6 +26,7 @@ from tests.sim.conformance_of_backends import (
     MadeHereConformance,
     MadeThereConformance,
     Play,
+    UnlistedConformance,
 )
 
 pytestmark = pytest.mark.xdist_group("vault")
@@ -206,7 +206,7 @@ class TestAppRole(BackendConformance, ListableConformance, MadeThereConformance)
         play(scene)
 
 
-class TestPki(BackendConformance, MadeThereConformance):
+class TestPki(UnlistedConformance, MadeThereConformance):
     """Certificates of a role. Of one whose serial number nobody knows nothing is asked."""
 
     @pytest.fixture
@@ -224,31 +224,6 @@ class TestPki(BackendConformance, MadeThereConformance):
             ahead = replace(bench.vault.door, now=lambda: now() + timedelta(hours=2))
             with pytest.raises(NotAccepted, match="expired"):
                 await ahead.adapter(bench.wanted).prove(one)
-
-        play(scene)
-
-    @pytest.mark.parametrize("call", ["issue"])
-    def test_away(self, play: Play, call: str) -> None:
-        """A server that does not answer is asked again later, also when a certificate is to be revoked."""
-        super().test_away(play, call)
-
-        async def scene(bench: Bench) -> None:
-            one = await bench.issue(bench.intent())
-            with pytest.raises(Retryable):
-                await bench.away().revoke(one)
-
-        play(scene)
-
-    @pytest.mark.parametrize("call", ["issue"])
-    def test_locked_out(self, play: Play, call: str) -> None:
-        """If our own log-in is refused a person must act, also when a certificate is to be revoked."""
-        super().test_locked_out(play, call)
-
-        async def scene(bench: Bench) -> None:
-            one = await bench.issue(bench.intent())
-            with pytest.raises(Rejected) as refused:
-                await bench.locked_out().revoke(one)
-            assert refused.value.reason == Reason.NEEDS_REAUTH
 
         play(scene)
 

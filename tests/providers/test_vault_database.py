@@ -13,8 +13,7 @@ import hvac
 import pytest
 
 from rekey.core.material import Material
-from rekey.core.reasons import Reason
-from rekey.errors import NotAccepted, NotYet, Rejected, Retryable
+from rekey.errors import NotAccepted, NotYet
 from rekey.ports.backend import Backend, Claim, Granted, Held
 from rekey.providers.vault import database
 from rekey.providers.vault.database import SHORT
@@ -24,7 +23,7 @@ from tests.providers.postgres import Postgres
 from tests.providers.test_vault import tried
 from tests.providers.test_vault_conformance import RealBench, playing
 from tests.providers.vault import PAGES, PLUGIN, RealVault, Wire, by_token, now, refused, run
-from tests.sim.conformance_of_backends import BackendConformance, Bench, MadeThereConformance, Play, held
+from tests.sim.conformance_of_backends import Bench, MadeThereConformance, Play, UnlistedConformance, held
 
 pytestmark = pytest.mark.xdist_group("vault")
 DOCUMENTED = "\n".join(re.findall(r"```hcl\n(.*?)```", PAGES[0].read_text(), re.DOTALL))
@@ -63,7 +62,7 @@ class DatabaseBench(RealBench):
         raise NotImplementedError("leases have no names that could be taken")
 
 
-class TestLeases(BackendConformance, MadeThereConformance):
+class TestLeases(UnlistedConformance, MadeThereConformance):
     """Users of a database. Of one whose lease nobody knows nothing is asked."""
 
     @pytest.fixture
@@ -94,31 +93,6 @@ class TestLeases(BackendConformance, MadeThereConformance):
             ahead = replace(bench.vault.door, now=lambda: now() + timedelta(hours=3))
             with pytest.raises(NotAccepted, match="has ended"):
                 await ahead.adapter(bench.wanted).prove(one)
-
-        play(scene)
-
-    @pytest.mark.parametrize("call", ["issue"])
-    def test_away(self, play: Play, call: str) -> None:
-        """A server that does not answer is asked again later, also when a lease is to be revoked."""
-        super().test_away(play, call)
-
-        async def scene(bench: Bench) -> None:
-            one = await bench.issue(bench.intent())
-            with pytest.raises(Retryable):
-                await bench.away().revoke(one)
-
-        play(scene)
-
-    @pytest.mark.parametrize("call", ["issue"])
-    def test_locked_out(self, play: Play, call: str) -> None:
-        """If our own log-in is refused a person must act, also when a lease is to be revoked."""
-        super().test_locked_out(play, call)
-
-        async def scene(bench: Bench) -> None:
-            one = await bench.issue(bench.intent())
-            with pytest.raises(Rejected) as no:
-                await bench.locked_out().revoke(one)
-            assert no.value.reason == Reason.NEEDS_REAUTH
 
         play(scene)
 

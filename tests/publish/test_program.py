@@ -143,7 +143,7 @@ def running(cluster: Cluster, folder: Path) -> Iterator[Program]:
     finally:
         process.kill()
         process.wait()
-        choose.leave(cluster, namespace)
+        choose.leave(cluster, f"namespace/{namespace}")
 
 
 STEPS: list[tuple[list[dict[str, Any]], list[int]]] = [

@@ -254,6 +254,35 @@ class ListableConformance:
         play(scene)
 
 
+class UnlistedConformance(BackendConformance):
+    """The port `Backend`, where nothing can be listed: to revoke what is known asks the backend, as to issue does."""
+
+    @pytest.mark.parametrize("call", ["issue"])
+    def test_away(self, play: Play, call: str) -> None:
+        """A backend that does not answer is asked again later, also when a version is to be revoked."""
+        super().test_away(play, call)
+
+        async def scene(bench: Bench) -> None:
+            one = await bench.issue(bench.intent())
+            with pytest.raises(Retryable):
+                await bench.away().revoke(one)
+
+        play(scene)
+
+    @pytest.mark.parametrize("call", ["issue"])
+    def test_locked_out(self, play: Play, call: str) -> None:
+        """If our own log-in is refused a person must act, also when a version is to be revoked."""
+        super().test_locked_out(play, call)
+
+        async def scene(bench: Bench) -> None:
+            one = await bench.issue(bench.intent())
+            with pytest.raises(Rejected) as refused:
+                await bench.locked_out().revoke(one)
+            assert refused.value.reason == Reason.NEEDS_REAUTH
+
+        play(scene)
+
+
 class MadeHereConformance:
     """The port `Backend`, where values are made here and stand there under a name."""
 

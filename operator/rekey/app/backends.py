@@ -26,6 +26,7 @@ from rekey.providers.parts import Parts, Reached
 from rekey.providers.vault.passes import Pass, Passes
 
 if TYPE_CHECKING:
+    from rekey.core.spec_vault import VaultServer
     from rekey.providers.vault.login import Vault
 
 
@@ -123,11 +124,16 @@ def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> 
 
 
 def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts: Parts) -> Backend:
-    server, ref = parts.spec.vault, parts.wanted.ref
-    if server is None:
-        raise TypeError("no Vault server is declared")
+    server, ref = vault_server(parts), parts.wanted.ref
     known = passes.of((parts.home, ref.kind, ref.name), server, parts.login)
     return _at_vault(vault_of(client, clock, allowed, known, parts), server.token_role, parts.wanted)
+
+
+def vault_server(parts: Parts) -> VaultServer:
+    """Return what is declared of the server."""
+    if parts.spec.vault is None:
+        raise TypeError("no Vault server is declared")
+    return parts.spec.vault
 
 
 def vault_of(client: Client, clock: Clock, allowed: Allowed, known: Pass, parts: Parts) -> Vault:
@@ -136,9 +142,7 @@ def vault_of(client: Client, clock: Clock, allowed: Allowed, known: Pass, parts:
     from rekey.providers.vault.login import Login, Vault  # noqa: PLC0415  as above
     from rekey.providers.vault.road import Road  # noqa: PLC0415  as above
 
-    server = parts.spec.vault
-    if server is None:
-        raise TypeError("no Vault server is declared")
+    server = vault_server(parts)
     account = server.auth.kubernetes
 
     async def who() -> str:

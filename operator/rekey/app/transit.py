@@ -6,11 +6,10 @@ A log-in that was refused is not tried again for a while, for Vault locks out wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from rekey.app.backends import vault_of
+from rekey.app.backends import vault_of, vault_server
 from rekey.core.reasons import Reason
 from rekey.core.spec_provide import ProviderKind, ProviderRef
 from rekey.errors import Rejected
@@ -19,7 +18,7 @@ from rekey.ports.cluster import Clock
 from rekey.providers.backends import DeclaredBackends
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.parts import Parts
-from rekey.providers.vault.passes import Pass, Passes
+from rekey.providers.vault.passes import Passes
 
 if TYPE_CHECKING:
     from rekey.providers.vault.login import Vault
@@ -27,15 +26,6 @@ if TYPE_CHECKING:
 CLOSED: Final = timedelta(minutes=5)
 """Three times in the quarter of an hour in which Vault allows five, by all processes together."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A log-in that was refused, and until when it is not tried again."""
-
-    known: Pass
-    until: datetime
-    why: Rejected
 
 
 class TransitReach:
@@ -63,22 +53,20 @@ class TransitReach:
         self._ref = ProviderRef(kind=ProviderKind.CLUSTER, name=name)
         self._closed = CLOSED * shards
         self._passes = Passes()
-        self._refused: _Refused | None = None
+        self._shut: datetime | None = None
 
     async def __call__(self, call: Callable[[Vault], Awaitable[T]]) -> T:
         """Return what comes of a call at the server; see `transit.Reach`."""
         return await self._backends.use(self._home, self._ref, "vault", lambda parts: self._made(call, parts))
 
     async def _made(self, call: Callable[[Vault], Awaitable[T]], parts: Parts) -> T:
-        if parts.spec.vault is None:
-            raise TypeError("no Vault server is declared")
-        known, now = self._passes.of(("transit",), parts.spec.vault, parts.login), self._clock.now()
-        shut = self._refused
-        if shut is not None and shut.known is known and now < shut.until:
-            raise Rejected(shut.why.reason, str(shut.why))
+        known, now = self._passes.of(("transit",), vault_server(parts), parts.login), self._clock.now()
+        # Another log-in is another pass, which was not refused.
+        if known.refused is not None and self._shut is not None and now < self._shut:
+            raise Rejected(known.refused.reason, str(known.refused))
         try:
             return await call(vault_of(self._client, self._clock, self._allowed, known, parts))
         except Rejected as refused:
             if refused.reason == Reason.NEEDS_REAUTH:
-                self._refused = _Refused(known, now + self._closed, refused)
+                self._shut = now + self._closed
             raise

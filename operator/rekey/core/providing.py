@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from rekey.core import ledger, renewal, start
@@ -59,7 +60,7 @@ def at_backend(facts: Facts, decision: Decision) -> Decision:
         return decision
     if wait := _shut_out(facts, effect):
         return wait
-    if not _is_announced(facts, effect.number):
+    if not is_announced(facts, effect.number, facts.now):
         return Act(Announce(effect.number), f"about to do: {decision.message}")
     return decision
 
@@ -94,6 +95,7 @@ def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:
     return Hold(until, reason, text, stalled=tries > PATIENCE)
 
 
-def _is_announced(facts: Facts, number: int) -> bool:
+def is_announced(facts: Facts, number: int, now: datetime) -> bool:
+    """Say whether the version is announced, and not so long ago that nothing may follow it any more."""
     at = ledger.find(facts.status, number).intent_time
-    return at is not None and facts.now < at + facts.timing.intent
+    return at is not None and now < at + facts.timing.intent

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from rekey.core import bundle, ledger
+from rekey.core import bundle, ledger, providing
 from rekey.core.envelope import Place
 from rekey.core.facts import Facts
 from rekey.core.material import Material
@@ -44,8 +44,7 @@ async def envelope(ports: Ports, facts: Facts) -> AsyncIterator[Envelope | None]
 
 def demand_timely(ports: Ports, facts: Facts, number: int) -> None:
     """See that what is announced can still be done: whoever keeps the keys, outside the cluster, may be slow."""
-    announced = ledger.find(facts.status, number).intent_time
-    if announced is None or ports.clock.now() >= announced + facts.timing.intent:
+    if not providing.is_announced(facts, number, ports.clock.now()):
         raise KeysAway("to have the keys at hand took longer than an announcement holds")
 
 

@@ -59,6 +59,11 @@ class Intent:
     before: Material | None = None
     unanswered: bool = False
 
+    @property
+    def seconds(self) -> int | None:
+        """For how many seconds it is asked for, one at least; None: for ever."""
+        return None if self.expires is None else max(1, int((self.expires - self.now).total_seconds()))
+
 
 @dataclass(frozen=True, slots=True)
 class Granted:

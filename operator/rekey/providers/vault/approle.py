@@ -53,7 +53,7 @@ class VaultSecretIds:
         del material
         role_id = await self._role_id()
         await self._destroy(lambda claim: marks.same(claim, intent.claim))
-        life = {} if intent.expires is None else {"ttl": max(1, int((intent.expires - intent.now).total_seconds()))}
+        life = {} if intent.seconds is None else {"ttl": intent.seconds}
         told = {"metadata": json.dumps({marks.MARK: marks.mark(intent.claim, intent.expires)}), **life}
         # hvac's own call knows no `ttl`.
         place = f"/v1/auth/{self._asks.mount}/role/{self._asks.role}/secret-id"

@@ -150,8 +150,7 @@ class VaultLeases:
 
         The token comes last: until then the lease ends with it, soon.
         """
-        left = (intent.expires - intent.now).total_seconds() if intent.expires is not None else _LONGEST
-        more = max(1, int(left))
+        more = intent.seconds or _LONGEST
         mine = await self._renewed(lambda way: Lease(way).renew_lease(lease, more), "renew leases")
         token = await self._renewed(lambda way: Token(way).renew_accessor(accessor, more), "renew tokens")
         ends = min(token.sent + _life(answers.document(token).get("auth")), mine.sent + _life(answers.document(mine)))

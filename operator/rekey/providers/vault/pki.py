@@ -48,8 +48,8 @@ class VaultPki:
         """Have a certificate issued."""
         del material
         asks, more = self._asks, {"alt_names": ",".join(self._asks.dns_names), "private_key_format": "pkcs8"}
-        if intent.expires is not None:
-            more["ttl"] = f"{max(1, int((intent.expires - intent.now).total_seconds()))}s"
+        if intent.seconds is not None:
+            more["ttl"] = f"{intent.seconds}s"
         answer = await self._vault.ask(
             lambda way: Pki(way).generate_certificate(asks.role, asks.common_name, more, mount_point=asks.mount),
             f"issue certificates of role {asks.role}",
