@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -78,9 +78,12 @@ async def measure(stand: Stand, spaces: dict[str, int | None], tokens: Tokens) -
                 await asyncio.to_thread(one.until_ready)
             await asyncio.to_thread(shared, controllers, tokens.count)
             tokens.known = round(time.perf_counter() - began, 1)
-            await _watch(stand, client, server, controllers, tokens, first - EARLIEST)
+            over = await _watch(stand, server, controllers, tokens, first - EARLIEST)
         finally:
             await asyncio.to_thread(stopped, controllers)
+        await _judge(client, spaces, tokens, first - EARLIEST + timedelta(minutes=tokens.minutes))
+        tokens.calls = round((over.total() - counts.events(over)) / max(1, tokens.renewed), 1)
+        tokens.requests = counts.shown(over, max(1, tokens.renewed))
 
 
 def _declared(server: TokenServer, spaces: list[str]) -> dict[str, Any]:
@@ -141,14 +144,9 @@ async def _fill(stand: Stand, like: Template, spaces: dict[str, int | None], tok
 
 
 async def _watch(
-    stand: Stand,
-    client: Client,
-    server: TokenServer,
-    controllers: list[Controller],
-    tokens: Tokens,
-    begins: datetime,
-) -> None:
-    """Wait for the first that is due, then so many minutes; count what was renewed."""
+    stand: Stand, server: TokenServer, controllers: list[Controller], tokens: Tokens, begins: datetime
+) -> counts.Count:
+    """Wait for the first that is due, then so many minutes; return what was asked of the API server meanwhile."""
     tokens.late = max(0.0, round((datetime.now(UTC) - begins).total_seconds(), 1))
     await asyncio.sleep((begins - datetime.now(UTC)).total_seconds())
     say(f"for {tokens.minutes:g} minutes tokens are due")
@@ -158,15 +156,13 @@ async def _watch(
     tokens.cpu = [round(one.cpu() - before, 1) for one, before in zip(controllers, used, strict=True)]
     tokens.asked, tokens.at_once = len(server.asked) - asked, server.most
     tokens.peak_mib = [round(one.peak_mib(), 1) for one in controllers]
-    await _judge(client, tokens, datetime.now(UTC))
-    tokens.calls = round((over.total() - counts.events(over)) / max(1, tokens.renewed), 1)
-    tokens.requests = counts.shown(over, max(1, tokens.renewed))
+    return over
 
 
-async def _judge(client: Client, tokens: Tokens, now: datetime) -> None:
+async def _judge(client: Client, spaces: Iterable[str], tokens: Tokens, now: datetime) -> None:
     """Count how many were due, renewed and ended, by what stands in their statuses."""
     left: list[float] = []
-    async for status in _statuses(client):
+    async for status in _statuses(client, spaces):
         versions = {one["number"]: one for one in status["versions"]}
         first, current = min(versions), versions[status["currentVersion"]]
         ends = moment(current["expirationTime"])
@@ -182,18 +178,11 @@ async def _judge(client: Client, tokens: Tokens, now: datetime) -> None:
     tokens.left_least, tokens.left_median = (left[0], left[len(left) // 2]) if left else (inf, inf)
 
 
-async def _statuses(client: Client) -> AsyncIterator[dict[str, Any]]:
-    """Yield the status of every credential but the template."""
-    query = {"limit": "500"}
-    while True:
-        page = await client.request(LIST, CREDENTIALS.everywhere, query=query)
-        for one in page["items"]:
-            if one["metadata"]["namespace"] != _TEMPLATE:
-                yield one["status"]
-        following = page["metadata"].get("continue")
-        if not following:
-            return
-        query["continue"] = following
+async def _statuses(client: Client, spaces: Iterable[str]) -> AsyncIterator[dict[str, Any]]:
+    """Yield the status of every credential, by namespace: a list of all in pages takes longer than etcd keeps it."""
+    for space in spaces:
+        for one in (await client.request(LIST, CREDENTIALS.all(space)))["items"]:
+            yield one["status"]
 
 
 def show(tokens: Tokens) -> None:

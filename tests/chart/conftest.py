@@ -24,7 +24,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     return Helm(program, tmp_path_factory.mktemp("helm"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Give a cluster of the chart's own: an operator for all namespaces would work in those of other tests, too.
 
@@ -41,7 +41,7 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_reader(own_cluster: Cluster) -> Iterator[Reader]:
     """Give the means to read it often."""
     with reading(own_cluster) as found:

@@ -37,7 +37,7 @@ def listed(items: list[Manifest]) -> str:
 @pytest.fixture(scope="module")
 def fenced(cluster: Cluster, helm: Helm) -> Iterator[Cluster]:
     """Give the cluster with the chart's policies and rights for two shards, two Leases, and providers."""
-    crds.install(cluster)
+    crds.ensure(cluster)
     values = {"shards": 2, "image": {"repository": "nothing"}}
     rendered = helm.objects(values, release=RELEASE, namespace=HOME)
     namespaces: list[Manifest] = [

@@ -36,7 +36,7 @@ def own_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
 
 def prepare(cluster: Cluster) -> Cluster:
     """Put our CRDs and the operator's role into a cluster."""
-    crds.install(cluster)
+    crds.ensure(cluster)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(HERE / "rbac.yaml"))
     return cluster
 

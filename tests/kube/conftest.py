@@ -14,7 +14,7 @@ from tests.sim.stage import Play, Scene
 @pytest.fixture(scope="session")
 def served(cluster: Cluster) -> Cluster:
     """Give the cluster with our CRDs in it."""
-    crds.install(cluster)
+    crds.ensure(cluster)
     return cluster
 
 

@@ -14,7 +14,6 @@ from kubernetes.config import new_client_from_config
 from rekey.app import crd
 from rekey.app.crd_credential import CREDENTIAL
 from rekey.core.spec import RotatedCredentialSpec
-from tests import crds
 from tests.cluster.handle import Cluster
 from tests.cluster.waiting import until
 from tests.kube.manifests import GONE, TWINS, changed, documents, manifest
@@ -66,10 +65,9 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def api(cluster: Cluster) -> Iterator[Api]:
-    """Install the CRD and give its API."""
-    crds.install(cluster)
-    client: ApiClient = new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
+def api(served: Cluster) -> Iterator[Api]:
+    """Give the API of our kinds."""
+    client: ApiClient = new_client_from_config(str(served.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
     yield Api(CustomObjectsApi(client))
     client.rest_client.pool_manager.clear()
 

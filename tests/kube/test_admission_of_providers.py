@@ -13,7 +13,6 @@ from kubernetes.config import new_client_from_config
 from rekey.app import crd
 from rekey.app.crd_provider import CLUSTER_PROVIDER, PROVIDER
 from rekey.core.spec_backend import ClusterCredentialProviderSpec
-from tests import crds
 from tests.cluster.handle import Cluster
 from tests.kube import refusals_of_api_keys
 from tests.kube.manifests import GONE, changed, documents
@@ -155,10 +154,9 @@ KIND: Final = R(
 
 
 @pytest.fixture(scope="module")
-def objects(cluster: Cluster) -> Iterator[CustomObjectsApi]:
-    """Install the CRDs and give the API of custom objects."""
-    crds.install(cluster)
-    client: ApiClient = new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
+def objects(served: Cluster) -> Iterator[CustomObjectsApi]:
+    """Give the API of custom objects."""
+    client: ApiClient = new_client_from_config(str(served.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
     yield CustomObjectsApi(client)
     client.rest_client.pool_manager.clear()
 
