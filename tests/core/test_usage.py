@@ -233,8 +233,11 @@ def test_what_the_last_use_means(case: str) -> None:
     version = retiring(issued_time=told(made), retire_time=told(replaced))
     found = usage.since(asks, version, told(last), NOON)
     assert found.in_use is expected
-    assert found.said == {
-        InUse.YES: "somebody used it in the last 6h",
-        InUse.NO: "",
-        InUse.UNKNOWN: "its backend knows of no use, and it was made in the last 6h",
-    }[expected]
+    assert (
+        found.said
+        == {
+            InUse.YES: "somebody used it in the last 6h",
+            InUse.NO: "",
+            InUse.UNKNOWN: "its backend knows of no use, and it was made in the last 6h",
+        }[expected]
+    )

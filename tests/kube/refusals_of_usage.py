@@ -41,7 +41,9 @@ USAGE: Final = {
     "metrics at no URL": R("usage", _URL, GONE, "Required"),
     "metrics at an endless URL": R("usage", _URL, "https://a.b.svc/" + "a" * 497, "may not be more than 512"),
     "a gate that asks nobody": R("usage", _SERVER, GONE, _ONE, at="usage"),
-    "a gate that asks Prometheus and the backend": R("told usage", _SERVER, {"url": "https://a.b.svc"}, _ONE, at="usage"),
+    "a gate that asks Prometheus and the backend": R(
+        "told usage", _SERVER, {"url": "https://a.b.svc"}, _ONE, at="usage"
+    ),
     "a backend that is asked, of what Rekey makes": R(
         "usage", "usage", {"quiet": "24h", "backend": {}}, "`provider.awsAccessKey`", at="usage.backend"
     ),

@@ -19,8 +19,8 @@ from tests.sim.conformance_of_backends import (
     ListableConformance,
     MadeThereConformance,
     Play,
-    TellingConformance,
 )
+from tests.sim.conformance_of_telling import TellingConformance
 
 pytestmark = pytest.mark.xdist_group("aws")
 __all__ = ["aws"]

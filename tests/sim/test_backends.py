@@ -17,8 +17,8 @@ from tests.sim.conformance_of_backends import (
     MadeHereConformance,
     MadeThereConformance,
     Play,
-    TellingConformance,
 )
+from tests.sim.conformance_of_telling import TellingConformance
 
 HERE, THERE, UNLISTED, TELLING = KINDS = (
     "values are made here",
