@@ -137,6 +137,17 @@ def test_every_call_reaches_the_backend() -> None:
     assert play(scene).backend.calls == ["issue 1", "prove", "revoke", "find", "last used"]
 
 
+def test_who_asks_of_use_waits_for_a_turn() -> None:
+    """Nothing is asked when the minute's requests have been made."""
+
+    async def scene(stage: Stage) -> None:
+        await stage.call()
+        with pytest.raises(Retryable, match="in this minute"):
+            await stage.guarded.last_used(held())
+
+    assert play(scene, per_minute=1).backend.calls == ["issue 1"]
+
+
 def test_no_more_at_once_than_its_limits_allow() -> None:
     """Who does not come in soon is told when to come again, each at another moment; the others go on."""
 
