@@ -45,7 +45,7 @@ async def told(aws: Aws, user: str, one: Held, said: bytes) -> datetime | None:
 
 @pytest.mark.parametrize("used", [NOON, None])
 def test_what_aws_answers(aws: Aws, used: str | None) -> None:
-    """The date of the last use; none where AWS has none and says `N/A`, as moto does otherwise than AWS."""
+    """The date of the last use; none where AWS leaves it out and says `N/A`."""
     user = aws.user()
 
     async def scene() -> None:

@@ -110,7 +110,7 @@ class AwsAccessKeys:
     async def last_used(self, held: Held) -> datetime | None:
         """Ask IAM; see the port.
 
-        Of a key that is gone IAM says that we may not ask, as of one of another account: the list tells.
+        Of a key that is gone IAM may say that we may not ask, as of one of another account: the list tells.
         """
         about = f"the access key of version {held.claim.number}"
         keys, known = await self._look()
