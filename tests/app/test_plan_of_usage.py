@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from rekey.app.plan import Plan, of_credential
-from rekey.app.plan_show import Unasked
+from rekey.app.plan_show import unasked
 from rekey.core.effects import What
 from rekey.core.facts import Facts
-from rekey.core.usage import judge
 from rekey.kube.credentials import Parser
-from rekey.ports.meter import Query
 from tests.app.credentials import settled
 from tests.app.test_plan import NOON, lines, planned
 
@@ -20,11 +20,7 @@ UNUSED = "no pod holds it, and nobody was seen using it for 1h30m"
 
 async def look(facts: Facts, at: frozenset[What]) -> Facts:
     """Look as `rekey plan` does, where no pod holds anything."""
-    if What.USAGE not in at:
-        return replace(facts, pods=(), workloads=())
-    assert facts.spec.usage is not None
-    reading = await Unasked().read(Query("shop", facts.spec.usage.prometheus.url, "up", 1.0))
-    return replace(facts, usage={1: judge(facts.spec.usage, reading)})
+    return unasked(facts) if What.USAGE in at else replace(facts, pods=(), workloads=())
 
 
 def over(**spec: Any) -> Plan:
@@ -34,9 +30,17 @@ def over(**spec: Any) -> Plan:
     return asyncio.run(of_credential(Parser().parse(found), NOON, look))
 
 
-def test_what_exists_is_planned_without_asking() -> None:
+TOLD = {
+    "usage": {"quiet": "90m", "backend": {}},
+    "provider": {"ref": {"name": "aws"}, "awsAccessKey": {"userName": "orders"}},
+    "generate": None,
+}
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["prometheus", "backend"])
+def test_what_exists_is_planned_without_asking(*, told: bool) -> None:
     """It says what is waited for, and where to find what the operator saw; those to come wait as well."""
-    plan = over(spec__usage=USAGE)
+    plan = over(**({f"spec__{name}": part for name, part in TOLD.items()} if told else {"spec__usage": USAGE}))
     said = "version 1 may still be in use: a plan does not ask; the condition RevocationBlocked tells what"
     assert plan.lines[0].why == "UsageUnknown"
     assert plan.lines[0].what.startswith(said)

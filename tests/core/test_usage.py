@@ -201,3 +201,43 @@ def test_the_question_of_ours_asks_what_the_kit_counts() -> None:
     text = usage.expression(gate(), found, old)
     assert 'rekey_client_validations_total{credential="orders/api",version="1",reason="accepted"}[1h30m]' in text
     assert "$" not in text
+
+
+def told(hours: float | None) -> datetime | None:
+    """Return the instant so many hours before noon."""
+    return None if hours is None else NOON - hours * 60 * MINUTE
+
+
+TOLD: dict[str, tuple[float | None, float | None, float | None, InUse]] = {
+    "used a while ago": (1, 240, 120, InUse.YES),
+    "used just as long ago as it is to be quiet": (6, 240, 120, InUse.YES),
+    "used longer ago": (6.01, 240, 120, InUse.NO),
+    "used in a moment, by another clock": (-0.01, 240, 120, InUse.YES),
+    "used longer ago, and made of late, by another clock": (7, 5, 1, InUse.NO),
+    "young, and used": (1, 2, 1, InUse.YES),
+    "no use is known, and it is old": (None, 240, 120, InUse.NO),
+    "no use is known, and it is just as old as it is to be quiet": (None, 6, 1, InUse.NO),
+    "no use is known, and it is young": (None, 5.99, 1, InUse.UNKNOWN),
+    "no use is known, and nobody knows when it was made, but that is long ago": (None, None, 7, InUse.NO),
+    "no use is known, and nobody knows when it was made, which may be of late": (None, None, 1, InUse.UNKNOWN),
+    "no use is known, nor how old it is": (None, None, None, InUse.UNKNOWN),
+}
+"""How many hours ago it was used, made and replaced."""
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_the_last_use_means(case: str) -> None:
+    """Used within `quiet` is in use; no use is told of it only when it is old enough that one would be known."""
+    last, made, replaced, expected = TOLD[case]
+    asks = UsageGate.model_validate({"quiet": "6h", "backend": {}})
+    version = retiring(issued_time=told(made), retire_time=told(replaced))
+    found = usage.since(asks, version, told(last), NOON)
+    assert found.in_use is expected
+    assert (
+        found.said
+        == {
+            InUse.YES: "somebody used it in the last 6h",
+            InUse.NO: "",
+            InUse.UNKNOWN: "its backend knows of no use, and it was made in the last 6h",
+        }[expected]
+    )

@@ -257,6 +257,11 @@ TWINS: Final[dict[str, dict[str, Any]]] = {
         "overlap": {"deadline": "721h"},
         "usage": {"quiet": "720h", "prometheus": {"url": "http://prometheus.orders.svc:9090"}},
     },
+    "told usage": {
+        "provider": {"ref": {"name": "aws"}, "awsAccessKey": {"userName": "orders"}},
+        "rotation": {"interval": "720h"},
+        "usage": {"quiet": "6h", "backend": {}},
+    },
     "waiting": {**_TOKEN, "validation": {"consumers": "Required", "settle": "24h", "after": "staging"}},
     "settling": {
         "generate": {"token": {}},

@@ -10,6 +10,8 @@ R = Refusal
 _SERVER: Final = "usage/prometheus"
 _URL: Final = f"{_SERVER}/url"
 _QUERY: Final = f"{_SERVER}/query"
+_ONE: Final = "must have exactly one of `prometheus`, `backend`"
+_LATE: Final = "must be at least 6h with `backend`"
 _BOTH: Final = 'a{v="${version}"}[${quiet}]'
 
 URLS: Final = {
@@ -38,7 +40,18 @@ USAGE: Final = {
     **{f"metrics at a URL with {case}": R("usage", _URL, url, "should match") for case, url in URLS.items()},
     "metrics at no URL": R("usage", _URL, GONE, "Required"),
     "metrics at an endless URL": R("usage", _URL, "https://a.b.svc/" + "a" * 497, "may not be more than 512"),
-    "a gate that asks nobody": R("usage", _SERVER, GONE, "Required"),
+    "a gate that asks nobody": R("usage", _SERVER, GONE, _ONE, at="usage"),
+    "a gate that asks Prometheus and the backend": R(
+        "told usage", _SERVER, {"url": "https://a.b.svc"}, _ONE, at="usage"
+    ),
+    "a backend that is asked, of what Rekey makes": R(
+        "usage", "usage", {"quiet": "24h", "backend": {}}, "`provider.awsAccessKey`", at="usage.backend"
+    ),
+    "a backend that is asked and never tells": R(
+        "role", "usage", {"quiet": "24h", "backend": {}}, "`provider.awsAccessKey`", at="usage.backend"
+    ),
+    "quiet of less than a backend takes to tell": R("told usage", "usage/quiet", "5h59m59s", _LATE),
+    "quiet by default, where a backend takes longer to tell": R("told usage", "usage/quiet", GONE, _LATE),
     **{f"a question with {case}": R("usage", _QUERY, text, "should match") for case, text in QUERIES.items()},
     "a question of no words": R("usage", _QUERY, "", "at least 1 chars"),
     "an endless question": R("usage", _QUERY, _BOTH + "a" * 2022, "may not be more than 2048"),

@@ -25,7 +25,7 @@ from tests.cluster.waiting import until
 
 RIGHTS = (
     *("iam:ListAccessKeys", "iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey"),
-    *("iam:ListUserTags", "iam:TagUser", "iam:UntagUser"),
+    *("iam:ListUserTags", "iam:TagUser", "iam:UntagUser", "iam:GetAccessKeyLastUsed"),
 )
 """What docs/aws.md says that our login needs."""
 

@@ -20,6 +20,7 @@ from tests.sim.conformance_of_backends import (
     MadeThereConformance,
     Play,
 )
+from tests.sim.conformance_of_telling import TellingConformance
 
 pytestmark = pytest.mark.xdist_group("aws")
 __all__ = ["aws"]
@@ -65,7 +66,7 @@ def play(aws: Aws) -> Play:
     return played
 
 
-class TestAws(BackendConformance, ListableConformance, MadeThereConformance):
+class TestAws(BackendConformance, ListableConformance, MadeThereConformance, TellingConformance):
     """The adapter over boto3. Where a user has no room for what is tried, it says what holds instead."""
 
     def test_expired(self, play: Play) -> None:

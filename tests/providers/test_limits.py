@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.providers.authorizing import CLAIM, held, intent
 GRANTED = Granted(Material({}))
 AWAY = Retryable("away")
 LOST = NoAnswer("lost")
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 LISTABLE = Traits(makes_value=True, listable=True)
 REFUSED = Rejected(Reason.BACKEND_REFUSED, "no")
 
@@ -66,6 +68,10 @@ class Backend:
     async def find(self, owner: str) -> tuple[Claim, ...]:
         await self._called("find")
         return (CLAIM,)
+
+    async def last_used(self, held: Held) -> datetime | None:
+        await self._called("last used")
+        return NOON
 
 
 @dataclass
@@ -120,6 +126,7 @@ def test_every_call_reaches_the_backend() -> None:
         await stage.guarded.prove(held())
         await stage.guarded.revoke(held())
         assert await stage.guarded.find("uid-1") == (CLAIM,)
+        assert await stage.guarded.last_used(held()) is NOON
         assert stage.guarded.traits == stage.backend.traits
         assert stage.guarded.make(intent()) == Material({})
         stage.turnstile.hear(Rate(9))
@@ -127,7 +134,18 @@ def test_every_call_reaches_the_backend() -> None:
         stage.backend.traits = Traits(makes_value=True, listable=False)
         assert await stage.guarded.find("uid-1") == ()
 
-    assert play(scene).backend.calls == ["issue 1", "prove", "revoke", "find"]
+    assert play(scene).backend.calls == ["issue 1", "prove", "revoke", "find", "last used"]
+
+
+def test_who_asks_of_use_waits_for_a_turn() -> None:
+    """Nothing is asked when the minute's requests have been made."""
+
+    async def scene(stage: Stage) -> None:
+        await stage.call()
+        with pytest.raises(Retryable, match="in this minute"):
+            await stage.guarded.last_used(held())
+
+    assert play(scene, per_minute=1).backend.calls == ["issue 1"]
 
 
 def test_no_more_at_once_than_its_limits_allow() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from rekey.core.material import Material
@@ -24,6 +24,7 @@ T = TypeVar("T")
 Trouble = Callable[[str], Exception | None]
 """What goes wrong with a call (`issue`, `prove`, …), if anything does."""
 LATEST_INTENT = timedelta(seconds=10)
+_READS = frozenset({"find", "last_used"})
 UNUSED = frozenset({State.RESERVED, State.ISSUED, State.PUBLISHED})
 
 
@@ -40,6 +41,8 @@ class Store(FakeBackend):
     """The refresh tokens that it takes: the last one, and if it `forgives` the one before: an answer may be lost."""
     forgives: bool = True
     refreshed: list[bytes] = field(default_factory=list)
+    said_used: dict[int, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    """Of each version: when it was asked last who used it, and what was said; of one that is gone, that nobody did."""
 
     def numbers(self, name: str) -> set[int]:
         """Return the versions of a credential that it accepts."""
@@ -53,7 +56,9 @@ class Store(FakeBackend):
         trouble = self.trouble(name)
         if trouble is not None:
             raise trouble
-        return self.world.call(f"backend.{name}", lambda: super(Store, self)._call(name, done), write=name != "find")
+        return self.world.call(
+            f"backend.{name}", lambda: super(Store, self)._call(name, done), write=name not in _READS
+        )
 
     def _on_record(self, claim: Claim) -> Version:
         found = [item for item in self.world.credentials[claim.name].status.versions if item.number == claim.number]
@@ -93,6 +98,12 @@ class Store(FakeBackend):
         super()._prove(held)
         assert held.material is not None
         self.world.proved.add(held.material.reveal()["password"])
+
+    def _last_used(self, held: Held) -> datetime | None:
+        self.said_used[held.claim.number] = self.world.time, None
+        found = super()._last_used(held)
+        self.said_used[held.claim.number] = self.world.time, found
+        return found
 
     def _revoke(self, held: Held) -> None:
         if self.world.credentials[held.claim.name].deleting is None:

@@ -61,6 +61,8 @@ class FakeBackend:
     calls: Counter[str] = field(default_factory=Counter)
     faults: deque[Fault] = field(default_factory=deque)
     fault: Fault | None = None
+    used: dict[str, datetime] = field(default_factory=dict)
+    """When each thing was last used."""
     _late: list[Callable[[], object]] = field(default_factory=list)
     _numbers: int = 0
 
@@ -84,6 +86,14 @@ class FakeBackend:
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return the versions that are marked as that owner's."""
         return self._call("find", lambda: self._find(owner))
+
+    async def last_used(self, held: Held) -> datetime | None:
+        """Return when it was last used."""
+        return self._call("last_used", lambda: self._last_used(held))
+
+    def use(self, held: Held) -> None:
+        """Let somebody use the version now."""
+        self.used |= {thing.id: self.clock() for thing in self._ours(held.claim)}
 
     def accepts(self, material: Material | None) -> bool:
         """Say whether a client that shows this is let in now."""
@@ -150,12 +160,19 @@ class FakeBackend:
     def _prove(self, held: Held) -> None:
         if not self.accepts(held.material):
             raise NotAccepted(f"{name_of(held.claim)} is not accepted")
+        self.use(held)
 
     def _revoke(self, held: Held) -> None:
         ours = self._ours(held.claim)
         if not self.traits.listable:
             ours = [thing for thing in ours if thing.id == held.backend_id]
         self._remove(ours)
+
+    def _last_used(self, held: Held) -> datetime | None:
+        ours = self._ours(held.claim)
+        if not ours:
+            raise NotAccepted(f"there is no {name_of(held.claim)}")
+        return max((self.used[thing.id] for thing in ours if thing.id in self.used), default=None)
 
     def _remove(self, things: list[Thing]) -> None:
         for thing in things:

@@ -205,6 +205,12 @@ class Promises:
         known = any(item.number == number and item.compromised for item in owner.status.versions)
         if owner.spec.usage is None or known:
             return
+        if owner.spec.usage.backend is not None:
+            assert number in self.world.backend.said_used, f"U1: version {number} went and nobody was asked who uses it"
+            asked, used = self.world.backend.said_used[number]
+            unused = used is None or used < asked - owner.spec.usage.quiet
+            assert unused, f"U1: version {number} went and it was used at {used}, said its backend at {asked}"
+            return
         said = [reading for text, reading in self.world.readings if f'version="{number}"' in text]
         assert said, f"U1: version {number} went and nobody was asked who uses it"
         unused = said[-1].samples is not None and all(sample <= 0 for sample in said[-1].samples)

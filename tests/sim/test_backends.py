@@ -18,16 +18,19 @@ from tests.sim.conformance_of_backends import (
     MadeThereConformance,
     Play,
 )
+from tests.sim.conformance_of_telling import TellingConformance
 
-HERE, THERE, UNLISTED = KINDS = (
+HERE, THERE, UNLISTED, TELLING = KINDS = (
     "values are made here",
     "the backend makes them",
     "the backend makes them and lists nothing",
+    "the backend makes them and tells of use",
 )
 TRAITS = {
     HERE: Traits(makes_value=False, listable=True),
     THERE: Traits(makes_value=True, listable=True),
     UNLISTED: Traits(makes_value=True, listable=False),
+    TELLING: Traits(makes_value=True, listable=True, tells_use=True),
 }
 
 
@@ -66,7 +69,7 @@ class TestBackend(BackendConformance):
     """The backend in memory, of each kind."""
 
 
-@pytest.mark.parametrize("play", [HERE, THERE], indirect=True)
+@pytest.mark.parametrize("play", [HERE, THERE, TELLING], indirect=True)
 class TestListable(ListableConformance):
     """The backend in memory, if it can be listed."""
 
@@ -76,9 +79,14 @@ class TestMadeHere(MadeHereConformance):
     """The backend in memory, if it does not make values."""
 
 
-@pytest.mark.parametrize("play", [THERE, UNLISTED], indirect=True)
+@pytest.mark.parametrize("play", [THERE, UNLISTED, TELLING], indirect=True)
 class TestMadeThere(MadeThereConformance):
     """The backend in memory, if it makes values."""
+
+
+@pytest.mark.parametrize("play", [TELLING], indirect=True)
+class TestTelling(TellingConformance):
+    """The backend in memory, if it tells of use."""
 
 
 FAULTS: dict[Fault, tuple[type[RekeyError], int, int]] = {

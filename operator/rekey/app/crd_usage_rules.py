@@ -1,10 +1,23 @@
-"""The CEL rules about the use of old versions: a question that can tell, and a time that can pass."""
+"""The CEL rules about the use of old versions: one who is asked, and can tell, and a time that can pass."""
 
 from typing import Final
 
-from rekey.app.crd_rule import Rule, between, whole
+from rekey.app.crd_rule import Rule, between, delivered, one_of, whole
 
 USAGE_RULES: Final = (
+    one_of("spec.usage", ("prometheus", "backend")),
+    Rule(
+        "spec",
+        f"!has(self.usage) || !has(self.usage.backend) || {delivered('awsAccessKey')}",
+        "must not be set but with `provider.awsAccessKey`: no other backend tells when a version was last used",
+        field=".usage.backend",
+    ),
+    Rule(
+        "spec.usage",
+        f"!has(self.backend) || !({whole('self.quiet')}) || duration(self.quiet) >= duration('6h')",
+        "must be at least 6h with `backend`, which may tell of a use four hours later: set it, such as `quiet: 24h`",
+        field=".quiet",
+    ),
     between("spec.usage.quiet", "1m", "720h"),
     Rule(
         "spec.usage.prometheus.query",

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -16,11 +17,10 @@ from rich.table import Table
 
 from rekey.app.backends import declared
 from rekey.app.plan import Plan, PlanLine, of_credential, of_manifest
-from rekey.core import faults, staging
+from rekey.core import faults, retire, staging
 from rekey.core.effects import What
-from rekey.core.facts import Credential, Facts, Key, Problem, Staging
+from rekey.core.facts import Credential, Facts, InUse, Key, Problem, Staging, Usage
 from rekey.core.spec import RotatedCredentialSpec
-from rekey.core.usage import Reading
 from rekey.engine import sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.parts import Members
@@ -32,10 +32,10 @@ from rekey.kube.credentials import Parser
 from rekey.kube.rights import is_served
 from rekey.kube.secrets import KubeSecrets
 from rekey.ports.cluster import Clock, Credentials
-from rekey.ports.meter import Query
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.getting import Getter
 from rekey.providers.http.prober import HttpProber
+from rekey.providers.http.prometheus import PrometheusMeter
 from rekey.providers.keyring.ring import Keyring
 
 _PIPED = 400
@@ -49,13 +49,10 @@ class Output(StrEnum):
     JSON = "json"
 
 
-class Unasked:
-    """Who sees versions used is asked by the operator: he is allowed to, and is where the server can be reached."""
-
-    async def read(self, query: Query) -> Reading:
-        """Say so."""
-        del query
-        return Reading(trouble="a plan does not ask; the condition RevocationBlocked tells what the operator saw")
+def unasked(facts: Facts) -> Facts:
+    """Return the facts without what is known of use: the operator asks, who may, and is where it can be asked."""
+    said = Usage(InUse.UNKNOWN, "a plan does not ask; the condition RevocationBlocked tells what the operator saw")
+    return replace(facts, usage={version.number: said for version in retire.asked_about(facts)})
 
 
 class NoSuchCredential(RekeyError):
@@ -118,7 +115,7 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         observe=lambda _verb, _resource, _code: None,
         dropped=lambda _: None,
         prober=HttpProber(Getter(Allowed())),
-        meter=Unasked(),
+        meter=PrometheusMeter(Getter(Allowed())),
         backends=partial(declared, home=access.namespace, clock=clock, allowed=Allowed()),
         keys=lambda client: Keyring(KubeSecrets(client), clock, access.namespace),
     ) as (client, ports):
@@ -131,7 +128,8 @@ async def from_cluster(name: str, namespace: str | None, access: Access, clock: 
         shared = Aggregates(ports, Members(lambda _key, _secret: True, ports.credentials.read))
 
         async def look(facts: Facts, at: frozenset[What]) -> Facts:
-            return await sight.look(ports, shared, facts, at)
+            facts = await sight.look(ports, shared, facts, at - {What.USAGE})
+            return unasked(facts) if What.USAGE in at else facts
 
         return [await of_credential(credential, clock.now(), look, await _first(credential, ports.credentials))]
 

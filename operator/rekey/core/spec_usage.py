@@ -1,4 +1,4 @@
-"""Who sees an old version used: what is asked before it is revoked."""
+"""Who sees an old version used: what is asked before it is revoked; one of two is, as admission sees to."""
 
 from datetime import timedelta
 from typing import Final
@@ -44,12 +44,22 @@ class Prometheus(Part):
     )
 
 
+class HoldingBackend(Part):
+    """The backend that holds the versions."""
+
+
 class UsageGate(Part):
     """An old version is not revoked while somebody is seen using it, or while nobody can tell."""
 
     quiet: Duration = Field(
         default=timedelta(minutes=30),
-        description="For how long nobody must have used it, from 1m to 720h. Should be several times as long as "
-        "metrics take to be collected; must be shorter than `overlap.deadline` and `rotation.interval`.",
+        description="For how long nobody must have used it, from 1m to 720h; with `backend` 6h at least. Should be "
+        "several times as long as it takes until a use is known; must be shorter than `overlap.deadline` and "
+        "`rotation.interval`.",
     )
-    prometheus: Prometheus = Field(description="Who is asked.")
+    prometheus: Prometheus | None = Field(default=None, description="Ask Prometheus.")
+    backend: HoldingBackend | None = Field(
+        default=None,
+        description="Ask the backend itself when the version was last used: `{}`. Only with `provider.awsAccessKey`. "
+        "Exactly one of `prometheus` and `backend` must be set.",
+    )

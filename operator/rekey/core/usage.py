@@ -7,6 +7,7 @@ stays the same while the world does costs no write.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite
 from typing import Final
 
@@ -42,12 +43,12 @@ class Reading:
 def expression(gate: UsageGate, facts: Facts, version: Version) -> str:
     """Return what is asked about the version."""
     key = facts.credential.key
-    text = gate.prometheus.query or KIT
+    text = _own(gate) or KIT
     for name, value in (
         ("namespace", key.namespace),
         ("name", key.name),
         ("version", str(version.number)),
-        ("quiet", duration.show(gate.quiet)),
+        ("quiet", _quiet(gate)),
     ):
         text = text.replace(f"${{{name}}}", value)
     return text
@@ -59,12 +60,38 @@ def judge(gate: UsageGate, reading: Reading) -> Usage:
     if samples is None:
         return Usage(InUse.UNKNOWN, reading.trouble)
     if any(sample > 0 for sample in samples):
-        return Usage(InUse.YES, f"somebody used it in the last {duration.show(gate.quiet)}")
+        return _used(gate)
     if not all(map(isfinite, samples)):
-        kit = gate.prometheus.query is None
+        kit = _own(gate) is None
         return Usage(
             InUse.UNKNOWN, "it collects from no verifier of rekey-client" if kit else "the answer is no number"
         )
     if reading.partial:
         return Usage(InUse.UNKNOWN, "the answer has warnings: a part of what was counted may be missing")
     return Usage(InUse.NO)
+
+
+def since(gate: UsageGate, version: Version, last: datetime | None, now: datetime) -> Usage:
+    """Return what it says of the version when its backend knows it was last used (None: of no use).
+
+    A use may become known hours later: of a version younger than `quiet` that none is known of says nothing yet.
+    """
+    began = now - gate.quiet
+    if last is not None:
+        return _used(gate) if last >= began else Usage(InUse.NO)
+    made = version.issued_time or version.retire_time
+    if made is None or made > began:
+        return Usage(InUse.UNKNOWN, f"its backend knows of no use, and it was made in the last {_quiet(gate)}")
+    return Usage(InUse.NO)
+
+
+def _used(gate: UsageGate) -> Usage:
+    return Usage(InUse.YES, f"somebody used it in the last {_quiet(gate)}")
+
+
+def _quiet(gate: UsageGate) -> str:
+    return duration.show(gate.quiet)
+
+
+def _own(gate: UsageGate) -> str | None:
+    return gate.prometheus.query if gate.prometheus is not None else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rekey.core.material import Material
 from rekey.core.notifying import Message
@@ -23,12 +23,14 @@ class Traits:
 
     `makes_value`: the backend makes the value and tells it once; otherwise it is made here, and stored before the
     backend hears of it. `listable`: what we made there is found again by `find`; if not, one version may be left
-    unaccounted for each time an answer is lost. `provable`: it can be asked whether a version is accepted.
+    unaccounted for each time an answer is lost. `provable`: it can be asked whether a version is accepted. `tells_use`:
+    it can be asked when a version was last used (`TellsUse`).
     """
 
     makes_value: bool
     listable: bool
     provable: bool = True
+    tells_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,19 @@ class Backend(Protocol):
         """Return what is there of the credential with that uid, the oldest first; nothing if it cannot be listed.
 
         The name of a claim is empty where what is there does not tell it.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsUse(Protocol):
+    """A backend that knows when its versions were last used; `Traits.tells_use` says which one is."""
+
+    async def last_used(self, held: Held) -> datetime | None:
+        """Return when the version was last used as far as is known there, by whomever, by us too; None: never.
+
+        It may be told hours late. It raises what every call of a backend does, and:
+            NotAccepted: there is no such version, so nobody can use it.
         """
         ...
 

@@ -13,13 +13,14 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final, TypeVar
 
 from rekey.core.material import Material
 from rekey.core.rate import Rate
 from rekey.core.spec_limits import Limits
 from rekey.errors import NotAccepted, NotYet, Rejected, Retryable
-from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Traits
+from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, TellsUse, Traits
 
 FAILURES: Final = 5
 REST: Final = 30.0
@@ -188,6 +189,13 @@ class Passing(ABC):
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return what is there of one credential; see the port."""
         return await self.through(lambda: self._backend.find(owner))
+
+    async def last_used(self, held: Held) -> datetime | None:
+        """Return when the version was last used; asked only of a backend whose traits say that it tells."""
+        backend = self._backend
+        if not isinstance(backend, TellsUse):
+            raise TypeError("this backend does not tell of use")
+        return await self.through(lambda: backend.last_used(held))
 
 
 class Guarded(Passing):

@@ -16,26 +16,16 @@ from typing import Any, Final
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.aws import marks
 from rekey.providers.aws.asking import Account, Keys, Refused
 from rekey.providers.aws.marks import Key, Mark
+from rekey.providers.aws.meaning import SHUT, UNKNOWN, meaning
 
-_TRAITS: Final = Traits(makes_value=True, listable=True)
+_TRAITS: Final = Traits(makes_value=True, listable=True, tells_use=True)
 _SLOTS: Final = 2
-_PAUSE: Final = 10.0
 _LOOKS: Final = (0.0, 1.0, 2.0, 4.0)  # seconds before each look for a tag that was written: IAM may tell of it late
-_BUSY: Final = frozenset({"RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete"})
-_SOON: Final = frozenset({"ConcurrentModification", "EntityTemporarilyUnmodifiable"})
-_UNKNOWN: Final = frozenset(
-    {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "ExpiredToken"}
-)
-_SHUT: Final = _UNKNOWN | {
-    *("AccessDenied", "AccessDeniedException", "ExpiredTokenException", "SignatureDoesNotMatch"),
-    *("IncompleteSignature", "MissingAuthenticationToken", "OptInRequired", "NotAuthorized"),
-}
-_FAILED: Final = 500
 
 
 class AwsAccessKeys:
@@ -47,6 +37,7 @@ class AwsAccessKeys:
         self._account = account
         self._login = login
         self._user = user
+        self._secret = account.server.secret_name
         self._now = now
         self._role: Keys | None = None
 
@@ -93,9 +84,9 @@ class AwsAccessKeys:
             if who["Arn"].rpartition("/")[2] != self._user:
                 raise NotAccepted(f"{about} is not one of user {self._user}")
             return
-        if refused.code not in _SHUT:
-            raise self._meaning(refused, "GetCallerIdentity")
-        if refused.code in _UNKNOWN and any(
+        if refused.code not in SHUT:
+            raise meaning(refused, "GetCallerIdentity", self._user, self._secret)
+        if refused.code in UNKNOWN and any(
             mark.key == held.backend_id and mark.is_young(self._now())
             for mark in marks.of(held.claim.owner, await self._marks())
         ):
@@ -115,6 +106,28 @@ class AwsAccessKeys:
     async def find(self, owner: str) -> tuple[Claim, ...]:
         """Return what marks tell of the credential; see the port."""
         return tuple({mark.claim.number: mark.claim for mark in marks.of(owner, await self._marks())}.values())
+
+    async def last_used(self, held: Held) -> datetime | None:
+        """Ask IAM; see the port.
+
+        Of a key that is gone IAM may say that we may not ask, as of one of another account: the list tells.
+        """
+        about = f"the access key of version {held.claim.number}"
+        keys, known = await self._look()
+        ours = [mark for mark in marks.of(held.claim.owner, known) if mark.claim.number == held.claim.number]
+        key = held.backend_id or next((mark.key for mark in ours if mark.key is not None), None)
+        if key is None:
+            why = f"nobody knows which key of user {self._user} is that of version {held.claim.number}: its tag is gone"
+            raise Rejected(Reason.BACKEND_REFUSED, why)
+        if key not in {one.id for one in keys}:
+            if any(mark.is_young(self._now()) for mark in ours):
+                raise NotYet(f"{about} is new, and AWS does not know it everywhere yet")
+            raise NotAccepted(f"{about} is gone")
+        found = await self._ask("GetAccessKeyLastUsed", AccessKeyId=key)
+        if found.get("UserName") != self._user:
+            raise Rejected(Reason.BACKEND_REFUSED, f"AWS does not say that {about} is one of user {self._user}")
+        last: datetime | None = found["AccessKeyLastUsed"].get("LastUsedDate")
+        return last
 
     async def _clear(self, mark: Mark, keys: list[Key], known: Sequence[Mark]) -> list[Key]:
         """See that nothing is left of a mark, and return the keys that are."""
@@ -196,7 +209,7 @@ class AwsAccessKeys:
             refused = error
         if refused.code == "NoSuchEntity" and not missing:
             raise LookupError(operation)
-        raise self._meaning(refused, operation)
+        raise meaning(refused, operation, self._user, self._secret)
 
     async def _us(self) -> Keys:
         role = self._account.server.role_arn
@@ -214,37 +227,5 @@ class AwsAccessKeys:
                 given = (found["Credentials"][name].encode() for name in names)
                 self._role = Keys(Material(dict(zip(keys, given, strict=True))))
                 return self._role
-            raise self._meaning(refused, "AssumeRole")
+            raise meaning(refused, "AssumeRole", self._user, self._secret)
         return self._role
-
-    def _meaning(self, refused: Refused, operation: str) -> RekeyError:
-        """Return what an error of AWS means for who asks in our name."""
-        words = f"AWS answered {operation} of user {self._user} with {refused.code}"
-        secret = self._account.server.secret_name
-        match refused.code:
-            case code if "Throttl" in code or code in _BUSY:
-                return Retryable(words, retry_after=refused.wait or _PAUSE)
-            case code if code in _SOON:
-                return Retryable(words, retry_after=refused.wait)
-            case code if code.startswith("AccessDenied"):  # a right may be given at any time, and nothing tells of it
-                right = "sts:AssumeRole" if operation == "AssumeRole" else f"iam:{operation}"
-                return Rejected(
-                    Reason.BACKEND_REFUSED, f"{words}: we need the right {right} (Secret {secret}), see docs/aws.md"
-                )
-            case code if code in _SHUT:
-                return Rejected(Reason.NEEDS_REAUTH, f"{words}: put good keys into Secret {secret}")
-            case "NoSuchEntity":
-                return Rejected(
-                    Reason.BACKEND_REFUSED,
-                    f"there is no IAM user {self._user}: create it, or see whether "
-                    f"the keys of Secret {secret} are of the right account",
-                )
-            case "LimitExceeded":
-                return Rejected(
-                    Reason.BACKEND_REFUSED,
-                    f"{words}: see which access keys and tags it has, and delete what nobody uses",
-                )
-            case _ if refused.status >= _FAILED:
-                return NoAnswer(words, retry_after=refused.wait)
-            case _:
-                return Rejected(Reason.BACKEND_REFUSED, f"{words}: see what the provider declares")
