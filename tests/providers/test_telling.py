@@ -13,13 +13,16 @@ from rekey.core.notifying import Message
 from rekey.core.provider_health import Health, Provider
 from rekey.core.reasons import ProviderWhy, Reason
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
+from rekey.core.spec_limits import Limits
 from rekey.core.spec_provide import ProviderKind, ProviderRef
-from rekey.errors import NoAnswer, Rejected, RekeyError
+from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.ports.declarations import Declared
 from rekey.ports.secrets import Secrets
 from rekey.providers.backends import DeclaredBackends
 from rekey.providers.limits import Turnstiles
 from rekey.providers.parts import Reached
+from rekey.providers.webhook import LONGEST
+from tests.leaping import leap
 from tests.providers.test_backends import CLUSTER, Cluster, declared
 
 HOOK = {"webhook": {"url": "https://hooks.example.com/a", "secretName": "hook"}}
@@ -129,3 +132,36 @@ def test_a_backend_is_no_webhook() -> None:
     """Nor the other way round."""
     with pytest.raises(Rejected, match="of another kind than is asked for, webhook"):
         Post().notify(declared(), "orders", ProviderRef(name="db"))
+
+
+class Slow(Post):
+    """A webhook that takes its time, and takes everything."""
+
+    async def send(self, message: Message) -> None:
+        """Take it, late."""
+        await asyncio.sleep(LONGEST)
+        await super().send(message)
+
+
+def test_a_slow_webhook_keeps_few_at_once() -> None:
+    """As many as its limits allow; everybody else goes on with other work at once, and comes again."""
+
+    async def all_at_once() -> tuple[int, list[float]]:
+        loop, post, took = asyncio.get_running_loop(), Slow(), list[float]()
+        backends = DeclaredBackends(
+            hooked(), cast("Secrets", hooked()), {}, Turnstiles(loop.time), webhook=lambda _, __: post
+        )
+
+        async def tell() -> None:
+            begun = loop.time()
+            try:
+                await backends.notify("orders", OWN_HOOK, MESSAGE, for_all=False)
+            except Retryable:
+                took.append(loop.time() - begun)
+
+        await asyncio.gather(*(tell() for _ in range(32)))
+        return len(post.sent), took
+
+    sent, took = leap(all_at_once())
+    concurrency = Limits().concurrency
+    assert (sent, took) == (concurrency, [0.0] * (32 - concurrency))

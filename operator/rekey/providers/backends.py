@@ -101,7 +101,7 @@ class DeclaredBackends:
         """Tell a webhook of a credential of that namespace; see the port."""
         found = await self._reach(namespace, ref, "webhook", for_all=for_all)
         user = found.declared.home if for_all else namespace
-        async with found.turnstile.turn():
+        async with found.turnstile.turn(waits=False):
             await heard(lambda: self._webhook(user, found).send(message), found.told)
 
     async def use(self, namespace: str, ref: ProviderRef, field: str, call: Callable[[Parts], Awaitable[T]]) -> T:
