@@ -20,6 +20,19 @@ GOOD: dict[str, tuple[dict[str, object], dict[str, str], dict[str, object]]] = {
         {"REKEY_PROBE_ALLOWED": "*.svc, http://10.0.0.0/8"},
         {"probe_allowed": ("*.svc", "http://10.0.0.0/8")},
     ),
+    "who is told of every credential, and of what": (
+        {},
+        {"REKEY_WEBHOOKS": "on-call=authentication_error + expiring,, audit.example"},
+        {
+            "webhooks": (
+                {
+                    "ref": {"kind": "ClusterCredentialProvider", "name": "on-call"},
+                    "events": ("authentication_error", "expiring"),
+                },
+                {"ref": {"kind": "ClusterCredentialProvider", "name": "audit.example"}, "events": ()},
+            )
+        },
+    ),
     "names in a variable are separated by commas, each once": (
         {},
         {"REKEY_NAMESPACES": "a, b,,a"},
@@ -59,6 +72,19 @@ BAD: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
     "too many workers by flag": ({"workers": 5000}, {}, "--workers: "),
     "no namespace": ({}, {"REKEY_NAMESPACES": "a,B"}, "'B' is not the name of a namespace"),
     "a URL as what may be asked": ({}, {"REKEY_PROBE_ALLOWED": "a.example.com,https://b"}, "'https://b' is neither"),
+    "an event that is none": (
+        {},
+        {"REKEY_WEBHOOKS": "on-call=expiring+expired"},
+        "REKEY_WEBHOOKS: 'expired' in 'on-call=expiring+expired' is none of authentication_error, reactivated, ",
+    ),
+    "a webhook of no events": ({}, {"REKEY_WEBHOOKS": "on-call="}, "REKEY_WEBHOOKS: '' in 'on-call=' is none of"),
+    "a webhook that is no name": (
+        {},
+        {"REKEY_WEBHOOKS": "https://a.example"},
+        "'https://a.example' is not the name of a ClusterCredentialProvider",
+    ),
+    "a webhook twice": ({}, {"REKEY_WEBHOOKS": "a, a=expiring"}, "REKEY_WEBHOOKS: must name each webhook once"),
+    "five webhooks": ({}, {"REKEY_WEBHOOKS": "a,b,c,d,e"}, "REKEY_WEBHOOKS: must name at most 4 webhooks"),
     "no duration": ({}, {"REKEY_SHUTDOWN_GRACE": "20"}, "is not a duration"),
     "a loop": ({}, {"REKEY_RESYNC_INTERVAL": "1ms"}, "must be at least 1s"),
     "a deadline that is longer than the duration: two might lead": (

@@ -1,4 +1,4 @@
-"""What those in `spec.notify` are told: of each kind the latest, from when it was written down until it is taken."""
+"""What is told of a credential, and to whom: of each kind the latest, from when it is noted until it is taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from rekey.core import notifying
 from rekey.core.facts import Credential, Key
 from rekey.core.spec import RotatedCredentialSpec
-from rekey.core.spec_notify import Notify, NotifyEvent
+from rekey.core.spec_notify import MAX_NOTIFY, Notify, NotifyEvent
 from rekey.core.status import Condition, State, Status, Version
 from rekey.core.status_notified import Notification
 
@@ -44,7 +44,8 @@ def status(
 
 def written(found: Status, *wanted: Notify, now: datetime = NOON) -> Status:
     """Return the status with what is to be told."""
-    return found.model_copy(update={"notifications": notifying.outbox(wanted or (HOOK,), found, now)})
+    told = notifying.listeners(wanted or (HOOK,), ())
+    return found.model_copy(update={"notifications": notifying.outbox(told, Status(), found, now)})
 
 
 def all_sent(found: Status) -> Status:
@@ -134,6 +135,77 @@ def test_a_webhook_that_does_not_take_it_waits_ever_longer() -> None:
     assert next(one for one in found.notifications if one.event is ERROR).tries is None
     busy = notifying.failed(written(status(1)), notifying.pending(written(status(1)), NOON)[0], "", NOON, 90.0)
     assert notifying.next_look(busy) == NOON + timedelta(seconds=90)
+
+
+EVERYWHERE = Notify.model_validate({"ref": {"kind": "ClusterCredentialProvider", "name": "all"}})
+OF_ERRORS = EVERYWHERE.model_copy(update={"events": (ERROR,)})
+
+
+def heard(found: Status, saved: Status, *audience: Notify, named: Sequence[Notify] = ()) -> Status:
+    """Return what takes the place of the saved status, with what those are told who are told of every credential."""
+    told = notifying.listeners(named, audience or (EVERYWHERE,))
+    return found.model_copy(update={"notifications": notifying.outbox(told, saved, found, NOON)})
+
+
+HEARD = all_sent(heard(status(1), Status())).notifications
+SET_LATER: dict[str, tuple[Status, Status, Told]] = {
+    "a version that is current already": (status(1), status(1), []),
+    "the first version, when it becomes current": (status(1), Status(), [(NEW, 1)]),
+    "the next version, when it becomes current": (status(1, 2), status(1), [(NEW, 2)]),
+    "an earlier version that is current again": (status(1, 3, 2), status(1, 3), []),
+    "a version that nobody could be told of before": (status(2, was=HEARD), status(2, was=HEARD), [(NEW, 2)]),
+    "a version whose status was lost": (status(7), Status(), [(NEW, 7)]),
+    "a backend that refuses us now": (status(1, reserved=2, true=REFUSED), status(1, reserved=2), [(ERROR, 2)]),
+    "a backend that refused us before": (status(1, 2), status(1, 2), []),
+    "a version that ends soon now": (status(1, true=ENDING), status(1), [(EXPIRING, 1)]),
+}
+
+
+@pytest.mark.parametrize("name", SET_LATER)
+def test_what_is_told_to_who_is_told_of_every_credential(name: str) -> None:
+    """What is wrong now, and every version from the write on that makes it current: nothing of what was before."""
+    found, saved, wanted = SET_LATER[name]
+    assert told(heard(found, saved)) == wanted
+
+
+def test_where_all_is_well_nothing_is_written_when_such_a_webhook_is_set() -> None:
+    """Of 100,000 credentials none is written because somebody new is told of them all from now on."""
+    assert heard(status(1), status(1)).notifications == ()
+
+
+def test_who_is_named_by_both_is_told_once_of_what_either_asks_for() -> None:
+    """As who is named by the credential, which is told of the current version too; and on behalf of the operator."""
+    expiring = EVERYWHERE.model_copy(update={"events": (EXPIRING, NEW)})
+    now = status(1, reserved=2, true=REFUSED | ENDING)
+    found = heard(now, now, OF_ERRORS, named=[HOOK, expiring])
+    assert [(item.webhook, item.event) for item in notifying.pending(found, NOON)] == [
+        *(("CredentialProvider/hook", event) for event in (ERROR, NEW, EXPIRING)),
+        *(("ClusterCredentialProvider/all", event) for event in (ERROR, NEW, EXPIRING)),
+    ]
+    assert [(one.webhook, one.named, one.for_all) for one in notifying.listeners([HOOK, expiring], [OF_ERRORS])] == [
+        ("CredentialProvider/hook", True, False),
+        ("ClusterCredentialProvider/all", True, True),
+    ]
+    assert told(heard(now, now, EVERYWHERE, named=[OF_ERRORS])) == [(ERROR, 2), (NEW, 1), (EXPIRING, 1)], "none is all"
+
+
+def test_what_such_a_webhook_is_not_to_be_told_it_is_not_told() -> None:
+    """Also of one that is told of all, and also if it asks for it later; who it stands beside does not matter."""
+    first = heard(status(1, reserved=2, true=REFUSED), Status(), OF_ERRORS)
+    assert told(first) == [(ERROR, 2)]
+    assert told(heard(all_sent(first), first, EVERYWHERE)) == []
+    two = (EVERYWHERE, OTHER)
+    assert heard(status(1), Status(), *two) == heard(status(1), Status(), *reversed(two)), "their order is none"
+
+
+def test_as_many_as_may_be_named_find_room() -> None:
+    """Four by a credential, and four for all: each has a row for each kind of event."""
+    most = [Notify.model_validate({"ref": {"name": f"a{number}"}}) for number in range(2 * MAX_NOTIFY)]
+    now = status(2, was=(), true=ENDING | REFUSED)
+    broken = heard(now, Status(), *most[MAX_NOTIFY:], named=most[:MAX_NOTIFY])
+    mended = heard(status(2, was=broken.notifications), Status(), *most[MAX_NOTIFY:], named=most[:MAX_NOTIFY])
+    assert len(mended.notifications) == len(most) * len(NotifyEvent)
+    assert Status.model_validate(mended.to_json()) == mended
 
 
 def test_what_is_sent() -> None:

@@ -13,7 +13,9 @@ from rekey.core.decide import decide
 from rekey.core.effects import Hold
 from rekey.core.facts import BundleState, Facts, Fence, Problem
 from rekey.core.reasons import Reason
+from rekey.core.spec_notify import NotifyEvent
 from rekey.core.status import Condition, State, Status, Step
+from rekey.core.status_notified import Notification
 from tests.core.situations import (
     DAY,
     DEADLINE,
@@ -327,3 +329,19 @@ def test_the_fence_is_told_and_is_no_reason_to_write() -> None:
         assert not any(report.differs(before, after) for after in (plain, held, opened))
     moved = held.model_copy(update={"next_rotation_time": NOON})
     assert report.differs(held, moved)
+
+
+def test_who_is_told_of_none_any_more_is_forgotten_by_the_next_write() -> None:
+    """A setting that loses a webhook writes to no credential; what is new for one, or was told, is worth a write."""
+    rows = [
+        Notification(webhook="ClusterCredentialProvider/all", event=event, number=1, time=NOON) for event in NotifyEvent
+    ]
+    both = ONE.model_copy(update={"notifications": tuple(rows)})
+    one = ONE.model_copy(update={"notifications": tuple(rows[:1])})
+    sent = ONE.model_copy(update={"notifications": (rows[0].model_copy(update={"sent_time": NOON}),)})
+    assert not report.differs(both, one)
+    assert not report.differs(one, ONE)
+    assert report.differs(ONE, one)
+    assert report.differs(one, both)
+    assert report.differs(both, sent)
+    assert report.differs(one, one.model_copy(update={"current_version": 2, "notifications": ()}))

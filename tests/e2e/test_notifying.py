@@ -1,10 +1,11 @@
-"""A webhook is told over real HTTP what becomes of a consent: it is withdrawn, and got again by `rekey authorize`."""
+"""Webhooks are told over real HTTP what becomes of a consent: it is withdrawn, and got again by `rekey authorize`."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+import secrets
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -15,14 +16,18 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import Opening
+from tests.e2e.manifests import Manifest
 from tests.e2e.stage import Stage
 from tests.e2e.test_authorize import authorize, declare
-from tests.e2e.test_oauth2 import consent, granted, secret, token
+from tests.e2e.test_oauth2 import SETTINGS, consent, declared, django, secret, token
 from tests.e2e.test_postgresql import touch
-from tests.providers.test_oauth2_real import Django, django
+from tests.e2e.test_sealing import HOME
+from tests.e2e.test_sealing_at_vault import right
+from tests.providers.test_oauth2_real import Django
 
 pytestmark = [pytest.mark.kube, pytest.mark.xdist_group("oauth2")]
-__all__ = ["django", "granted"]
+__all__ = ["django"]
 KEY = b"canary-key-of-thirty-two-bytes!!"
 
 
@@ -84,19 +89,45 @@ def receiving() -> Iterator[Receiver]:
             thread.join()
 
 
-def test_what_becomes_of_a_consent_is_told(granted: Stage, django: Django) -> None:
-    """A failed try comes again; one event when it is withdrawn and no more, whoever looks; one when it is back."""
-    stage = granted
+def hook(kind: str, name: str, receiver: Receiver, **more: Any) -> list[Manifest]:
+    """Return what declares a webhook, and the Secret by which it is signed."""
+    return [
+        secret(name, secret=f"whsec_{b64encode(KEY).decode()}"),
+        {
+            "apiVersion": "rekey.dev/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": name},
+            "spec": {"webhook": {"url": receiver.url, "secretName": name}, **more},
+        },
+    ]
+
+
+@pytest.fixture
+def overheard(opening: Opening, django: Django) -> Iterator[tuple[Stage, Receiver]]:
+    """Give a stage with a person's consent, and who is told of all credentials of its operator: that they broke."""
+    name = f"hook-{secrets.token_hex(4)}"
+    settings = {**SETTINGS, "REKEY_WEBHOOKS": f"{name}=authentication_error+reactivated"}
+    with receiving() as receiver, opening(settings=settings) as stage:
+        items = [
+            *hook("ClusterCredentialProvider", name, receiver, allowedNamespaces={"names": [HOME]}),
+            *right(stage, name, "", {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name]}),
+            *right(stage, name, "Cluster", {"apiGroups": ["rekey.dev"], "resources": ["clustercredentialproviders"]}),
+        ]
+        made = {"apiVersion": "v1", "kind": "List", "items": items}
+        stage.cluster.kubectl("-n", HOME, "apply", "-f", "-", stdin=json.dumps(made))
+        stage.apply(*declared(django), consent(django))
+        yield stage, receiver
+    stage.cluster.kubectl("delete", "clustercredentialprovider,clusterrole,clusterrolebinding", name)
+
+
+def test_what_becomes_of_a_consent_is_told(overheard: tuple[Stage, Receiver], django: Django) -> None:
+    """A failed try comes again; one event when it is withdrawn and no more, whoever looks; one when it is back.
+
+    Who is told of all credentials need not be named, nor allow their namespaces.
+    """
+    stage, everywhere = overheard
     with receiving() as receiver:
-        stage.apply(
-            secret("hook", secret=f"whsec_{b64encode(KEY).decode()}"),
-            {
-                "apiVersion": "rekey.dev/v1alpha1",
-                "kind": "CredentialProvider",
-                "metadata": {"name": "hook"},
-                "spec": {"webhook": {"url": receiver.url, "secretName": "hook"}},
-            },
-        )
+        stage.apply(*hook("CredentialProvider", "hook", receiver))
         declare(stage, django)
         stage.apply(consent(django))
         wanted = token("person", grantSecretName="consent")
@@ -123,7 +154,9 @@ def test_what_becomes_of_a_consent_is_told(granted: Stage, django: Django) -> No
         ("reactivated", 2),
         ("new_version", 2),
     ]
-    assert receiver.forged == 0
+    assert everywhere.kinds() == [("authentication_error", 2), ("reactivated", 2)]
+    assert [event["id"] for event in everywhere.events] == [event["id"] for event in receiver.events[1:3]]
+    assert receiver.forged == everywhere.forged == 0
     error = receiver.events[1]
     assert error["data"]["reason"] == "NeedsReauth"
     assert error["id"] == f"{error['data']['uid']}-2-authentication_error"

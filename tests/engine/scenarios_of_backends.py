@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from rekey.core.reasons import Reason
+from rekey.core.spec_notify import Notify
 from rekey.errors import Rejected, Retryable
 from rekey.ports.backend import Traits
 from tests.engine.lives import Pause, Scenario, Step
@@ -72,6 +73,15 @@ def _mend(world: World) -> None:
 
 
 HOOK: list[dict[str, Any]] = [{"ref": {"name": "hook"}}]
+_FOR_ALL = Notify.model_validate({"ref": {"kind": "ClusterCredentialProvider", "name": "all"}})
+
+
+def _tell_of_all(world: World) -> None:
+    """Whoever runs the operator starts it anew with a webhook that is told of every credential."""
+    world.audience = (_FOR_ALL,)
+    world.restart()
+
+
 TOKEN: dict[str, Any] = {"provider": {"ref": {"name": "store"}, "oauth2": {}}}
 """A token of the world's backend, which is good for half an hour."""
 
@@ -116,6 +126,9 @@ BACKENDS: dict[str, Scenario] = {
             both(_close, held("a", notify=HOOK)),
             both(_mend, Pause(6 * MINUTE)),
         )
+    ),
+    "a webhook for all that is set while a backend does not let us in": Scenario(
+        (held(), both(_close, held("a")), _tell_of_all, both(_mend, Pause(6 * MINUTE)), held("b"))
     ),
     "a rollout at a backend that fails and is rolled back": Scenario(
         (

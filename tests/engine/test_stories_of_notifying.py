@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from rekey.core.reasons import Reason
+from rekey.core.spec_notify import Notify
 from rekey.errors import Forbidden, NoAnswer, Rejected, RekeyError, Retryable
+from tests.engine.scenarios import spec
 from tests.engine.scenarios_of_backends import HELD, HOOK
 from tests.engine.telling import DAY, HOUR, MINUTE, states, verdict
 from tests.sim.world import World
@@ -119,3 +122,91 @@ def test_without_anybody_to_tell_not_one_call_differs() -> None:
     assert world.told == []
     assert "backends.notify" not in world.plug.calls
     assert world.credentials["api"].status.notifications == ()
+
+
+EVERYWHERE = {"ref": {"kind": "ClusterCredentialProvider", "name": "all"}}
+
+
+def told_of_all(world: World, *audience: dict[str, Any]) -> World:
+    """Start the operator anew with webhooks that are told of every credential; it looks at each of them."""
+    world.audience = tuple(Notify.model_validate(one) for one in audience)
+    world.restart()
+    world.run(HOUR)
+    return world
+
+
+def test_a_webhook_for_all_is_told_without_anybody_naming_it() -> None:
+    """Of a credential of a backend and of one that is made here, from their first version on."""
+    world = told_of_all(World(), EVERYWHERE)
+    world.apply("api", HELD)
+    world.apply("other", spec())
+    world.run(HOUR)
+    world.apply("other", spec("a"))
+    world.run(HOUR)
+    heard = [(message.body["subject"], message.body["data"]["version"]) for _, message in world.told]
+    assert sorted(heard) == [("orders/api", 1), ("orders/other", 1), ("orders/other", 2)]
+    assert {where for where, _ in world.told} == {"all"}
+
+
+def test_a_webhook_for_all_that_is_set_later_is_told_no_history() -> None:
+    """Where all is well nothing is written, however often the operator starts; from then on it is told."""
+    world = World()
+    world.apply("api", HELD)
+    world.run(HOUR)
+    saves = world.writes["credentials.save"]
+    told_of_all(world, EVERYWHERE)
+    told_of_all(world, EVERYWHERE)
+    assert (world.writes["credentials.save"], told(world)) == (saves, [])
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "a"}})
+    world.run(HOUR)
+    assert told(world) == ["2-new_version"]
+    saves = world.writes["credentials.save"]
+    told_of_all(world, {**EVERYWHERE, "events": ["expiring"]}, {"ref": {**EVERYWHERE["ref"], "name": "a"}})
+    told_of_all(world)
+    assert (world.writes["credentials.save"], told(world)) == (saves, ["2-new_version"])
+    assert {item.webhook for item in world.credentials["api"].status.notifications} == {"ClusterCredentialProvider/all"}
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "b"}})
+    world.run(HOUR)
+    assert (world.credentials["api"].status.notifications, told(world)) == ((), ["2-new_version"])
+
+
+def test_a_webhook_for_all_that_is_set_later_is_told_what_is_wrong_now() -> None:
+    """And that it is over: whoever is on call must act, whenever it began."""
+    world = World()
+    world.apply("api", HELD)
+    world.run(HOUR)
+    refused = Rejected(Reason.NEEDS_REAUTH, "authorize again")
+    world.backend.trouble = lambda call: refused if call == "issue" else None
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "a"}})
+    world.run(HOUR)
+    told_of_all(world, {**EVERYWHERE, "events": ["authentication_error", "reactivated"]})
+    assert told(world) == ["2-authentication_error"]
+    world.backend.login += 1
+    world.backend.trouble = lambda _: None
+    world.run(HOUR)
+    assert told(world) == ["2-authentication_error", "2-reactivated"]
+
+
+def test_a_webhook_that_the_credential_names_too_is_told_once() -> None:
+    """On behalf of the operator, of what either asks for."""
+    world = told_of_all(World(), {**EVERYWHERE, "events": ["authentication_error"]})
+    world.apply("api", HELD | {"notify": [{**EVERYWHERE, "events": ["new_version"]}]})
+    world.run(HOUR)
+    assert told(world) == ["1-new_version"]
+    saves = world.writes["credentials.save"]
+    told_of_all(world)
+    assert (world.writes["credentials.save"], told(world)) == (saves, ["1-new_version"])
+
+
+def test_a_webhook_for_all_that_is_away_holds_nothing_up() -> None:
+    """It is told later; what another is told does not wait for it."""
+    world = told_of_all(World(), EVERYWHERE)
+    world.apply("api", HELD)
+    world.run(HOUR)
+    world.backend.trouble = lambda call: Retryable("no connection") if call == "notify" else None
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "a"}})
+    world.run(5 * MINUTE)
+    assert (states(world)[2], told(world)) == ("Active", ["1-new_version"])
+    world.backend.trouble = lambda _: None
+    world.run(2 * HOUR)
+    assert told(world) == ["1-new_version", "2-new_version"]

@@ -243,8 +243,9 @@ def test_the_example_is_accepted(api: Api, cluster: Cluster, namespace: str, exa
     assert len(said.splitlines()) == len(documents(text))
 
 
-def test_the_example_for_whoever_runs_the_operator_is_accepted(cluster: Cluster, namespace: str) -> None:
+@pytest.mark.parametrize("example", ["vault-transit.yaml", "webhooks.yaml"])
+def test_the_example_for_whoever_runs_the_operator_is_accepted(cluster: Cluster, namespace: str, example: str) -> None:
     """It stands in the operator's namespace, which is another one here."""
-    text = (ROOT / "examples/operator/vault-transit.yaml").read_text().replace("rekey-system", namespace)
+    text = (ROOT / "examples/operator" / example).read_text().replace("rekey-system", namespace)
     said = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
     assert len(said.splitlines()) == len(documents(text))

@@ -12,18 +12,17 @@ from typing import Any, cast
 import pytest
 
 from rekey.core.material import Material
-from rekey.core.notifying import Message
 from rekey.core.provider_health import Health, Provider
 from rekey.core.reasons import ProviderWhy, Reason
 from rekey.core.spec_backend import ClusterCredentialProviderSpec, CredentialProviderSpec
 from rekey.core.spec_provide import Provide, ProviderKind, ProviderRef
-from rekey.errors import NoAnswer, NotLeading, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotLeading, Rejected, Retryable
 from rekey.ports.backend import Backend, Claim, Held, Opened
 from rekey.ports.declarations import Declared
 from rekey.ports.secrets import Secrets, SecretView
 from rekey.providers.backends import Bounded, DeclaredBackends, left_of
 from rekey.providers.limits import FAILURES, Turnstiles
-from rekey.providers.parts import Parts, Reached
+from rekey.providers.parts import Parts
 from tests.leaping import leap
 from tests.sim.backends import FakeBackend, Fault
 
@@ -296,86 +295,3 @@ def test_who_may_not_use_a_provider_tells_nothing_of_it() -> None:
     with pytest.raises(Rejected):
         heard.open(declared(), CLUSTER)
     assert heard.said == []
-
-
-HOOK = {"webhook": {"url": "https://hooks.example.com/a", "secretName": "hook"}}
-MESSAGE = Message("id-1", {"id": "id-1"})
-WEBHOOKS: dict[str, tuple[str, str, Reason | None]] = {
-    "its own": ("orders", "CredentialProvider", None),
-    "another namespace's": ("bank", "CredentialProvider", Reason.PROVIDER_NOT_FOUND),
-    "the cluster's, which allows it": ("orders", CLUSTER, None),
-    "the cluster's, which does not": ("bank", CLUSTER, Reason.PROVIDER_NOT_ALLOWED),
-}
-
-
-@dataclass
-class Post:
-    """A webhook that notes what it is sent, and with which secret."""
-
-    error: RekeyError | None = None
-    sent: list[tuple[Message, Material]] = field(default_factory=list)
-    told: list[ProviderWhy] = field(default_factory=list)
-    login: Material = field(default_factory=lambda: Material({}))
-
-    async def send(self, message: Message) -> None:
-        """Note it."""
-        self.sent.append((message, self.login))
-        if self.error is not None:
-            raise self.error
-
-    def notify(self, cluster: Cluster, namespace: str, kind: str = "CredentialProvider", name: str = "hook") -> None:
-        """Tell it, as a credential of that namespace does."""
-
-        def make(_: str, reached: Reached) -> Post:
-            self.login = reached.login
-            return self
-
-        def tell(_: Provider, health: Health) -> None:
-            self.told.append(health.why)
-
-        backends = DeclaredBackends(
-            cluster, cast("Secrets", cluster), {}, Turnstiles(lambda: 0.0), Lead(), tell=tell, webhook=make
-        )
-        ref = ProviderRef.model_validate({"kind": kind, "name": name})
-        asyncio.run(backends.notify(namespace, ref, MESSAGE))
-
-
-def hooked() -> Cluster:
-    """Return a cluster with a webhook of namespace `orders`, and one for the cluster that allows it."""
-    cluster = declared()
-    wide = ClusterCredentialProviderSpec.model_validate({**HOOK, "allowedNamespaces": {"names": ["orders"]}})
-    cluster.providers["orders", "hook"] = Declared("uid-3", 1, "orders", CredentialProviderSpec.model_validate(HOOK))
-    cluster.providers["", "hook"] = Declared("uid-4", 1, "rekey-system", wide)
-    for namespace in ("orders", "rekey-system"):
-        cluster.put(namespace, "hook", {"secret": namespace.encode()})
-    return cluster
-
-
-@pytest.mark.parametrize("case", WEBHOOKS)
-def test_who_may_tell_a_webhook(case: str) -> None:
-    """As of backends: its own, and those of the cluster that allow it, which are signed by the operator's Secret."""
-    namespace, kind, refused = WEBHOOKS[case]
-    post = Post()
-    if refused is None:
-        post.notify(hooked(), namespace, kind)
-        home = "rekey-system" if kind == CLUSTER else "orders"
-        assert post.sent == [(MESSAGE, Material({"secret": home.encode()}))]
-        assert post.told == [ProviderWhy.ANSWERS]
-        return
-    with pytest.raises(Rejected) as caught:
-        post.notify(hooked(), namespace, kind)
-    assert (caught.value.reason, post.sent, post.told) == (refused, [], [])
-
-
-def test_a_webhook_that_fails_says_so_at_its_provider() -> None:
-    """Whoever declared it sees that; who asked is told, too."""
-    post = Post(error=NoAnswer("500"))
-    with pytest.raises(NoAnswer):
-        post.notify(hooked(), "orders")
-    assert post.told == [ProviderWhy.BACKEND_UNREACHABLE]
-
-
-def test_a_backend_is_no_webhook() -> None:
-    """Nor the other way round."""
-    with pytest.raises(Rejected, match="of another kind than is asked for, webhook"):
-        Post().notify(declared(), "orders", name="db")

@@ -119,8 +119,9 @@ class Backends:
 
     world: World
 
-    async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
+    async def notify(self, namespace: str, ref: ProviderRef, message: Message, *, for_all: bool) -> None:
         """Take an event, if it was written down before, and is what was sent under that id before."""
+        assert for_all == (ref in {one.ref for one in self.world.audience}), "it is told on behalf of somebody else"
         trouble = self.world.backend.trouble("notify")
         if trouble is not None:
             raise trouble

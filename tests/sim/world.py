@@ -17,6 +17,7 @@ from rekey.core.notifying import Message
 from rekey.core.reasons import Notice
 from rekey.core.request import Ledger, Request, RequestStatus, wakes
 from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.spec_notify import Notify
 from rekey.core.spec_request import RotationRequestSpec
 from rekey.core.status import Status
 from rekey.core.usage import Reading
@@ -84,6 +85,9 @@ class Plug:
 class World:
     """One namespace with any number of credentials, workloads and Secrets."""
 
+    audience: tuple[Notify, ...] = ()
+    """Who is told of every credential by the next operator that starts."""
+
     def __init__(self, timing: Timing | None = None) -> None:
         self.time = START
         self.timing = timing or Timing()
@@ -122,7 +126,7 @@ class World:
             pods=Pods(self), announcer=Announcer(self), prober=Prober(self), backends=Backends(self),
             meter=Meter(self), keys=self.keys,
         )  # fmt: skip
-        around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self))
+        around = Surroundings(NoClaims(self), NoPacing(), Asked(self), Credentials(self), Heard(self), self.audience)
         return Engine(ports, Generated(), around, self.now(), self.timing)
 
     def now(self) -> datetime:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from rekey.app.variables import validated
+from rekey.app.webhooks import Webhooks
 from rekey.core.shape import Duration
 from rekey.core.spec_vault import Mount, Role
 from rekey.providers.http.allowed import Allowed
@@ -100,6 +101,11 @@ class Settings(BaseModel):
         description="What `spec.validation.http`, `spec.usage` and providers may ask besides the Services of a "
         "credential's own namespace (and providers public addresses): hosts, `*.svc`, `host:port` and networks, "
         "separated by commas; with `http://` in front also without TLS.",
+    )
+    webhooks: Webhooks = Field(
+        default=(),
+        description="ClusterCredentialProviders whose webhooks are told of every credential, separated by commas; "
+        "`name=event+event`: of these events alone.",
     )
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any.")
     metrics_per_credential: int = Field(

@@ -48,7 +48,7 @@ from rekey.kube.credentials import Parser
 from rekey.kube.provider_status import KubeProviderStatus
 from rekey.kube.requests import KubeRequests
 from rekey.kube.unreadable import Unreadable
-from rekey.ports.cluster import Ports
+from rekey.ports.cluster import Credentials, Ports
 from rekey.providers.backends import DeclaredBackends, undivided
 from rekey.providers.generated import Generated
 from rekey.providers.http.allowed import Allowed
@@ -109,7 +109,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             progress = Progress(cache, queue, asyncio.get_running_loop().time)
             observed = Observed(bare.credentials, cache, (metrics.saved, progress.saved), unreadable.refuse)
             ports = replace(bare, credentials=observed, announcer=Recorded(bare.announcer))
-            engine = _engine(settings, ports, Surroundings(cache, cache, book, bare.credentials, cache))
+            engine = _engine(settings, ports, cache, book, bare.credentials)
             workers = Workers(queue, cache, observed, engine, clock, metrics, lead, contact)
             asking = Asking(book, *_requests(client, cache), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
@@ -140,7 +140,8 @@ def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
     return requests, Requester(requests, SystemClock(), partial(Ledgers, cache))
 
 
-def _engine(settings: Settings, ports: Ports, around: Surroundings) -> Engine:
+def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book, storage: Credentials) -> Engine:
+    around = Surroundings(cache, cache, book, storage, cache, settings.webhooks)
     timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
     return Engine(ports, Generated(), around, ports.clock.now(), timing)
 

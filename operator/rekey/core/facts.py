@@ -10,6 +10,7 @@ from enum import StrEnum
 from rekey.core.demand import Demand
 from rekey.core.reasons import Reason
 from rekey.core.spec import RotatedCredentialSpec
+from rekey.core.spec_notify import Notify
 from rekey.core.status import Status
 
 
@@ -196,7 +197,7 @@ class Facts:
     credential, the oldest first (None: they are not known yet). `verifier`: what verifiers read, compared. `fence`: how
     we are fenced (None: nobody has to be). `staging`: the credential that goes first (None: none does).
     `means`: digest of how its backend is reached, and of what we log in with.
-    `usage`: whether each version that was asked about is in use.
+    `usage`: whether each version that was asked about is in use. `audience`: who is told of every credential.
     """
 
     now: datetime
@@ -219,6 +220,7 @@ class Facts:
     staging: Staging | None = None
     means: str | None = None
     usage: Mapping[int, Usage] | None = None
+    audience: tuple[Notify, ...] = ()
 
     @property
     def spec(self) -> RotatedCredentialSpec:

@@ -3,6 +3,8 @@
 1. What happened is written down in the same write as what it follows from, and sent only then: a crash loses nothing.
 2. What was sent is written down afterwards. A crash in between sends it again, by the same id and with the same body.
 3. An event is of one version, so its id is the credential's uid, the version's number, and what happened.
+4. Who is told of all credentials hears of a version by the write that makes it current, or never: to set such a webhook
+   writes nothing where all is well.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from rekey.core import ledger
 from rekey.core.facts import Credential
 from rekey.core.record import ceil, floor
 from rekey.core.spec_notify import Notify, NotifyEvent
+from rekey.core.spec_provide import ProviderRef
 from rekey.core.status import Condition, Status
 from rekey.core.status_notified import Notification
 
@@ -35,15 +38,40 @@ class Message:
     body: Mapping[str, Any]
 
 
-def name(wanted: Notify) -> str:
-    """Return by what the status knows a webhook."""
-    return f"{wanted.ref.kind}/{wanted.ref.name}"
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Somebody who is told of a credential: because it names him, or because he is told of all of them, or both.
+
+    `webhook`: by what the status knows him.
+    """
+
+    webhook: str
+    ref: ProviderRef
+    events: frozenset[NotifyEvent]
+    named: bool
+    for_all: bool
 
 
-def outbox(wanted: Sequence[Notify], status: Status, now: datetime) -> tuple[Notification, ...]:
-    """Return what is to be told, and was, by a status whose conditions are up to date."""
+def listeners(named: Sequence[Notify], audience: Sequence[Notify]) -> tuple[Listener, ...]:
+    """Return who is told of a credential: whom it names, and the audience of all; each once, of what either asks."""
+    own = {_name(one): one for one in named}
+    shared = {_name(one): one for one in sorted(audience, key=_name)}  # another order in a setting is no change
+    return tuple(
+        Listener(
+            webhook,
+            one.ref,
+            _events(own.get(webhook)) | _events(shared.get(webhook)),
+            named=webhook in own,
+            for_all=webhook in shared,
+        )
+        for webhook, one in (own | shared).items()
+    )
+
+
+def outbox(told: Sequence[Listener], saved: Status, status: Status, now: datetime) -> tuple[Notification, ...]:
+    """Return what is to be told, and was, by a status whose conditions are up to date, and which replaces `saved`."""
     known = {(item.webhook, item.event): item for item in status.notifications}
-    return tuple(item for one in wanted for item in _of(one, known, status, now))
+    return tuple(item for one in told for item in _of(one, known, saved, status, now))
 
 
 def pending(status: Status, now: datetime) -> tuple[Notification, ...]:
@@ -96,19 +124,34 @@ def message(credential: Credential, item: Notification) -> Message:
     return Message(what, body)
 
 
-def _of(wanted: Notify, known: Mapping[Key, Notification], status: Status, now: datetime) -> Iterator[Notification]:
+def _name(wanted: Notify) -> str:
+    return f"{wanted.ref.kind}/{wanted.ref.name}"
+
+
+def _events(wanted: Notify | None) -> frozenset[NotifyEvent]:
+    return frozenset(wanted.events or NotifyEvent) if wanted is not None else frozenset()
+
+
+def _of(
+    one: Listener, known: Mapping[Key, Notification], saved: Status, status: Status, now: datetime
+) -> Iterator[Notification]:
     """Return what one webhook is told: of each kind the latest."""
-    webhook = name(wanted)
-    happened = {item.event: item for item in _happened(webhook, known, status, now)}
+    happened = {item.event: item for item in _happened(one.webhook, known, status, now)}
     for event in NotifyEvent:
-        old, new = known.get((webhook, event)), happened.get(event)
-        if new is None or (old is not None and old.number >= new.number):
+        old, new = known.get((one.webhook, event)), happened.get(event)
+        if new is None or not _is_news(one, old, new, saved):
             if old is not None:
                 yield old
-        elif wanted.events and event not in wanted.events:
+        elif event not in one.events:
             yield new.model_copy(update={"sent_time": new.time})  # so that it is not told when it is asked for later
         else:
             yield new
+
+
+def _is_news(one: Listener, old: Notification | None, new: Notification, saved: Status) -> bool:
+    if old is not None:
+        return new.number > old.number
+    return one.named or new.event is not NotifyEvent.NEW_VERSION or new.number > (saved.current_version or 0)
 
 
 def _happened(webhook: str, known: Mapping[Key, Notification], status: Status, now: datetime) -> Iterator[Notification]:

@@ -52,7 +52,9 @@ def report(facts: Facts, hold: Hold, *, midway: bool = False) -> Status:
     if midway and facts.spec.provider is not None:
         verdicts = tuple(_kept(facts, verdict) for verdict in verdicts)
     told = derived.model_copy(update={"conditions": tuple(_condition(facts, verdict) for verdict in verdicts)})
-    return told.model_copy(update={"notifications": notifying.outbox(facts.spec.notify, told, facts.now)})
+    who = notifying.listeners(facts.spec.notify, facts.audience)
+    outbox = notifying.outbox(who, facts.credential.status, told, facts.now)
+    return told.model_copy(update={"notifications": outbox})
 
 
 def _kept(facts: Facts, verdict: Verdict) -> Verdict:
@@ -66,13 +68,17 @@ def _kept(facts: Facts, verdict: Verdict) -> Verdict:
 def differs(before: Status, after: Status) -> bool:
     """Say whether a status is worth a write of its own.
 
-    `Fenced` changes for all credentials at once, and is the same for all: it goes with the next write.
+    What changes for all credentials at once goes with the next write: `Fenced`, and rows of a webhook that is told of
+    none any more.
     """
-    return before != after and _but_fenced(before) != _but_fenced(after)
+    kept = {(item.webhook, item.event) for item in after.notifications}
+    return before != after and _of_its_own(before, kept) != _of_its_own(after, kept)
 
 
-def _but_fenced(status: Status) -> Status:
-    return status.model_copy(update={"conditions": tuple(one for one in status.conditions if one.type != FENCED)})
+def _of_its_own(status: Status, kept: set[notifying.Key]) -> Status:
+    conditions = tuple(one for one in status.conditions if one.type != FENCED)
+    told = tuple(item for item in status.notifications if (item.webhook, item.event) in kept)
+    return status.model_copy(update={"conditions": conditions, "notifications": told})
 
 
 def _consumers(facts: Facts) -> tuple[ConsumerStatus, ...]:

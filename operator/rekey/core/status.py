@@ -245,6 +245,6 @@ class Status(Record):
         default=(), max_length=MAX_CONSUMERS, description="How far each consumer is."
     )
     notifications: tuple[Notification, ...] = Field(
-        default=(), max_length=16, description="What those whom `spec.notify` names are told."
+        default=(), max_length=32, description="What is told of it, and to whom."
     )
     conditions: tuple[Condition, ...] = Field(default=(), max_length=16, description="What a person should know.")

@@ -1,4 +1,4 @@
-"""What is to be told to those whom `spec.notify` names, and what was: an outbox in the status."""
+"""What is to be told of a credential, by `spec.notify` or for all of them, and what was: an outbox in the status."""
 
 from __future__ import annotations
 

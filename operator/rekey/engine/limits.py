@@ -1,4 +1,4 @@
-"""What one credential must know of what is around it: shared limits, claimed names, and who asks for something."""
+"""What one credential must know of what is around it: shared limits, claimed names, who asks and who is told."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rekey.core.demand import Demand
 from rekey.core.facts import Credential, Key, Problem
+from rekey.core.spec_notify import Notify
 from rekey.ports.cluster import Credentials
 
 
@@ -52,10 +53,14 @@ class Peers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """All of it. `storage`: where credentials are asked for that are not worked on; nobody takes note of it."""
+    """All of it. `storage`: where credentials are asked for that are not worked on; nobody takes note of it.
+
+    `audience`: who is told of every credential, whatever it says itself.
+    """
 
     claims: Claims
     pacing: Pacing
     demands: Demands
     storage: Credentials
     peers: Peers
+    audience: tuple[Notify, ...] = ()

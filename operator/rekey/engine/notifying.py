@@ -1,27 +1,32 @@
-"""Those whom `spec.notify` names are told: what the saved status says is to be sent, once each as far as we know."""
+"""Those who are told of a credential are: what the saved status says is to be sent, once each as far as we know."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rekey.core import notifying
 from rekey.core.facts import Credential
+from rekey.core.spec_notify import Notify
 from rekey.core.status import Status
 from rekey.errors import Forbidden, Rejected, Retryable
 from rekey.ports.cluster import Ports
 
 
-async def tell(ports: Ports, credential: Credential) -> Status:
+async def tell(ports: Ports, credential: Credential, audience: Sequence[Notify]) -> Status:
     """Send what is to be sent now; return the status that says how that went.
 
     Raises:
         NotLeading: it is not ours to send any more.
     """
     status, refused = credential.status, set[str]()
+    known = {one.webhook: one for one in notifying.listeners(credential.spec.notify, audience)}
     for item in notifying.pending(status, ports.clock.now()):
-        ref = next((one.ref for one in credential.spec.notify if notifying.name(one) == item.webhook), None)
-        if ref is None or item.webhook in refused:
+        one = known.get(item.webhook)
+        if one is None or item.webhook in refused:
             continue
+        said = notifying.message(credential, item)
         try:
-            await ports.backends.notify(credential.key.namespace, ref, notifying.message(credential, item))
+            await ports.backends.notify(credential.key.namespace, one.ref, said, for_all=one.for_all)
         except (Forbidden, Rejected, Retryable) as error:
             refused.add(item.webhook)
             after = error.retry_after if isinstance(error, Retryable) else None

@@ -56,6 +56,7 @@ class Engine:
         self.pacing = around.pacing
         self.demands = around.demands
         self.peers = around.peers
+        self.audience = around.audience
         self.started = started
         self.timing = timing
         self.fence: Fence | None = None
@@ -102,6 +103,7 @@ class Pass:
             timing=engine.timing,
             fence=engine.fence,
             staging=staging.seen(credential, lambda name: engine.peers.peer(Key(credential.key.namespace, name))),
+            audience=engine.audience,
         )
 
     async def run(self) -> Result:
@@ -181,7 +183,8 @@ class Pass:
             announce.stalled(self.ports, self.facts, hold)
         self.engine.pacing.note(self.facts.credential, rollout.in_progress(self.facts))
         if notify.pending(self.facts.status, self.facts.now) and self.facts.credential.deleting is None:
-            self.facts = replace(self.facts, status=await notifying.tell(self.ports, self.facts.credential))
+            status = await notifying.tell(self.ports, self.facts.credential, self.facts.audience)
+            self.facts = replace(self.facts, status=status)
             await self._save(hold)
         told = notify.next_look(self.facts.status)
         moments = (hold.until, expiry.next_change(self.facts), health.next_look(self.facts), told)

@@ -173,8 +173,11 @@ class Backends(Protocol):
         """
         ...
 
-    async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
-        """Tell the webhook that a credential of that namespace names; it returns when that was accepted.
+    async def notify(self, namespace: str, ref: ProviderRef, message: Message, *, for_all: bool) -> None:
+        """Tell a webhook of a credential of that namespace; it returns when that was accepted.
+
+        `for_all`: whoever runs the operator has it told of every credential, so the operator's own namespace must be
+        one that may use it; else the credential's must.
 
         Raises:
             Rejected: as of `open`, or it does not want it.

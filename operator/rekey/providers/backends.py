@@ -97,11 +97,12 @@ class DeclaredBackends:
         told = Told(Bounded(backend, found.seconds), found.told)
         return Opened(Guarded(told, found.turnstile), found.means)
 
-    async def notify(self, namespace: str, ref: ProviderRef, message: Message) -> None:
-        """Tell the webhook that a credential of that namespace names; see the port."""
-        found = await self._reach(namespace, ref, "webhook")
-        async with found.turnstile.turn():
-            await heard(lambda: self._webhook(namespace, found).send(message), found.told)
+    async def notify(self, namespace: str, ref: ProviderRef, message: Message, *, for_all: bool) -> None:
+        """Tell a webhook of a credential of that namespace; see the port."""
+        found = await self._reach(namespace, ref, "webhook", for_all=for_all)
+        user = found.declared.home if for_all else namespace
+        async with found.turnstile.turn(waits=False):
+            await heard(lambda: self._webhook(user, found).send(message), found.told)
 
     async def use(self, namespace: str, ref: ProviderRef, field: str, call: Callable[[Parts], Awaitable[T]]) -> T:
         """Make a call at what a provider with that field declares to a namespace that may use it, in time.
@@ -114,14 +115,18 @@ class DeclaredBackends:
         async with found.turnstile.turn():
             return await heard(lambda: in_time(found.seconds(), lambda: call(parts)), found.told)
 
-    async def _reach(self, namespace: str, ref: ProviderRef, field: str) -> Reached:
-        """Return what a provider with that field declares, and its Secrets hold, to a namespace that may use it."""
+    async def _reach(self, namespace: str, ref: ProviderRef, field: str, *, for_all: bool = False) -> Reached:
+        """Return what a provider with that field declares, and its Secrets hold, to a namespace that may use it.
+
+        `for_all`: to the one of its Secrets, the operator's; the lead and the limits are still those of `namespace`.
+        """
         name = f"{ref.kind} {ref.name}"
         declared = await self._declarations.read(namespace, ref)
         if declared is None:
             raise Rejected(Reason.PROVIDER_NOT_FOUND, f"there is no {name}: an administrator declares it")
-        if not await self._is_for(declared, namespace):
-            text = f"{name} is not for namespace {namespace}: an administrator adds it to spec.allowedNamespaces"
+        user = declared.home if for_all else namespace
+        if not await self._is_for(declared, user):
+            text = f"{name} is not for namespace {user}: an administrator adds it to spec.allowedNamespaces"
             raise Rejected(Reason.PROVIDER_NOT_ALLOWED, text)
         server: Server | None = named(declared.spec, field)
         if server is None:

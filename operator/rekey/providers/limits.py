@@ -1,6 +1,7 @@
 """How hard a backend is used by a shard: within its limits, not while it is down, and once for one version.
 
-1. Nobody waits here for longer than `PATIENCE`: whose turn it is not is told when to come again, each another time.
+1. Nobody waits here for longer than `PATIENCE`, and with news not at all, for what waits here keeps a worker from other
+   work: whose turn it is not is told when to come again, each another time.
 2. A `Retryable` that says when to come again is the backend's word: no credential of it calls before.
 3. After `FAILURES` calls in a row without an answer it is left alone for `REST` seconds, then tried by one call.
    A `NotYet` is an answer.
@@ -77,15 +78,15 @@ class Turnstile:
         self.rate = told
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Make a call within.
+    async def turn(self, *, waits: bool = True) -> AsyncIterator[None]:
+        """Make a call within; `waits`: for a while where as many as may be are under way.
 
         Raises:
             Retryable: it is not its turn; nothing was sent.
         """
         self._refuse_while_shut()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience if waits else 0):
                 await self._free.acquire()
         except TimeoutError:
             raise self._later("as many requests as its limits allow are under way", self._patience) from None
