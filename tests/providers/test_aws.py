@@ -191,6 +191,40 @@ def test_a_key_whose_tag_was_taken_away(aws: Aws) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("tagged", [True, False], ids=["its own tag is there", "its own tag is gone"])
+def test_a_version_that_is_known_by_the_key_of_another(aws: Aws, *, tagged: bool) -> None:
+    """What it is known by stood in a Secret, where others may write: tags tell whose key it is, and none is deleted."""
+    user = aws.user()
+
+    async def scene() -> None:
+        backend = aws.adapter(user)
+        one, two = await backend.issue(intent(user), None), await backend.issue(intent(user, 2), None)
+        if not tagged:
+            mine = [tag for tag, text in aws.tags(user).items() if f"key={one.backend_id} " in text]
+            aws.admin.untag_user(UserName=user, TagKeys=mine)
+        with pytest.raises(Rejected, match=rf"known by access key {two.backend_id}, .* nothing is revoked") as refused:
+            await backend.revoke(replace(held(user, one), backend_id=two.backend_id))
+        assert refused.value.reason == Reason.BACKEND_REFUSED
+        assert aws.keys(user) == {one.backend_id: "Active", two.backend_id: "Active"}
+
+    asyncio.run(scene())
+
+
+def test_a_version_that_is_known_by_the_key_of_a_stranger(aws: Aws) -> None:
+    """Its tag names another key: neither is deleted before a person looked."""
+    user = aws.user()
+    theirs = aws.key(user)
+
+    async def scene() -> None:
+        backend = aws.adapter(user)
+        one = await backend.issue(intent(user), None)
+        with pytest.raises(Rejected, match="another than its tag names"):
+            await backend.revoke(replace(held(user, one), backend_id=theirs))
+        assert aws.keys(user) == {theirs: "Active", one.backend_id: "Active"}
+
+    asyncio.run(scene())
+
+
 def error(code: str, status: int = 400, *more: str) -> bytes:
     """Return an answer of AWS that is an error; its text quotes what nobody may say."""
     body = (

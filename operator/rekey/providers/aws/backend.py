@@ -98,6 +98,7 @@ class AwsAccessKeys:
         keys, known = await self._look()
         ours = [mark for mark in marks.of(held.claim.owner, known) if mark.claim.number == held.claim.number]
         if held.backend_id is not None and held.backend_id not in {mark.key for mark in ours}:
+            _demand_unclaimed(held, held.backend_id, ours, known)
             await self._delete(held.backend_id)
             keys = [key for key in keys if key.id != held.backend_id]
         for mark in ours:
@@ -229,3 +230,14 @@ class AwsAccessKeys:
                 return self._role
             raise meaning(refused, "AssumeRole", self._user, self._secret)
         return self._role
+
+
+def _demand_unclaimed(held: Held, key: str, ours: Sequence[Mark], known: Sequence[Mark]) -> None:
+    """See that no tag contradicts what the version is known by: that stood in a Secret, too, where others may write."""
+    theirs = next((mark for mark in known if mark.key == key), None)
+    if theirs is None and not any(mark.key for mark in ours):
+        return
+    number = held.claim.number
+    whose = f"that of version {theirs.claim.number}" if theirs is not None else "another than its tag names"
+    why = f"version {number} is known by access key {key}, which is {whose}: nothing is revoked"
+    raise Rejected(Reason.BACKEND_REFUSED, f"{why}; see `status.versions[].backendId`, and delete its key by hand")
