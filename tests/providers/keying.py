@@ -71,10 +71,10 @@ def declared(**fields: Any) -> ApiKeyServer:
     return ApiKeyServer.model_validate({"secretName": "admin", **asked, **fields})
 
 
-def held(value: str | None = VALUE, backend_id: str | None = "k-1") -> Held:
+def held(value: str | None = VALUE, backend_id: str | None = "k-1", kept_id: str = "k-1") -> Held:
     """Return a version with that key; None: nothing is left of it."""
     wanted = Provide.model_validate({"ref": {"name": "crm"}, "apiKey": {}})
-    kept = Material({"api_key": value.encode(), "id": b"k-1"}) if value is not None else None
+    kept = Material({"api_key": value.encode(), "id": kept_id.encode()}) if value is not None else None
     return Held(CLAIM, wanted, backend_id, kept)
 
 

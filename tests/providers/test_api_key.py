@@ -210,9 +210,20 @@ def test_an_id_leads_nowhere_else(case: str) -> None:
         desk.says(Says(201, {"id": name, "key": VALUE}), Says(204, ""))
         granted = await desk.backend().issue(desk.intent(), None)
         assert granted.backend_id == str(name)
-        await desk.backend().revoke(held(backend_id=granted.backend_id))
+        await desk.backend().revoke(held(backend_id=granted.backend_id, kept_id=str(name)))
 
     assert play(scene).server.asked_for[1] == f"DELETE /v1/keys/{path} HTTP/1.1"
+
+
+def test_an_id_that_is_not_the_one_in_the_secret() -> None:
+    """It may be that of somebody else's key: where no list tells whose it is, nothing is revoked by it."""
+
+    async def scene(desk: Desk) -> None:
+        with pytest.raises(Rejected, match="version 3 is known by an id that is not the one in its Secret") as caught:
+            await desk.backend().revoke(held(backend_id="k-2"))
+        assert caught.value.reason == Reason.BACKEND_REFUSED
+
+    assert play(scene).server.asked_for == []
 
 
 def test_more_headers() -> None:

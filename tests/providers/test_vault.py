@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -89,6 +90,22 @@ def test_a_crash_while_a_certificate_is_revoked(vault: RealVault, *, after: bool
             assert not await tried(Wire(at, after).of(bench.wanted, bench.vault.door).revoke(one))
             await bench.backend.revoke(one)
             assert bench.things() == []
+
+    run(scene())
+
+
+def test_a_version_that_is_known_by_the_serial_of_another(vault: RealVault) -> None:
+    """Serials are public: whatever is written beside a version, no certificate but its own is revoked for it."""
+
+    async def scene() -> None:
+        bench = PkiBench(vault)
+        one, two = await bench.issue(bench.intent()), await bench.issue(bench.intent(2))
+        with pytest.raises(Rejected, match=f"serial {two.backend_id}, by which version 1 .* nothing is revoked") as no:
+            await bench.backend.revoke(replace(one, backend_id=two.backend_id))
+        assert no.value.reason == Reason.BACKEND_REFUSED
+        assert bench.things() == sorted([one.backend_id or "", two.backend_id or ""])
+        await bench.backend.revoke(one)
+        assert bench.things() == [two.backend_id]
 
     run(scene())
 

@@ -100,6 +100,11 @@ class Account:
         return Sent(asked.method, self.server.base_url.rstrip("/") + path, headers, _body(fields, asked.body_format))
 
 
+def is_known_as(material: Material | None, name: str) -> bool:
+    """Say whether nothing that is kept of a version contradicts that this is its id."""
+    return material is None or material.reveal().get("id", name.encode()) == name.encode()
+
+
 def is_among(material: Material | None, ids: Sequence[str]) -> bool:
     """Say whether one of the ids, which stand in URLs, is the key itself."""
     return material is not None and material.reveal().get("api_key") in {one.encode() for one in ids}

@@ -22,7 +22,7 @@ from rekey.core.rate import Rate, rate
 from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
-from rekey.providers.api_key.asking import Account, Sent, is_among, path, wanted
+from rekey.providers.api_key.asking import Account, Sent, is_among, is_known_as, path, wanted
 from rekey.providers.http.roads import Roads
 
 _MEND: Final = "see what the provider declares, and what is asked for"
@@ -86,6 +86,9 @@ class ApiKeyBackend:
             words = "`list.idField` leads to keys, and not to their ids: no key is put into a URL; mend the provider"
             raise Rejected(Reason.PROVIDER_NOT_READY, words)
         known = [held.backend_id] if self._server.list is None and held.backend_id is not None else listed
+        if self._server.list is None and not all(is_known_as(held.material, name) for name in known):
+            words = f"version {held.claim.number} is known by an id that is not the one in its Secret"
+            raise Rejected(Reason.BACKEND_REFUSED, f"{words}: nothing is revoked; see `status.versions[].backendId`")
         for name in known:
             if await self._remove(name) and name in listed:
                 words = f"{self._host} says that key {name} is gone, and lists it: see `revoke` and `list.liveField`"

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hvac.api.secrets_engines import Pki
 
 from rekey.core.material import Material
+from rekey.core.reasons import Reason
 from rekey.core.spec_vault import VaultCertificate
-from rekey.errors import NoAnswer, NotAccepted
+from rekey.errors import NoAnswer, NotAccepted, Rejected
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.vault import answers
 from rekey.providers.vault.login import Vault
@@ -79,10 +80,17 @@ class VaultPki:
             raise NotAccepted(f"{about} has expired")
 
     async def revoke(self, held: Held) -> None:
-        """Revoke the certificate, if there is one; a role with `no_store` has none to revoke."""
+        """Revoke the certificate, if there is one; a role with `no_store` has none to revoke.
+
+        Serials are public, and that of a version stood in a Secret, too, where others may write: the one that it names
+        must be the one whose key the version has.
+        """
         serial = held.backend_id
-        if serial is None or not await self._record(serial):
+        if serial is None or not (record := await self._record(serial)):
             return
+        if held.material is not None and _shown(held.material, str(record.get("certificate", ""))) is None:
+            why = f"serial {serial}, by which version {held.claim.number} is known, is not that of its certificate"
+            raise Rejected(Reason.BACKEND_REFUSED, f"{why}: nothing is revoked; see `status.versions[].backendId`")
         mount = self._asks.mount
         await self._vault.ask(lambda way: Pki(way).revoke_certificate(serial, mount_point=mount), "revoke certificates")
 
