@@ -20,6 +20,7 @@ MINUTE = timedelta(minutes=1)
 HOOK = Notify.model_validate({"ref": {"name": "hook"}})
 OTHER = Notify.model_validate({"ref": {"kind": "ClusterCredentialProvider", "name": "hook"}, "events": ["new_version"]})
 ERROR, BACK, NEW, EXPIRING = NotifyEvent
+ALL = frozenset(NotifyEvent)
 Told = list[tuple[NotifyEvent, int]]
 
 
@@ -122,7 +123,7 @@ def test_a_webhook_that_does_not_take_it_waits_ever_longer() -> None:
     pauses, now = [], NOON
     for _ in range(12):
         item = notifying.pending(found, now)[0]
-        found = notifying.failed(found, item, "away " * 100, now, None)
+        found = notifying.failed(found, item, "away " * 100, now, None, ALL)
         assert [one.webhook for one in notifying.pending(found, now)] == ["ClusterCredentialProvider/hook"]
         upcoming = notifying.next_look(found)
         assert upcoming is not None
@@ -133,7 +134,7 @@ def test_a_webhook_that_does_not_take_it_waits_ever_longer() -> None:
     assert (item.tries, len(item.error or "")) == (12, 256)
     found = notifying.sent(found, item, now)
     assert next(one for one in found.notifications if one.event is ERROR).tries is None
-    busy = notifying.failed(written(status(1)), notifying.pending(written(status(1)), NOON)[0], "", NOON, 90.0)
+    busy = notifying.failed(written(status(1)), notifying.pending(written(status(1)), NOON)[0], "", NOON, 90.0, ALL)
     assert notifying.next_look(busy) == NOON + timedelta(seconds=90)
 
 
@@ -174,7 +175,7 @@ def test_where_all_is_well_nothing_is_written_when_such_a_webhook_is_set() -> No
 
 
 def test_who_is_named_by_both_is_told_once_of_what_either_asks_for() -> None:
-    """As who is named by the credential, which is told of the current version too; and on behalf of the operator."""
+    """On behalf of the operator of what that one asks for only: the rest is the credential's, and may be refused."""
     expiring = EVERYWHERE.model_copy(update={"events": (EXPIRING, NEW)})
     now = status(1, reserved=2, true=REFUSED | ENDING)
     found = heard(now, now, OF_ERRORS, named=[HOOK, expiring])
@@ -182,10 +183,16 @@ def test_who_is_named_by_both_is_told_once_of_what_either_asks_for() -> None:
         *(("CredentialProvider/hook", event) for event in (ERROR, NEW, EXPIRING)),
         *(("ClusterCredentialProvider/all", event) for event in (ERROR, NEW, EXPIRING)),
     ]
-    assert [(one.webhook, one.named, one.for_all) for one in notifying.listeners([HOOK, expiring], [OF_ERRORS])] == [
-        ("CredentialProvider/hook", True, False),
-        ("ClusterCredentialProvider/all", True, True),
+    own, both = notifying.listeners([HOOK, expiring], [OF_ERRORS])
+    assert [(one.webhook, one.named, one.of_all) for one in (own, both)] == [
+        ("CredentialProvider/hook", True, frozenset()),
+        ("ClusterCredentialProvider/all", True, {ERROR}),
     ]
+    assert (own.along(ERROR), both.along(ERROR), both.along(NEW)) == (ALL, {ERROR}, ALL - {ERROR})
+    item = next(one for one in found.notifications if (one.webhook, one.event) == (both.webhook, NEW))
+    after = notifying.failed(found, item, "not for its namespace", NOON, None, both.along(NEW))
+    left = [one.event for one in notifying.pending(after, NOON) if one.webhook == both.webhook]
+    assert left == [ERROR], "it waits for nothing that the credential adds"
     assert told(heard(now, now, EVERYWHERE, named=[OF_ERRORS])) == [(ERROR, 2), (NEW, 1), (EXPIRING, 1)], "none is all"
 
 

@@ -188,7 +188,7 @@ def test_a_webhook_for_all_that_is_set_later_is_told_what_is_wrong_now() -> None
 
 
 def test_a_webhook_that_the_credential_names_too_is_told_once() -> None:
-    """On behalf of the operator, of what either asks for."""
+    """Of what either asks for."""
     world = told_of_all(World(), {**EVERYWHERE, "events": ["authentication_error"]})
     world.apply("api", HELD | {"notify": [{**EVERYWHERE, "events": ["new_version"]}]})
     world.run(HOUR)
@@ -196,6 +196,24 @@ def test_a_webhook_that_the_credential_names_too_is_told_once() -> None:
     saves = world.writes["credentials.save"]
     told_of_all(world)
     assert (world.writes["credentials.save"], told(world)) == (saves, ["1-new_version"])
+
+
+def test_a_webhook_for_all_is_told_for_a_credential_only_what_the_operator_asks_for() -> None:
+    """What the credential adds is for its own namespace to send; that it may not holds up nothing of the operator's."""
+    world = told_of_all(World(), {**EVERYWHERE, "events": ["expiring", "authentication_error"]})
+    no = Rejected(Reason.PROVIDER_NOT_ALLOWED, "all is not for namespace orders")
+    world.backend.trouble = lambda call: no if call == "notify as it is named" else None
+    wanted = HELD | {"notify": [{**EVERYWHERE, "events": ["new_version"]}]}
+    world.apply("api", wanted)
+    world.run(HOUR)
+    assert told(world) == []
+    refused = Rejected(Reason.NEEDS_REAUTH, "authorize again")
+    world.backend.trouble = {"notify as it is named": no, "issue": refused}.get
+    world.apply("api", wanted | {"rotation": {**HELD["rotation"], "trigger": "a"}})
+    world.run(MINUTE)
+    assert told(world) == ["2-authentication_error"]
+    (waiting,) = (item for item in world.credentials["api"].status.notifications if item.sent_time is None)
+    assert (waiting.event, waiting.error) == ("new_version", str(no))
 
 
 def test_a_webhook_for_all_that_is_away_holds_nothing_up() -> None:

@@ -11,6 +11,7 @@ from rekey.core.material import Material
 from rekey.core.notifying import Message
 from rekey.core.notifying import message as messages
 from rekey.core.reasons import Reason
+from rekey.core.spec_notify import NotifyEvent
 from rekey.core.spec_provide import Provide, ProviderRef
 from rekey.core.status import State, Version
 from rekey.errors import NotAccepted, Rejected
@@ -121,8 +122,12 @@ class Backends:
 
     async def notify(self, namespace: str, ref: ProviderRef, message: Message, *, for_all: bool) -> None:
         """Take an event, if it was written down before, and is what was sent under that id before."""
-        assert for_all == (ref in {one.ref for one in self.world.audience}), "it is told on behalf of somebody else"
+        asked = {one.ref: one.events or tuple(NotifyEvent) for one in self.world.audience}
+        event = NotifyEvent(str(message.body["type"]).rpartition(".")[2])
+        assert for_all == (event in asked.get(ref, ())), "it is told on behalf of somebody else"
         trouble = self.world.backend.trouble("notify")
+        if not for_all:
+            trouble = trouble or self.world.backend.trouble("notify as it is named")
         if trouble is not None:
             raise trouble
         name = str(message.body["subject"]).removeprefix(f"{namespace}/")

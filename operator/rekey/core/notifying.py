@@ -42,14 +42,19 @@ class Message:
 class Listener:
     """Somebody who is told of a credential: because it names him, or because he is told of all of them, or both.
 
-    `webhook`: by what the status knows him.
+    `webhook`: by what the status knows him; `of_all`: what he is told on behalf of who runs the operator, whatever a
+    credential asks for: the rest is on its own behalf.
     """
 
     webhook: str
     ref: ProviderRef
     events: frozenset[NotifyEvent]
     named: bool
-    for_all: bool
+    of_all: frozenset[NotifyEvent]
+
+    def along(self, event: NotifyEvent) -> frozenset[NotifyEvent]:
+        """Return what is told on the same behalf: one who may not be told of the one may be told of another."""
+        return self.of_all if event in self.of_all else frozenset(NotifyEvent) - self.of_all
 
 
 def listeners(named: Sequence[Notify], audience: Sequence[Notify]) -> tuple[Listener, ...]:
@@ -62,7 +67,7 @@ def listeners(named: Sequence[Notify], audience: Sequence[Notify]) -> tuple[List
             one.ref,
             _events(own.get(webhook)) | _events(shared.get(webhook)),
             named=webhook in own,
-            for_all=webhook in shared,
+            of_all=_events(shared.get(webhook)),
         )
         for webhook, one in (own | shared).items()
     )
@@ -85,14 +90,22 @@ def sent(status: Status, done: Notification, now: datetime) -> Status:
     return _with(status, {(done.webhook, done.event): told})
 
 
-def failed(status: Status, item: Notification, why: str, now: datetime, retry_after: float | None) -> Status:
-    """Return the status after a webhook did not take one: whatever it is to be told waits, each time for longer."""
+def failed(
+    status: Status,
+    item: Notification,
+    why: str,
+    now: datetime,
+    retry_after: float | None,
+    along: frozenset[NotifyEvent],
+) -> Status:
+    """Return the status after a webhook did not take one: what it is told along with it waits, each time for longer."""
     tries = (item.tries or 0) + 1
     pause = min(LONGEST, FIRST * 2 ** min(tries - 1, 16))
     if retry_after is not None:
         pause = max(pause, min(LONGEST, timedelta(seconds=retry_after)))
     again = {"tries": tries, "next_time": ceil(now + pause), "error": why[:256]}
-    waiting = [one for one in status.notifications if one.webhook == item.webhook and _is_open(one)]
+    keys = {(item.webhook, event) for event in along}
+    waiting = [one for one in status.notifications if (one.webhook, one.event) in keys and _is_open(one)]
     return _with(status, {(one.webhook, one.event): one.model_copy(update=again) for one in waiting})
 
 

@@ -18,19 +18,20 @@ async def tell(ports: Ports, credential: Credential, audience: Sequence[Notify])
     Raises:
         NotLeading: it is not ours to send any more.
     """
-    status, refused = credential.status, set[str]()
+    status, refused = credential.status, set[notifying.Key]()
     known = {one.webhook: one for one in notifying.listeners(credential.spec.notify, audience)}
     for item in notifying.pending(status, ports.clock.now()):
         one = known.get(item.webhook)
-        if one is None or item.webhook in refused:
+        if one is None or (item.webhook, item.event) in refused:
             continue
-        said = notifying.message(credential, item)
+        said, along = notifying.message(credential, item), one.along(item.event)
+        for_all = item.event in one.of_all
         try:
-            await ports.backends.notify(credential.key.namespace, one.ref, said, for_all=one.for_all)
+            await ports.backends.notify(credential.key.namespace, one.ref, said, for_all=for_all)
         except (Forbidden, Rejected, Retryable) as error:
-            refused.add(item.webhook)
+            refused |= {(item.webhook, event) for event in along}
             after = error.retry_after if isinstance(error, Retryable) else None
-            status = notifying.failed(status, item, str(error), ports.clock.now(), after)
+            status = notifying.failed(status, item, str(error), ports.clock.now(), after, along)
         else:
             status = notifying.sent(status, item, ports.clock.now())
     return status
