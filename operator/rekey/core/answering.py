@@ -123,12 +123,17 @@ def _revoke(demand: Demand, facts: Facts) -> Answer | None:
 def compromise(facts: Facts) -> Decision | None:
     """A compromised credential gets a new version at once, whatever is under way; suspend and windows are ignored."""
     asked = start.unanswered(facts, RequestReason.COMPROMISE)
-    if not asked or ledger.active(facts.status) is None:
+    if not asked or ledger.active(facts.status) is None or start.no_room(facts):
         return None
     if sum(item.state in ledger.LIVE for item in facts.status.versions) > MAX_VERSIONS - _ROOM:
         text = f"{len(ledger.retiring(facts.status))} old versions are still accepted: revoke some of them first"
         return Hold(None, Reason.TOO_MANY_VERSIONS, text, stalled=True)
     return start.begin(facts, Cause.COMPROMISE)
+
+
+def make_room(facts: Facts) -> Decision | None:
+    """A compromised credential whose backend is full waits for an old version that nothing but a person takes away."""
+    return start.no_room(facts) if start.unanswered(facts, RequestReason.COMPROMISE) else None
 
 
 def revoke_compromised(facts: Facts) -> Decision | None:

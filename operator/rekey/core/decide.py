@@ -127,6 +127,7 @@ RULES: tuple[Rule, ...] = (
     finish.roll_out,
     finish.revoke_again,
     finish.retire_old,
+    answering.make_room,
     start.rotate,
 )
 

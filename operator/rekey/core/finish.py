@@ -20,6 +20,7 @@ from rekey.core.effects import (
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.spec import RevocationPolicy
+from rekey.core.spec_request import RequestReason
 from rekey.core.status import MAX_CONSUMERS, State, Step, Version
 
 
@@ -149,6 +150,8 @@ def _meanwhile(facts: Facts, hold: Hold) -> Decision:
 
 def _overdue(facts: Facts, hold: Hold) -> Hold:
     """A rotation that is due and waits for an old version to go is said loudly (promises L1 and L2)."""
+    if start.unanswered(facts, RequestReason.COMPROMISE) and (full := start.no_room(facts)):
+        return replace(hold, stalled=True, message=f"{hold.message}; {full.message}"[:1000])
     begin = start.due_at(facts) if hold.blocked else None
     if begin is None:
         return hold

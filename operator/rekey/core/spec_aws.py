@@ -9,6 +9,8 @@ from pydantic import Field
 from rekey.core.shape import ObjectName, Part
 
 _URL: Final = r"^https?://[-A-Za-z0-9.:\[\]]+/?$"
+SLOTS: Final = 2
+"""How many access keys a user may have."""
 _ROLE: Final = r"^arn:aws[-a-z]*:iam::[0-9]{12}:role/[-A-Za-z0-9+=,.@_/]+$"
 
 

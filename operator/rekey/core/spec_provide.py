@@ -13,7 +13,7 @@ from pydantic import Field
 
 from rekey.core.shape import ObjectName, Part
 from rekey.core.spec_api_key import ApiKey
-from rekey.core.spec_aws import AwsAccessKey
+from rekey.core.spec_aws import SLOTS, AwsAccessKey
 from rekey.core.spec_oauth2 import Oauth2Token
 from rekey.core.spec_service_account import ServiceAccountToken
 from rekey.core.spec_vault import VaultAppRole, VaultCertificate, VaultDatabaseRole, VaultKvPath
@@ -124,6 +124,11 @@ class Provide(Part):
         return KINDS[self.kind].keys
 
     @property
+    def slots(self) -> int | None:
+        """How many versions can be there at once; None: as many as are made."""
+        return KINDS[self.kind].slots
+
+    @property
     def chained(self) -> bool:
         """Whether a version is got with what is kept in the one before: none is given away that was got."""
         return self.oauth2 is not None and self.oauth2.grant_secret_name is not None
@@ -134,19 +139,21 @@ class Kind:
     """What a kind of credential is like.
 
     `server`: the field of a provider's spec that says where it lives; `keys`: those of the bundle under which its value
-    is delivered; `renews`: a version ends by itself soon, and the next one comes without a rollout.
+    is delivered; `renews`: a version ends by itself soon, and the next one comes without a rollout; `slots`: how many
+    versions can be there at once (None: as many as are made).
     """
 
     server: str
     keys: tuple[str, ...]
     renews: bool = False
+    slots: int | None = None
 
 
 KINDS: Final[dict[str, Kind]] = {
     "postgresql": Kind("postgresql", ("username", "password")),
     "oauth2": Kind("oauth2", ("access_token", "token_type"), renews=True),
     "serviceAccountToken": Kind("kubernetes", ("token",), renews=True),
-    "awsAccessKey": Kind("aws", ("aws_access_key_id", "aws_secret_access_key")),
+    "awsAccessKey": Kind("aws", ("aws_access_key_id", "aws_secret_access_key"), slots=SLOTS),
     "apiKey": Kind("apiKey", ("api_key", "id")),
     "vaultKV": Kind("vault", ("password",)),
     "vaultAppRole": Kind("vault", ("role_id", "secret_id")),

@@ -15,7 +15,7 @@ from rekey.core.reasons import Reason
 from rekey.core.schedule import Start, StartReason
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.spec_request import RequestReason
-from rekey.core.status import MAX_VERSIONS, Cause, Step, Version
+from rekey.core.status import MAX_VERSIONS, Cause, State, Step, Version
 
 RESERVED = 8
 _LEAST_USED = 8
@@ -207,8 +207,21 @@ def _back_off(facts: Facts, cause: Cause) -> Hold | None:
     return Hold(last.next_attempt_time, Reason.ROLLOUT_FAILED, text, stalled=True)
 
 
+def no_room(facts: Facts) -> Hold | None:
+    """Return that the backend takes no more versions: one that were reserved would hold up the end of an older one."""
+    slots = facts.spec.provider.slots if facts.spec.provider is not None else None
+    there = [item for item in facts.status.versions if item.state in ledger.LIVE - {State.RESERVED}]
+    if slots is None or len(there) < slots:
+        return None
+    text = f"its backend takes {slots} versions, and has versions {few([str(item.number) for item in there])}"
+    text = f"{text}: the next one waits until the older one is gone; a RotationRequest with `reason: Revoke` ends that"
+    return Hold(None, Reason.TOO_MANY_VERSIONS, text, stalled=True)
+
+
 def _in_the_way(facts: Facts) -> Decision | None:
-    """No rotation begins while an older version still has users, or the ledger is full."""
+    """No rotation begins while an older version still has users, or ledger or backend is full."""
+    if full := no_room(facts):
+        return full
     old = ledger.retiring(facts.status)
     if len(old) >= MAX_VERSIONS // 2:
         text = f"{len(old)} old versions are still accepted: revoke some of them first"

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
+from rekey.core.spec_aws import SLOTS
 from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.aws import marks
@@ -24,7 +25,6 @@ from rekey.providers.aws.marks import Key, Mark
 from rekey.providers.aws.meaning import SHUT, UNKNOWN, meaning
 
 _TRAITS: Final = Traits(makes_value=True, listable=True, tells_use=True)
-_SLOTS: Final = 2
 _LOOKS: Final = (0.0, 1.0, 2.0, 4.0)  # seconds before each look for a tag that was written: IAM may tell of it late
 
 
@@ -54,7 +54,7 @@ class AwsAccessKeys:
         for mark in known:
             if mark.key is None or mark.claim.number == claim.number:
                 keys = await self._clear(mark, keys, known)
-        if len(keys) >= _SLOTS:
+        if len(keys) >= SLOTS:
             raise self._full(keys, known)
         mark = Mark(claim, self._now(), before=tuple(key.id for key in keys))
         await self._write(mark)
