@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, Rejected, Retryable
+from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Traits
 from rekey.ports.secrets import NewSecret, SecretView
 from tests.engine.scenarios_of_backends import HELD, TOKEN
-from tests.engine.telling import HOUR, MINUTE, condition, states, verdict
+from tests.engine.telling import HOUR, MINUTE, condition, outcome, states, verdict
 from tests.sim.ports import Secrets
 from tests.sim.world import World
 
@@ -224,3 +224,31 @@ def test_what_stays_wrong_is_said_once() -> None:
     world.run(HOUR)
     assert verdict(world, "Stalled") == ("True", "BackendRefused")
     assert world.said().count("Stalled") == 1
+
+
+REFUSALS: dict[str, RekeyError] = {
+    "refuses to make another": Rejected(Reason.BACKEND_REFUSED, "a quota is used up"),
+    "does not accept our log-in for that": Rejected(Reason.NEEDS_REAUTH, "log in anew"),
+    "does not answer to that": Retryable("no connection"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_an_old_version_that_a_person_revokes_while_no_new_one_can_be_made(name: str) -> None:
+    """It may be the one that others know: it goes, and the new one is made when that can be done."""
+    world, wanted = World(), HELD | {"revocationPolicy": "Never"}
+    world.apply("api", wanted)
+    world.run(HOUR)
+    for trigger in ("a", "b"):
+        world.apply("api", wanted | {"rotation": {**HELD["rotation"], "trigger": trigger}})
+        world.run(HOUR)
+        world.backend.trouble = lambda call: REFUSALS[name] if call == "issue" else None
+    assert states(world) == {1: "Retiring", 2: "Active", 3: "Reserved"}
+    world.ask("leak", "Revoke", version=1)
+    world.run(HOUR)
+    assert states(world) == {1: "Revoked", 2: "Active", 3: "Reserved"}
+    assert outcome(world, "leak")[0] == "Succeeded"
+    world.backend.trouble = lambda _: None
+    world.backend.login += 1
+    world.run(HOUR)
+    assert states(world)[3] == "Active"

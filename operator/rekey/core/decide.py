@@ -115,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     inspect,
     publish.carry_on,
     answering.reply,
+    finish.revoke_asked,
     providing.carry_on,
     answering.compromise,
     finish.revoke_committed,

@@ -32,6 +32,18 @@ def revoke_committed(facts: Facts) -> Decision | None:
     return Act(Revoke(version.number), f"version {version.number} is committed to revocation")
 
 
+def revoke_asked(facts: Facts) -> Decision | None:
+    """What a person wants gone goes also while a version is reserved, which its backend may refuse for long to make."""
+    if ledger.reserved(facts.status) is None:
+        return None
+    for version in ledger.retiring(facts.status):
+        if version.overlap_start_time is not None and retire.cut_short(version, facts):
+            decision = retire.judge(version, facts)
+            if not isinstance(decision, Hold):
+                return decision
+    return revoke_committed(facts)
+
+
 def revoke_again(facts: Facts) -> Decision | None:
     """What its backend would not revoke at once is tried again when nothing else is to be done: it holds up nothing."""
     version = ledger.first(facts.status, State.REVOKING)
