@@ -101,6 +101,30 @@ def _token(**changes: Any) -> Step:
     return lambda world: world.apply("api", TOKEN | changes)
 
 
+_KEPT: dict[str, Any] = {"revocationPolicy": "Manual"}
+
+
+def _key(trigger: str | None = None) -> Step:
+    return held(trigger, provider={"ref": {"name": "store"}, "awsAccessKey": {"userName": "orders"}})
+
+
+@dataclass(frozen=True)
+class _Full:
+    """The backend takes two versions."""
+
+    world: World
+
+    def __call__(self, call: str) -> Exception | None:
+        full = call == "issue" and len(self.world.backend.things) > 1
+        return Rejected(Reason.BACKEND_REFUSED, "it has two already") if full else None
+
+
+def _two_at_most(world: World) -> None:
+    """The backend makes the value, and takes two versions."""
+    _made_there()(world)
+    world.backend.trouble = _Full(world)
+
+
 BACKENDS: dict[str, Scenario] = {
     "a token that is renewed again and again": Scenario((_made_there(listable=False), _token())),
     "a token by consent, whose refresh token is another one each time": Scenario(
@@ -154,6 +178,20 @@ BACKENDS: dict[str, Scenario] = {
                 Pause(MINUTE),
                 held("a", provider={"ref": {"name": "store"}, "postgresql": {"role": "orders", "connectionLimit": 5}}),
             ),
+        )
+    ),
+    "an old version that a person revokes while no new one can be made": Scenario(
+        (
+            held(**_KEPT),
+            held("a", **_KEPT),
+            both(_close, held("b", **_KEPT)),
+            both(ask("room", "Revoke", version=1), Pause(6 * MINUTE), _mend),
+        )
+    ),
+    "a compromise where the backend takes two versions, during an overlap": Scenario(
+        (
+            both(_two_at_most, _key()),
+            both(_key("a"), Pause(MINUTE), ask("leak", "Compromise", revoke="AfterRollout")),
         )
     ),
     "a compromise of a credential of a backend": Scenario(
