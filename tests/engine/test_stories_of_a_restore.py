@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from rekey.core.facts import Credential
 from rekey.ports.secrets import SecretView
-from tests.engine.scenarios import HOUR, MINUTE, spec
+from tests.engine.scenarios import HOUR, MINUTE, lose_status, spec
+from tests.engine.scenarios_of_backends import HELD
 from tests.sim.cluster import Shown
 from tests.sim.world import LOOP, World
 
@@ -67,3 +68,18 @@ def test_who_acts_on_what_was_undone_leaves_no_trace(name: str, check: bool) -> 
     world.run(2 * HOUR)
     assert states(world) == {1: "Revoked", 2: "Active"}
     assert set(world.secrets) == {"api", "api-v2"}
+
+
+def test_what_somebody_wrote_over_when_a_version_ends() -> None:
+    """A ledger that is rebuilt from it goes on: nobody is stuck with what cannot be read."""
+    world, rotation = World(), {**HELD["rotation"], "lifetime": "480h"}
+    world.apply("api", HELD | {"rotation": rotation})
+    world.run(HOUR)
+    view = world.secrets["api-v1"]
+    world.secrets["api-v1"] = replace(view, annotations={**view.annotations, "rekey.dev/expires": "soon"})
+    lose_status(world)
+    world.run(HOUR)
+    assert states(world) == {1: "Active"}
+    world.apply("api", HELD | {"rotation": {**rotation, "trigger": "a"}})
+    world.run(2 * HOUR)
+    assert states(world) == {1: "Revoked", 2: "Active"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from rekey.core import gate
@@ -57,9 +58,14 @@ def backend_notes(granted: Granted) -> dict[str, str]:
 
 def noted(view: SecretView) -> Granted:
     """Return what a backend said of the version in that Secret."""
-    expires = view.annotations.get(EXPIRES)
-    moment = datetime.fromisoformat(expires) if expires else None
-    return Granted(view.material, view.annotations.get(BACKEND_ID), moment)
+    return Granted(view.material, view.annotations.get(BACKEND_ID), _instant(view.annotations.get(EXPIRES, "")))
+
+
+def _instant(text: str) -> datetime | None:
+    """Return when it ends; None also where somebody wrote what is no instant: then the spec tells, or it is renewed."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(text)
+    return None
 
 
 def part_labels(number: int) -> dict[str, str]:
