@@ -83,6 +83,22 @@ def test_an_old_version_that_the_policy_keeps(policy: str, why: str) -> None:
     assert (states(world)[1], states(world)[3]) == ("Revoked", "Active")
 
 
+def test_a_value_that_is_lost_in_the_overlap() -> None:
+    """The older version may be the last that somebody can use: it goes at a person's word only, and makes room."""
+    world = twice()
+    world.promises.excused = True
+    for name in ("api", "api-v2"):
+        del world.secrets[name]
+    while world.reconcile("api", check=True) is None:
+        pass
+    world.run(HOUR)
+    assert states(world) == {1: "Retiring", 2: "Active", 3: "Reserved"}
+    assert verdict(world, "Stalled") == ("True", "BackendRefused")
+    world.ask("room", "Revoke", version=1)
+    world.run(HOUR)
+    assert (states(world)[1], states(world)[3]) == ("Revoked", "Active")
+
+
 def test_only_aws_counts_versions() -> None:
     """Whatever else is made there is made beside any number of old ones."""
     assert {name: kind.slots for name, kind in KINDS.items() if kind.slots is not None} == {"awsAccessKey": 2}

@@ -191,7 +191,8 @@ class AwsAccessKeys:
         ours = {mark.key: f"version {mark.claim.number}" for mark in known}
         said = ", ".join(f"{key.id} ({ours.get(key.id, 'not of Rekey')})" for key in keys)
         strange = [key.id for key in keys if key.id not in ours]
-        then = f"delete {' or '.join(strange)}" if strange else "one of them is revoked when its overlap is over"
+        ends = "one of them is revoked when its overlap is over, or by a RotationRequest with `reason: Revoke`"
+        then = f"delete {' or '.join(strange)}" if strange else ends
         return Rejected(
             Reason.BACKEND_REFUSED, f"user {self._user} has as many access keys as AWS allows, {said}: {then}"
         )
