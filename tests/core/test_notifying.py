@@ -188,7 +188,7 @@ def test_who_is_named_by_both_is_told_once_of_what_either_asks_for() -> None:
         ("CredentialProvider/hook", True, frozenset()),
         ("ClusterCredentialProvider/all", True, {ERROR}),
     ]
-    assert (own.along(ERROR), both.along(ERROR), both.along(NEW)) == (ALL, {ERROR}, ALL - {ERROR})
+    assert (own.along(ERROR), both.along(ERROR), both.along(NEW)) == (ALL, frozenset({ERROR}), ALL - {ERROR})
     item = next(one for one in found.notifications if (one.webhook, one.event) == (both.webhook, NEW))
     after = notifying.failed(found, item, "not for its namespace", NOON, None, both.along(NEW))
     left = [one.event for one in notifying.pending(after, NOON) if one.webhook == both.webhook]
