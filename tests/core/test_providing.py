@@ -117,7 +117,7 @@ def test_nothing_more_is_made_while_a_version_is_reserved(bundle: BundleState) -
 
 
 def test_pauses_grow() -> None:
-    """A backend that does not answer is asked rarer each time, and it is said loudly at the fifth."""
+    """A backend that does not answer is asked rarer each time, and it is said loudly after the fifth time."""
     act, away = Act(effects.Obtain(2), "…"), BackendAway("no connection")
     holds = [
         providing.later(facts(held(reserved(tries=tries)), NOON, WISH), act, away) for tries in (None, 1, 2, 3, 4, 20)
@@ -125,7 +125,7 @@ def test_pauses_grow() -> None:
     pauses = [hold.until - NOON for hold in holds if hold.until is not None]
     assert all(before < then for before, then in pairwise(pauses))
     assert pauses[-1] <= renewal.LONGEST_BEFORE
-    assert [hold.stalled for hold in holds] == [False, False, False, False, True, True]
+    assert [hold.stalled for hold in holds] == [False, False, True, True, True, True]
     asked = providing.later(facts(held(reserved()), NOON, WISH), act, BackendAway("busy", retry_after=600.0))
     assert asked.until == after(600)
 

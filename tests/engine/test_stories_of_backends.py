@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -224,6 +225,24 @@ def test_what_stays_wrong_is_said_once() -> None:
     world.run(HOUR)
     assert verdict(world, "Stalled") == ("True", "BackendRefused")
     assert world.said().count("Stalled") == 1
+
+
+def test_who_does_not_answer_is_asked_ever_rarer() -> None:
+    """From the first second on, also while what was announced still holds: pauses double, not announcements alone."""
+    world, calls = held(), list[datetime]()
+
+    def away(call: str) -> Exception | None:
+        calls.extend([world.time] if call == "issue" else [])
+        return Retryable("no connection") if call == "issue" else None
+
+    world.backend.trouble = away
+    began = world.time
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "a"}})
+    world.run(10 * MINUTE)
+    assert sum(call - began < MINUTE / 6 for call in calls) <= 8
+    pauses = [after - before for before, after in pairwise(calls) if before - began > MINUTE / 6]
+    assert len(pauses) >= 4
+    assert all(before <= after for before, after in pairwise(pauses[:-1])), pauses
 
 
 REFUSALS: dict[str, RekeyError] = {

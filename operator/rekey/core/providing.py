@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from math import log2
 from typing import Final
 
 from rekey.core import ledger, renewal, start
@@ -32,10 +33,13 @@ from rekey.core.effects import (
 from rekey.core.facts import Facts
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
+from rekey.core.status import Version
 from rekey.errors import BackendAway, KeysAway
 
-PATIENCE: Final = 4
+PATIENCE: Final = 5
 """How often a backend may leave something unanswered before that is said loudly."""
+_OF_ONE: Final = 3
+"""How often a pause doubles while the first announcement holds."""
 
 
 def carry_on(facts: Facts) -> Decision | None:
@@ -83,7 +87,7 @@ def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:
     """Return when a backend that does not answer is asked again: rarer as it takes longer, or as it says."""
     number = getattr(decision.effect, "number", 0) if isinstance(decision, Act) else 0
     version = next((item for item in facts.status.versions if item.number == number), None)
-    tries = (version.tries or 0) + 1 if version is not None else 1
+    tries = _failures(version, facts.now) if version is not None else 1
     active = ledger.active(facts.status)
     expires = active.expiration_time if active is not None and facts.spec.renews else None
     until = renewal.try_again_at(facts.now, expires, tries, f"{facts.credential.uid}:{number}", away.retry_after)
@@ -93,6 +97,17 @@ def later(facts: Facts, decision: Decision, away: BackendAway) -> Hold:
     )
     text = f"version {number} waits for {whom}: {away}; asked again {ceil(until):%F %T}Z"
     return Hold(until, reason, text, stalled=tries > PATIENCE)
+
+
+def _failures(version: Version, now: datetime) -> int:
+    """Return how often in a row it failed, this time included.
+
+    On record are announcements, and after the first several tries fit in: as many as pauses that doubled so far.
+    """
+    if version.tries is not None:
+        return _OF_ONE + 1 + version.tries
+    waited = (now - version.intent_time).total_seconds() if version.intent_time is not None else 0.0
+    return 1 + min(_OF_ONE, int(log2(1 + max(waited, 0.0))))
 
 
 def is_announced(facts: Facts, number: int, now: datetime) -> bool:
