@@ -1,10 +1,13 @@
 """The operator's time is the API server's: its `Date` is heard, and carried on by a clock that nobody sets."""
 
+import ast
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
+import rekey
 from rekey.app.clock import ServerClock
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -37,3 +40,26 @@ def test_what_is_no_date_changes_nothing(date: str) -> None:
     heard = ServerClock()
     heard.hear(date)
     assert abs(heard.now() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+MACHINES_OWN = {
+    "app/authorize.py": "a person's browser waits for some minutes of this machine",
+    "app/cli.py": "`rekey plan` may be asked about a file, without an API server",
+    "app/electing.py": "what a Lease says of time is compared for equality only",
+    "app/publish/running.py": "a certificate of our own is looked at when its file is another one",
+    "app/scope.py": "which credentials are looked at first when a term begins",
+    "app/sharding.py": "which credentials are looked at first when a shard becomes ours",
+    "app/wiring.py": "the turns at which Secrets are compared: by which clock is all the same",
+}
+
+
+def test_nothing_else_goes_by_the_machines_clock() -> None:
+    """Whoever compares with instants of the API server, or waits for what another part names, must go by its clock."""
+    (root,) = (Path(place) for place in rekey.__path__)
+    found = [str(path.relative_to(root)) for path in sorted(root.rglob("*.py")) for _ in _machines(path)]
+    assert found == sorted(MACHINES_OWN)
+
+
+def _machines(path: Path) -> list[ast.Call]:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "SystemClock"]

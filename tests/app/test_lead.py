@@ -331,13 +331,14 @@ def test_without_an_election_there_is_no_end() -> None:
     """The one that is alone acts for ever."""
 
     async def scene(here: Scene) -> None:
-        alone = Alone(DUE)
+        alone = Alone(Then())
+        assert alone.acting_since() is None
         await alone.start(here.entry)
         alone.begin("shop")
         assert alone.remaining("shop") > 1e9
         await alone.stop()
         assert alone.is_well()
-        assert alone.acting_since() == DUE
+        assert alone.acting_since() == Then().now()
 
     play(scene)
 

@@ -16,6 +16,7 @@ from rekey.app.shard_map import ShardMap
 from rekey.core.election import Pace
 from rekey.kube.config import Access
 from rekey.kube.rights import Right, for_lease, for_shards, needed
+from rekey.ports.cluster import Clock
 
 
 def identity(settings: Settings) -> str:
@@ -59,11 +60,16 @@ def rights(settings: Settings, access: Access) -> tuple[Right, ...]:
 
 
 def elected(
-    settings: Settings, access: Access, metrics: Metrics, silence: Callable[[], float], atlas: ShardMap | None
+    settings: Settings,
+    access: Access,
+    metrics: Metrics,
+    clock: Clock,
+    silence: Callable[[], float],
+    atlas: ShardMap | None,
 ) -> Leadership | Alone:
     """Return the part of this process in the election, not begun yet; `silence` is the main loop's, in seconds."""
     if not settings.leader_election:
-        return Alone(SystemClock().now())
+        return Alone(clock)
     me, quick = identity(settings), pace(settings)
 
     def works() -> bool:
@@ -72,4 +78,4 @@ def elected(
     campaigns = [Campaign(name, me, quick, ticks, works) for name in leases(settings)]
     elector = Elector(access, lease_namespace(settings, access), campaigns, quick, SystemClock(), metrics.requested)
     metrics.registry.register(LeadGauges(campaigns, ticks))
-    return Leadership(campaigns, elector, ticks=ticks, clock=SystemClock(), atlas=atlas)
+    return Leadership(campaigns, elector, ticks=ticks, clock=clock, atlas=atlas)

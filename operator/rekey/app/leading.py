@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rekey.core.facts import Key
+from rekey.ports.cluster import Clock
 
 
 class Entry(Protocol):
@@ -87,11 +88,13 @@ class Leading(Protocol):
 class Alone:
     """No election: this process is the only one."""
 
-    def __init__(self, started: datetime) -> None:
-        self._started = started
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started: datetime | None = None
 
-    async def start(self, entry: Entry) -> None:
-        """Do nothing."""
+    async def start(self, entry: Entry) -> None:  # noqa: ARG002  the port's
+        """Take note of the moment."""
+        self._started = self._clock.now()
 
     async def stop(self) -> None:
         """Do nothing."""
@@ -104,7 +107,7 @@ class Alone:
         return math.inf
 
     def acting_since(self) -> datetime | None:
-        """Return when it was made."""
+        """Return when it was begun."""
         return self._started
 
     def is_well(self) -> bool:

@@ -69,6 +69,7 @@ class Operator:
     cache: Cache
     workers: Workers
     asking: Asking
+    engine: Engine
     drift: Drift
     background: tuple[Background, ...]
     intake: Intake
@@ -86,7 +87,7 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
     metrics, contact = Metrics(clock), Contact(ticks)
     cache = Cache(parser.parse, settings.max_rollouts_per_namespace, settings.max_rollouts)
     atlas, allowed = shard_map(settings), Allowed(settings.probe_allowed)
-    lead, standings = elected(settings, access, metrics, heartbeat.silence, atlas), _standings(metrics)
+    lead, standings = elected(settings, access, metrics, clock, heartbeat.silence, atlas), _standings(metrics)
     getter, backends = Getter(allowed, lead), _declares(access, clock, allowed, atlas, standings)
     kept = keys.Keys(settings, clock, metrics, backends)
     try:
@@ -111,10 +112,10 @@ async def wired(settings: Settings, access: Access) -> AsyncIterator[Operator]:
             ports = replace(bare, credentials=observed, announcer=Recorded(bare.announcer))
             engine = _engine(settings, ports, cache, book, bare.credentials)
             workers = Workers(queue, cache, observed, engine, clock, metrics, lead, contact)
-            asking = Asking(book, *_requests(client, cache), queue, clock, lead)
+            asking = Asking(book, *_requests(client, cache, clock), queue, clock, lead)
             metrics.registry.register(Gauges(cache, queue, clock, workers, settings.metrics_per_credential))
             metrics.registry.register(progress)
-            parts = _Parts(client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
+            parts = _Parts(engine, client, cache, queue, workers, asking, metrics, heartbeat, lead, atlas, contact)
             written = partial(standings.run, KubeProviderStatus(client, lead, clock.now))
             fencing = _fencing(settings, client, engine, metrics)
             yield _put_together(settings, parts, (kept.upkeep(client, lead).run, written, *fencing))
@@ -135,9 +136,9 @@ def _standings(metrics: Metrics) -> Standings:
     return standings
 
 
-def _requests(client: Client, cache: Cache) -> tuple[KubeRequests, Requester]:
+def _requests(client: Client, cache: Cache, clock: ServerClock) -> tuple[KubeRequests, Requester]:
     requests = KubeRequests(client)
-    return requests, Requester(requests, SystemClock(), partial(Ledgers, cache))
+    return requests, Requester(requests, clock, partial(Ledgers, cache))
 
 
 def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book, storage: Credentials) -> Engine:
@@ -156,6 +157,7 @@ def _fencing(settings: Settings, client: Client, engine: Engine, metrics: Metric
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
+    engine: Engine
     client: Client
     cache: Cache
     queue: Queue
@@ -178,7 +180,7 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
     cache.tell_of_rewinds(partial(_look_at_all, cache, queue))
     checks = (
         alive(parts, covered.shell)
-        | moving(cache, queue, parts.lead)
+        | moving(parts)
         | {"the election goes on": lambda: None if parts.lead.is_well() else "its thread has ended"}
     )
     return Operator(
@@ -187,6 +189,7 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
         cache=cache,
         workers=workers,
         asking=parts.asking,
+        engine=parts.engine,
         drift=_drift(settings, cache, queue),
         background=(resync.run, *covered.follow, *more),
         intake=intake,
@@ -221,9 +224,9 @@ def ready(preflight: Preflight, covered: Scope) -> Mapping[str, probes.Check]:
     }
 
 
-def moving(cache: Cache, queue: Queue, lead: Leading) -> dict[str, probes.Check]:
+def moving(parts: _Parts) -> dict[str, probes.Check]:
     """Return what the work is judged by."""
-    dog = Watchdog(cache, queue, SystemClock(), lead.acting_since)
+    dog = Watchdog(parts.cache, parts.queue, parts.engine.ports.clock, parts.lead.acting_since)
     return {"nothing is forgotten": dog.nothing_is_forgotten, "work gets done": dog.work_gets_done}
 
 
