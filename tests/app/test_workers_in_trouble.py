@@ -274,3 +274,30 @@ def test_nonsense_to_wait_for_ends_no_worker(asked: float) -> None:
         assert at <= NOON + timedelta(minutes=5)
 
     played(failing(Retryable("busy", retry_after=asked)), scene)
+
+
+async def _led_by_another(bench: Bench) -> None:
+    """Have another replica lead; the time of the next try comes."""
+    bench.leads = False
+    bench.queue.add(KEY, Lane.DEADLINE)
+
+
+NO_LONGER_OURS = {"its end was heard": _heard, "another replica leads": _led_by_another}
+
+
+@pytest.mark.parametrize("name", NO_LONGER_OURS)
+def test_a_failure_that_is_nobodys_here_is_counted_no_longer(name: str) -> None:
+    """`rekey_stuck` is an alert: it must not stand for ever on a replica that has nothing to do with it any more."""
+
+    async def scene(bench: Bench) -> None:
+        bench.store.objects[KEY] = manifest(version=10)
+        bench.hear(manifest(version=10))
+        for _ in range(STUCK):
+            bench.queue.add(KEY, Lane.DEADLINE)
+            await bench.quiet()
+        assert (bench.workers.retrying(), bench.workers.stuck()) == (1, 1)
+        await NO_LONGER_OURS[name](bench)
+        await bench.quiet()
+        assert (bench.workers.retrying(), bench.workers.stuck()) == (0, 0)
+
+    played(failing(Retryable("away")), scene)

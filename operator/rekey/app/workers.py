@@ -106,6 +106,7 @@ class Workers:
         self._seconds: Callable[[], float] = asyncio.get_running_loop().time
         self._crew = Crew()
         self.timer = Timer(clock, lambda key: queue.add(key, Lane.DEADLINE))
+        cache.tell(entered=lambda _: None, left=self._backoff.succeeded)
 
     def start(self, number: int) -> None:
         """Begin to work."""
@@ -136,6 +137,7 @@ class Workers:
                 self._gate.begin(work.key.namespace)
                 await self._turn(work)
             except NotLeading as lost:
+                self._backoff.succeeded(work.key)  # whether it goes on failing is for who leads to count
                 log.debug("left to who leads", extra={"credential": str(work.key), "error": str(lost)})
             else:
                 self._tally.worked(work.lane, work.waited, self._seconds() - began)
