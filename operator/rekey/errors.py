@@ -78,11 +78,11 @@ class NotAccepted(RekeyError):
 
 
 class Forbidden(RekeyError):
-    """Stop until somebody grants the right that is missing, or an admission policy (`by`) lets it pass."""
+    """Stop until somebody grants the right that is missing, or what an administrator put there (`by`) lets it pass."""
 
     def __init__(self, verb: str, resource: str, namespace: str | None = None, *, by: str = "") -> None:
         where = f"in namespace {namespace}" if namespace else "in the cluster"
-        refused = f": refused by ValidatingAdmissionPolicy {by}" if by else ""
+        refused = f": refused by {by}" if by else ""
         super().__init__(f"not allowed to {verb} {resource} {where}{refused}")
         self.verb = verb
         self.resource = resource

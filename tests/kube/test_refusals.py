@@ -86,16 +86,35 @@ def test_missing_right() -> None:
     assert (error.verb, error.resource, error.namespace) == ("create", "secrets", "shop")
 
 
-def test_a_policy_that_refuses_is_named() -> None:
-    """It is no right that somebody could grant; what the policy has to say is not repeated."""
-    message = (
-        f"secrets \"{SECRET}\" is forbidden: ValidatingAdmissionPolicy 'rekey-fence' with binding 'b' denied: {SECRET}"
-    )
-    error = refusal(MERGE, SECRETS.all("shop"), 403, {}, orjson.dumps(status("Forbidden") | {"message": message}))
+IN_THE_WAY = {
+    "a policy": (
+        403,
+        "ValidatingAdmissionPolicy 'rekey-fence' with binding 'b' denied",
+        "ValidatingAdmissionPolicy rekey-fence",
+    ),
+    "a policy by its usual code": (
+        422,
+        "ValidatingAdmissionPolicy 'team' with binding 'b' denied",
+        "ValidatingAdmissionPolicy team",
+    ),
+    "a webhook": (403, 'admission webhook "v.gate.io" denied the request', "admission webhook v.gate.io"),
+    "a webhook by its usual code": (
+        400,
+        'admission webhook "v.gate.io" denied the request',
+        "admission webhook v.gate.io",
+    ),
+    "a quota": (403, "exceeded quota: team-a, requested: secrets=1, used", "ResourceQuota team-a"),
+}
+
+
+@pytest.mark.parametrize("title", IN_THE_WAY)
+def test_what_is_in_the_way_is_named(title: str) -> None:
+    """It is no right that somebody could grant, and tried again later; what it has to say is not repeated."""
+    code, words, named = IN_THE_WAY[title]
+    body = orjson.dumps(status("Forbidden") | {"message": f'secrets "{SECRET}" is forbidden: {words}: {SECRET}'})
+    error = refusal(MERGE, SECRETS.all("shop"), code, {}, body)
     assert type(error) is Forbidden
-    assert str(error) == (
-        "not allowed to patch secrets in namespace shop: refused by ValidatingAdmissionPolicy rekey-fence"
-    )
+    assert str(error) == f"not allowed to patch secrets in namespace shop: refused by {named}"
 
 
 @pytest.mark.parametrize(

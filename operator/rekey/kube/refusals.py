@@ -34,7 +34,13 @@ _SOON: Final = {
     410: "the list went on for too long",
     429: "the API server is busy",
 }
-_POLICY: Final = re.compile(r"ValidatingAdmissionPolicy '([-a-z0-9.]{1,253})'")
+_NAME: Final = "([-a-z0-9.]{1,253})"
+_ADMISSION: Final = {
+    "ValidatingAdmissionPolicy": re.compile(f"ValidatingAdmissionPolicy '{_NAME}'"),
+    "admission webhook": re.compile(f'admission webhook "{_NAME}"'),
+    "ResourceQuota": re.compile(f"exceeded quota: {_NAME}"),
+}
+"""What an administrator put in the way, and how the API server names it."""
 
 
 def refusal(verb: Verb, path: Path, code: int, headers: Mapping[str, str], body: bytes) -> RekeyError:
@@ -43,6 +49,8 @@ def refusal(verb: Verb, path: Path, code: int, headers: Mapping[str, str], body:
     match code:
         case 403 | 404 | 409:
             return _by_state(verb, path, code, status)
+        case 400 | 422 if by := _admission(status):
+            return Forbidden(verb.name, path.resource, path.namespace, by=by)
         case 422 if any(cause.get("field") == "metadata.uid" for cause in _causes(status)):
             # A patch that carries the uid of an object met another one of that name.
             return Conflict(f"{what}: it was replaced in between")
@@ -67,9 +75,17 @@ def _by_state(verb: Verb, path: Path, code: int, status: dict[str, Any]) -> Reke
         case _ if "NamespaceTerminating" in causes:
             return NamespaceTerminating(f"{what}: the namespace is being deleted")
         case _:
-            # A policy's name is an administrator's and may be said; its message may quote the object and may not.
-            policy = _POLICY.search(str(status.get("message", "")))
-            return Forbidden(verb.name, path.resource, path.namespace, by=policy[1] if policy else "")
+            return Forbidden(verb.name, path.resource, path.namespace, by=_admission(status))
+
+
+def _admission(status: dict[str, Any]) -> str:
+    """Return what refused it besides rights and rules of the API: that is mended elsewhere, at its owner's time.
+
+    Its name is an administrator's and may be said; its message may quote the object and may not.
+    """
+    message = str(status.get("message", ""))
+    found = ((kind, name.search(message)) for kind, name in _ADMISSION.items())
+    return next((f"{kind} {match[1]}" for kind, match in found if match), "")
 
 
 def said(verb: Verb, path: Path) -> str:
