@@ -245,3 +245,13 @@ def test_consumers_by_selector() -> None:
     world.run(HOUR)
     assert (web.restarts, jobs.restarts) == (["2"], ["2"])
     assert states(world) == DONE
+
+
+def test_many_consumers_without_pods_are_moved_in_one_go() -> None:
+    """Scaled to zero, they have moved as soon as they are restarted; that makes a long pass, and no failure of it."""
+    consumers = [{"kind": "Deployment", "name": f"w{number}"} for number in range(32)]
+    idle = [Workload(f"w{number}", "api", replicas=0) for number in range(32)]
+    world = settled(*idle, consumers=consumers)
+    triggered(world, consumers=consumers)
+    assert [workload.restarts for workload in idle] == [["2"]] * 32
+    assert states(world) == MOVED

@@ -18,7 +18,7 @@ from rekey.core.facts import Credential, Facts, Fence, Key, Timing
 from rekey.core.machine import advance
 from rekey.core.reasons import Reason
 from rekey.core.schedule import problems
-from rekey.core.status import Status
+from rekey.core.status import MAX_CONSUMERS, Status
 from rekey.engine import announce, notifying, perform, sight
 from rekey.engine.aggregating import Aggregates
 from rekey.engine.limits import Surroundings
@@ -28,7 +28,8 @@ from rekey.errors import BackendAway, Conflict, Forbidden, NamespaceTerminating,
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer
 
-MAX_STEPS = 64
+MAX_STEPS = 64 + 2 * MAX_CONSUMERS
+"""One pass may restart every consumer, with a look before each: those without pods have moved at once."""
 MAX_CONFLICTS = 5
 LOOK_AGAIN = timedelta(minutes=1)
 
