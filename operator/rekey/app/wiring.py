@@ -143,7 +143,8 @@ def _requests(client: Client, cache: Cache, clock: ServerClock) -> tuple[KubeReq
 
 def _engine(settings: Settings, ports: Ports, cache: Cache, book: Book, storage: Credentials) -> Engine:
     around = Surroundings(cache, cache, book, storage, cache, settings.webhooks)
-    timing = Timing(cache_lag=settings.kubelet_cache_lag, propagation=settings.kubelet_propagation)
+    lag, propagation, deadline = settings.kubelet_cache_lag, settings.kubelet_propagation, settings.lease_renew_deadline
+    timing = Timing(cache_lag=lag, propagation=propagation, intent=min(Timing().intent, deadline))
     return Engine(ports, Generated(), around, ports.clock.now(), timing)
 
 
