@@ -88,6 +88,17 @@ def test_the_lowest_lane_does_not_starve() -> None:
     assert lanes.count(Lane.RESYNC) == 1
 
 
+def test_the_middle_lane_does_not_starve() -> None:
+    """With changes and resyncs without an end, what is due comes all the same."""
+    queue = Queue(Seconds())
+    for number in range(100):
+        queue.add(Key("b", str(number)), Lane.CHANGE)
+        queue.add(Key("c", str(number)), Lane.RESYNC)
+    queue.add(A1, Lane.DEADLINE)
+    lanes = [taken(queue).lane for _ in range(2 * COURTESY)]
+    assert [lanes.count(lane) for lane in Lane] == [2 * COURTESY - 2, 1, 1]
+
+
 def test_what_arrives_during_the_work_comes_again_right_after() -> None:
     """A key that is being worked on is handed out again only once its work is done, with the best lane."""
     queue = Queue(Seconds())

@@ -2,7 +2,7 @@
 
 1. A key is worked on by one worker at a time; what arrives for it meanwhile is done once, right after.
 2. Nothing is lost: a key that was added after its worker began is handed out again.
-3. Lanes go before one another, but every eighth turn is the lowest lane's, so that nobody starves.
+3. Lanes go before one another, but every eighth turn is a lower lane's, each in its turn, so that nobody starves.
    Inside a lane namespaces take turns.
 4. Every operation takes the same time however long the queue is.
 """
@@ -185,7 +185,8 @@ class Queue:
     def _hand_out(self) -> Work:
         self._turn += 1
         lanes = [lane for lane in Lane if self._lines[lane]]
-        lane = lanes[-1] if self._turn % COURTESY == 0 else lanes[0]
+        courtesies, own = divmod(self._turn, COURTESY)
+        lane = lanes[0] if own or len(lanes) == 1 else lanes[1 + courtesies % (len(lanes) - 1)]
         key = self._lines[lane].pop()
         wish, now = self._waiting.pop(key), self._seconds()
         self._working[key] = now
