@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from rekey.errors import NotFound, Retryable
+from rekey.errors import NotFound, RekeyError, Retryable
 from rekey.kube.api import APPLY, CREATE, GET, MERGE, PODS, SECRETS
 from rekey.kube.client import Client
 from rekey.kube.config import Access
@@ -61,6 +62,21 @@ def test_request() -> None:
         assert asked.headers["Accept-Encoding"] == "identity"
 
     play(always(200, {"kind": "Secret"}), scene)
+
+
+@pytest.mark.parametrize(("code", "heard"), [(200, 1), (201, 1), (404, 0), (502, 0)])
+def test_the_time_is_taken_from_the_api_server_alone(code: int, heard: int) -> None:
+    """What refuses may be a proxy before it, with a clock of its own: all credentials would go by that."""
+    date = "Sat, 21 Nov 2026 12:00:00 GMT"
+
+    async def scene(client: Client, _: Answering) -> None:
+        dates: list[str] = []
+        client.dated = dates.append
+        with suppress(RekeyError):
+            await client.request(GET, DB)
+        assert dates == [date] * heard
+
+    play(always(code, {"kind": "Secret"}, Date=date), scene)
 
 
 def test_refused() -> None:

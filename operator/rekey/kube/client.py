@@ -40,7 +40,7 @@ Observe = Callable[[str, str, int], None]
 """Told of every answer: verb, resource and HTTP status; status 0 means that none came."""
 
 Dated = Callable[[str], None]
-"""Told of the `Date` of every answer."""
+"""Told of the `Date` of every answer that the API server itself must have given."""
 
 
 class Client:
@@ -106,7 +106,8 @@ class Client:
                     verb.method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
                 ) as answer:
                     payload = await answer.read()
-                    self.dated(answer.headers.get("Date", ""))
+                    if answer.status < MULTIPLE_CHOICES:  # what refuses may be a proxy, with a clock of its own
+                        self.dated(answer.headers.get("Date", ""))
             finally:
                 self._pressure.leave()
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
