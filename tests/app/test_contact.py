@@ -30,12 +30,15 @@ def test_the_state_is_said_once(name: str, caplog: pytest.LogCaptureFixture) -> 
     now = 0.0
     contact = Contact(lambda: now)
     passed: list[int] = []
+    told: list[str] = []
+    contact.tell = lambda: told.append(BACK)
     observe = contact.beside(lambda _verb, _resource, code: passed.append(code))
     with caplog.at_level(logging.INFO):
         for now, code in story:  # noqa: B007  the clock reads it
             observe("get", "secrets", code)
     assert [record.message for record in caplog.records] == lines
     assert passed == [code for _, code in story]
+    assert told == [line for line in lines if line == BACK]
     assert (contact.trouble() is not None) == (lines[-1:] == [AWAY])
 
 

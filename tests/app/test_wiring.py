@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from rekey.app import contact
 from rekey.app.settings import Settings, read
 from rekey.app.wiring import Operator, wired
 from rekey.kube.config import Access
@@ -51,3 +52,17 @@ def test_the_engine_goes_by_the_servers_clock() -> None:
 
     put_together(read({}, {}), look)
     assert abs(found[0] - LATER) < timedelta(minutes=1)
+
+
+def test_the_engine_is_told_that_the_api_server_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rollouts that could not get on meanwhile are judged from then on."""
+    monkeypatch.setattr(contact, "PATIENCE", 0.0)
+
+    def look(operator: Operator) -> None:
+        operator.preflight.contact.missed()
+        operator.preflight.contact.missed()
+        assert operator.engine.answering is None
+        operator.preflight.contact.heard()
+        assert operator.engine.answering is not None
+
+    put_together(read({}, {}), look)

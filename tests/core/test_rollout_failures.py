@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ ON_HOLD: Wish = {"hold": {"until": "2027-01-01T00:00:00Z", "reason": "audit"}}
 FAILS: dict[str, tuple[Facts, Gist]] = {
     "exactly at its deadline": (moving(10 + LIMIT, rolling("web")), wait(10 + LIMIT, 15)),
     "past its deadline": (moving(11 + LIMIT, rolling("web")), Condemn(2, after(11 + LIMIT) + HOUR)),
+    "past its deadline, half of it without an API server: nothing could roll": (
+        replace(moving(11 + LIMIT, rolling("web")), answering=after(LIMIT / 2)),
+        wait(11 + LIMIT, 15),
+    ),
+    "past its deadline since the API server is back": (
+        replace(moving(11 + 2 * LIMIT, rolling("web")), answering=after(LIMIT)),
+        Condemn(2, after(11 + 2 * LIMIT) + HOUR),
+    ),
     "past its deadline, with a longer one": (
         *(moving(11 + LIMIT, rolling("web"), rollout={"progressDeadline": "20m"}),),
         wait(11 + LIMIT, 15),

@@ -19,6 +19,8 @@ class Contact:
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self._silent_since: float | None = None
+        self.tell: Callable[[], None] = lambda: None
+        """Is called when it answers again."""
         self.is_lost = False
 
     def heard(self) -> None:
@@ -27,6 +29,7 @@ class Contact:
         if self.is_lost:
             self.is_lost = False
             log.info("the API server answers again")
+            self.tell()
 
     def missed(self) -> None:
         """Take note of a request that had no answer."""

@@ -177,6 +177,7 @@ def _put_together(settings: Settings, parts: _Parts, more: tuple[Background, ...
     preflight, known = Preflight(parts.contact), Known(cache, queue, workers.timer, parts.asking)
     covered = scope(settings, client, intake, known, parts.atlas, preflight)
     resync = Resync(covered.take, cache, queue, settings.resync_interval, seed=socket.gethostname())
+    parts.contact.tell = parts.engine.answered
     cache.tell_of_rewinds(parts.asking.rewind)
     cache.tell_of_rewinds(partial(_look_at_all, cache, queue))
     checks = (

@@ -198,6 +198,7 @@ class Facts:
     we are fenced (None: nobody has to be). `staging`: the credential that goes first (None: none does).
     `means`: digest of how its backend is reached, and of what we log in with.
     `usage`: whether each version that was asked about is in use. `audience`: who is told of every credential.
+    `answering`: since when the API server answers again (None: it was never away); nothing could roll while it did not.
     """
 
     now: datetime
@@ -221,6 +222,7 @@ class Facts:
     means: str | None = None
     usage: Mapping[int, Usage] | None = None
     audience: tuple[Notify, ...] = ()
+    answering: datetime | None = None
 
     @property
     def spec(self) -> RotatedCredentialSpec:

@@ -155,7 +155,7 @@ def condemned_by(facts: Facts, progress: tuple[Progress, ...]) -> Progress | Non
     limit = facts.spec.rollout.progress_deadline
     for item in rolling(progress):
         started = item.entry.restarted_time
-        if started is not None and item.entry.wanted and facts.now > started + limit:
+        if started is not None and item.entry.wanted and facts.now > max(started, facts.answering or started) + limit:
             return item
     return None
 

@@ -61,6 +61,11 @@ class Engine:
         self.started = started
         self.timing = timing
         self.fence: Fence | None = None
+        self.answering: datetime | None = None
+
+    def answered(self) -> None:
+        """Take note that the API server answers again; from any thread."""
+        self.answering = self.ports.clock.now()
 
     async def reconcile(self, credential: Credential, *, check: bool = False) -> Result:
         """Do whatever is to be done for one credential now.
@@ -105,6 +110,7 @@ class Pass:
             fence=engine.fence,
             staging=staging.seen(credential, lambda name: engine.peers.peer(Key(credential.key.namespace, name))),
             audience=engine.audience,
+            answering=engine.answering,
         )
 
     async def run(self) -> Result:
