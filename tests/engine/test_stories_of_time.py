@@ -223,6 +223,18 @@ def test_downtime_is_caught_up_with_once() -> None:
     assert world.credentials["api"].status.current_version == 3
 
 
+def test_what_was_missed_is_not_put_off_by_every_restart() -> None:
+    """An operator that dies every half minute catches up all the same, within minutes: it keeps what it said first."""
+    world = World()
+    world.apply("api", spec(rotation={"interval": "24h", "jitterPercent": 10}))
+    world.run(HOUR)
+    world.restart(30 * DAY)
+    for _ in range(32):
+        world.run(30 * SECOND)
+        world.restart(SECOND)
+    assert world.credentials["api"].status.current_version == 2
+
+
 def test_downtime_in_the_middle_of_an_overlap() -> None:
     """The overlap goes on while nobody watches; version 1 goes at the first look afterwards, not before."""
     world = settled()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.handle import Cluster
 from tests.e2e.history import recording
-from tests.e2e.manifests import consumer, credential, workload
+from tests.e2e.manifests import consumer, credential, request, workload
 from tests.e2e.reader import Reader
 from tests.e2e.stage import opened
 from tests.model import moved_clock
@@ -45,3 +45,20 @@ def test_a_wrong_clock_cuts_no_overlap_short(title: str, prepared: Cluster, read
         stage.until_states("short", {1: "Revoked", 2: "Active"})
         assert stage.states("long") == {1: "Retiring", 2: "Active"}
         assert [str(one) for one in judge(recorder.history())] == []
+
+
+@pytest.mark.parametrize("title", ["an hour ahead", "an hour behind"])
+def test_a_wrong_clock_delays_nothing(title: str, prepared: Cluster, reader: Reader, tmp_path: Path) -> None:
+    """What falls due after the start is no work that was missed before it, and a request goes when its time is over."""
+    file = tmp_path / "clock"
+    file.write_text(str(HOURS[title][0]))
+    settings = {**SETTINGS, moved_clock.FILE: str(file)}
+    with opened(prepared, reader, tmp_path, settings=settings, program=LAUNCHER) as stage:
+        stage.apply(
+            credential("often", rotation={"interval": "10s"}, overlap=SHORT), credential("asked", overlap=SHORT)
+        )
+        stage.operator.start()
+        stage.until_states("asked", {1: "Active"})
+        stage.apply(request("now", "Manual", "asked", ttlAfterFinished="1s"))
+        stage.until(lambda: stage.get("rotationrequests", "now") is None, "the request to be over and deleted")
+        stage.until(lambda: stage.status("often").get("currentVersion", 0) >= 2, "the next version by the calendar")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rekey.core import gate, health, ledger, probing, proving, renewal, retire, schedule
 from rekey.core.answer import MAX_ANSWERS
@@ -18,6 +18,8 @@ from rekey.core.spec_request import RequestReason
 from rekey.core.status import MAX_VERSIONS, Cause, State, Step, Version
 
 RESERVED = 8
+_ROUNDED = timedelta(seconds=1)
+"""A status tells whole seconds, rounded up."""
 _LEAST_USED = 8
 """A version is used for this part of its life, at least, before the next one is made because it expires."""
 _OF_A_PERSON = frozenset({Cause.TRIGGER, Cause.MANUAL})
@@ -89,9 +91,16 @@ def next_start(facts: Facts, active: Version, cause: Cause) -> Start:
         return _renewal(facts, active, cause, seed)
     if cause is Cause.SCHEDULE:
         begin = schedule.begin_at(rotation, last, facts.now, facts.started, seed)
+        begin = _as_said(facts, begin, schedule.start_at(rotation, last, facts.now, seed).at)
     else:
         begin = schedule.start_at(rotation, last, facts.now, seed, requested=True)
     return in_time(begin, facts.spec, active.issued_time, active.expiration_time)
+
+
+def _as_said(facts: Facts, begin: Start, due: datetime) -> Start:
+    """Return the start, or what the status says: what an earlier life put off is not put off again by this one."""
+    said = facts.status.next_rotation_time
+    return begin if said is None or not due + _ROUNDED < said < begin.at else Start(said, begin.why)
 
 
 def in_time(begin: Start, spec: RotatedCredentialSpec, issued: datetime | None, expires: datetime | None) -> Start:
