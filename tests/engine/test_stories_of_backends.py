@@ -11,7 +11,7 @@ import pytest
 
 from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
-from rekey.ports.backend import Traits
+from rekey.ports.backend import Held, Traits
 from rekey.ports.secrets import NewSecret, SecretView
 from tests.engine.scenarios_of_backends import HELD, TOKEN
 from tests.engine.telling import HOUR, MINUTE, condition, outcome, states, verdict
@@ -193,6 +193,28 @@ def test_a_version_that_cannot_be_revoked_holds_up_no_other() -> None:
     assert states(world)[3] == "Active"
     assert states(world)[2] == "Revoking"
     world.backend.trouble = lambda _: None
+    world.run(2 * HOUR)
+    assert states(world) == {1: "Revoked", 2: "Revoked", 3: "Active"}
+
+
+def test_a_version_that_stays_keeps_no_later_one_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 1 owns something and cannot be dropped; version 2 goes in its time all the same."""
+    world = held("a")
+    revoke = world.backend._revoke
+
+    def stays(found: Held) -> None:
+        if found.claim.number == 1:
+            raise Rejected(Reason.BACKEND_REFUSED, "it owns something")
+        revoke(found)
+
+    monkeypatch.setattr(world.backend, "_revoke", stays)
+    world.run(HOUR)
+    assert states(world) == {1: "Revoking", 2: "Active"}
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "b"}})
+    world.run(2 * HOUR)
+    assert states(world) == {1: "Revoking", 2: "Revoked", 3: "Active"}
+    assert verdict(world, "Stalled") == ("True", "BackendRefused")
+    monkeypatch.undo()
     world.run(2 * HOUR)
     assert states(world) == {1: "Revoked", 2: "Revoked", 3: "Active"}
 

@@ -26,10 +26,10 @@ from rekey.core.status import MAX_CONSUMERS, State, Step, Version
 
 def revoke_committed(facts: Facts) -> Decision | None:
     """What was committed to revocation is revoked: there is no way back."""
-    version = ledger.first(facts.status, State.REVOKING)
-    if version is None or version.tries is not None or version.refusal is not None:
-        return None
-    return Act(Revoke(version.number), f"version {version.number} is committed to revocation")
+    for version in facts.status.versions:
+        if version.state is State.REVOKING and version.tries is None and version.refusal is None:
+            return Act(Revoke(version.number), f"version {version.number} is committed to revocation")
+    return None
 
 
 def revoke_asked(facts: Facts) -> Decision | None:
@@ -46,12 +46,13 @@ def revoke_asked(facts: Facts) -> Decision | None:
 
 def revoke_again(facts: Facts) -> Decision | None:
     """What its backend would not revoke at once is tried again when nothing else is to be done: it holds up nothing."""
-    version = ledger.first(facts.status, State.REVOKING)
-    if version is None:
+    left = [version for version in facts.status.versions if version.state is State.REVOKING]
+    if not left:
         return None
-    following = start.rotate(facts)
-    if isinstance(following, Act | Look):
-        return following
+    for following in (start.rotate(facts), *(retire.judge(version, facts) for version in _leaving(facts))):
+        if isinstance(following, Act | Look):
+            return following
+    version = next((item for item in left if item.refusal is None), left[0])
     return Act(Revoke(version.number), f"version {version.number} is committed to revocation, and is there still")
 
 
@@ -134,9 +135,7 @@ def _move(facts: Facts, old: Version, since: datetime) -> Decision:
 def retire_old(facts: Facts) -> Decision | None:
     """Versions whose overlap clock runs are revoked when nothing speaks against it; then the rotation is over."""
     holds: list[Hold] = []
-    for version in ledger.retiring(facts.status):
-        if version.overlap_start_time is None or _kept(version, facts):
-            continue
+    for version in _leaving(facts):
         decision = retire.judge(version, facts)
         if not isinstance(decision, Hold):
             return decision
@@ -149,6 +148,12 @@ def retire_old(facts: Facts) -> Decision | None:
     if rotation is None or rotation.step is Step.ROLLED_BACK:
         return _late_joiners(facts)
     return _stragglers(facts) or Act(Conclude(), "nothing of the rotation is left to do")
+
+
+def _leaving(facts: Facts) -> list[Version]:
+    """Return the versions whose overlap clock runs, or has run, and that are not to be kept."""
+    old = ledger.retiring(facts.status)
+    return [version for version in old if version.overlap_start_time is not None and not _kept(version, facts)]
 
 
 def _meanwhile(facts: Facts, hold: Hold) -> Decision:
