@@ -52,7 +52,7 @@ def test_a_revocation_that_is_shut_out_holds_up_no_rotation() -> None:
     world.run(HOUR)
     world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "b"}})
     world.run(HOUR)
-    assert states(world) == {1: "Revoking", 2: "Retiring", 3: "Active"}
+    assert states(world) == {1: "Revoking", 2: "Revoking", 3: "Active"}
     world.backend.login += 1
     world.backend.trouble = lambda _: None
     world.run(HOUR)
