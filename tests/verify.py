@@ -24,8 +24,8 @@ BIN = Path(sys.executable).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 LAYOUT = "tests/test_layout.py"
 NO_TESTS = 5
-WORKERS = str((os.cpu_count() or 1) * 4)
-"""Four for each core: tests of the real thing wait most of their time."""
+WORKERS = str((os.cpu_count() or 1) * 3)
+"""Three for each core: tests of the real thing wait two thirds of their time."""
 
 LAVISH = {"GOGC": "400"}
 """The servers of the tests are Go's: one that may hold more memory spends a tenth less time on collecting it."""

@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,12 @@ class Audit:
 
 
 @contextmanager
-def frozen(stage: Stage, program: tuple[str, ...] | None) -> Iterator[tuple[Replica, Audit, datetime]]:
+def frozen(
+    stage: Stage, program: tuple[str, ...] | None, lasts: timedelta = timedelta()
+) -> Iterator[tuple[Replica, Audit, datetime]]:
     """Give a leader that was stopped in the middle of forty rotations, which another ended, and runs again; since when.
 
-    Its program is another one if that is given.
+    Its program is another one if that is given; `lasts`: for how long it is stopped at least.
     """
     stale = Replica("stale", stage.operator.another("stale", program))
     audit = Audit(stage.cluster, with_own_token(stage, stale))
@@ -121,8 +123,10 @@ def frozen(stage: Stage, program: tuple[str, ...] | None) -> Iterator[tuple[Repl
             waves.push()
             stage.until(lambda: len(audit.writes()) >= before + 20, "the rotations to be under way")
             freeze(stale)
+            since = datetime.now(UTC)
             stage.until(waves.settled, "the rotations to be ended by the other")
             assert leader(stage, [other]) is other
+            stage.until(lambda: datetime.now(UTC) >= since + lasts, "the stop to last", seconds=PATIENCE + 60)
             waves.push()
             stage.until(lambda: _under_way(stage), "the next rotations to be under way")
             woken = datetime.now(UTC)
@@ -149,17 +153,27 @@ def with_own_token(stage: Stage, replica: Replica) -> str:
     return token
 
 
+FREEZES = {
+    "a short lease": (QUICK_LEASE, timedelta()),
+    "as shipped, for a minute": ({}, timedelta(seconds=60)),
+}
+
+
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "case", [pytest.param(one, marks=[] if settings else pytest.mark.slow) for one, (settings, _) in FREEZES.items()]
+)
 def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(
-    audited: Cluster, tmp_path: Path, record_property: Told
+    case: str, audited: Cluster, tmp_path: Path, record_property: Told
 ) -> None:
     """Stopped in the middle of forty rotations and woken in the next forty: not one write, by the audit log."""
+    settings, lasts = FREEZES[case]
     with (
         reading(audited) as reader,
-        opened(audited, reader, tmp_path, QUICK_LEASE) as stage,
+        opened(audited, reader, tmp_path, settings) as stage,
         recording(reader, stage.namespace) as recorder,
     ):
-        with frozen(stage, None) as (stale, audit, woken):
+        with frozen(stage, None, lasts) as (stale, audit, woken):
             stage.until(lambda: stale.operator.said("standing by"), "the woken one to see who leads")
         after = audit.writes(woken)
         record_property("writes", f"{len(audit.writes()) - len(after)} before, {len(after)} after SIGCONT")

@@ -25,7 +25,9 @@ SHOP = "shop"
 WEB = {"metadata": {"name": "web", "resourceVersion": "7"}, "data": {"token": "x" * 2000}}
 CREATED = Point(Kind.WRITE, "create secrets web", "new", 1)
 SEEN = Point(Kind.NEWS, "MODIFIED rotatedcredentials", "new", 1)
-IMPATIENT = 2.0
+IMPATIENT, PATIENT = 5.0, 60.0
+UNANSWERED = {Fault.HANG, Fault.LATE}
+"""Who meets these waits for as long as it can wait: that is what they are."""
 
 
 @dataclass
@@ -38,8 +40,9 @@ class Setting:
     killed: int = 0
 
     def client(self) -> Client:
-        """Return the product's client, with little patience."""
-        return Client(Access(self.proxy.server, None, None, SHOP), timeout=IMPATIENT)
+        """Return the product's client, with little patience for what is never answered."""
+        patience = IMPATIENT if self.case.fault in UNANSWERED else PATIENT
+        return Client(Access(self.proxy.server, None, None, SHOP), timeout=patience)
 
     def kill(self) -> bool:
         """Count."""
