@@ -28,9 +28,9 @@ def held(trigger: str | None = None, **changes: Any) -> Step:
     return lambda world: world.apply("api", HELD | {"rotation": rotation} | changes)
 
 
-def _made_there(*, listable: bool = True) -> Step:
+def _made_there(*, listable: bool = True, provable: bool = True) -> Step:
     def step(world: World) -> None:
-        world.backend.traits = Traits(makes_value=True, listable=listable)
+        world.backend.traits = Traits(makes_value=True, listable=listable, provable=provable)
 
     return step
 
@@ -129,6 +129,10 @@ BACKENDS: dict[str, Scenario] = {
     "a token that is renewed again and again": Scenario((_made_there(listable=False), _token())),
     "a token by consent, whose refresh token is another one each time": Scenario(
         (both(_made_there(listable=False), consented, lambda world: world.apply("api", GRANTED)),)
+    ),
+    "a token of which nobody can be asked": Scenario((_made_there(listable=False, provable=False), _token())),
+    "a token by consent of which nobody can be asked": Scenario(
+        (both(_made_there(listable=False, provable=False), consented, lambda world: world.apply("api", GRANTED)),)
     ),
     "a token that a person asks to renew, twice at once": Scenario(
         (both(_made_there(listable=False), _token()), both(ask("now", "Manual"), ask("too", "Manual")))

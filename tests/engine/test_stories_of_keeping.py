@@ -9,7 +9,7 @@ from rekey.core.bundle import kept
 from rekey.core.envelope import parse
 from rekey.core.keyring import SETTLE
 from rekey.core.material import Material
-from rekey.engine.providing import TRIES
+from rekey.engine.issuing import TRIES
 from rekey.kube.client import Client
 from rekey.ports.backend import Traits
 from rekey.ports.sealed import ANNOTATION

@@ -253,7 +253,8 @@ class World:
         found = self.credentials.get(bundle)
         validation = found.spec.validation if found is not None else None
         asked = validation is not None and validation.http is not None
-        if found is None or not (asked or found.spec.provider is not None) or self.promises.verifying.hurried():
+        told = found is not None and found.spec.provider is not None and self.backend.traits.provable
+        if found is None or not (asked or told) or self.promises.verifying.hurried():
             return
         held = self.secrets[f"{bundle}-v{number}"].material.reveal()
         value = held["password" if found.spec.provider is not None else "token"]

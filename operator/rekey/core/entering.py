@@ -76,6 +76,7 @@ def _obtained(status: Status, effect: effects.Obtain, out: Outcome) -> Status:
         "issued_time": out.issued or out.before,
         "expiration_time": out.expires,
         "proof": out.proof,
+        "probe": out.probe,
         "refusal": None,
         "tries": None,
     }

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rekey.core.status import BundleRef, VerifierRef, Version
-from rekey.core.status_probe import Refusal
+from rekey.core.status_probe import Probe, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Outcome:
     `issued`: when it was made (before `before` when it was found after a crash); `expires`: when it ends by itself;
     `digest`: of the part of the spec it was made by; `bundle`: the bundle as written; `versions`: what an adoption, a
     repair or a try found; `replaced`: what a template said before a restart; `asked`: uids of the requests that an
-    issued version was made for; `proof`: what verifiers need of it; `verifier`: their Secret as written.
+    issued version was made for; `proof`: what verifiers need of it; `probe`: that nobody can be asked about it;
+    `verifier`: their Secret as written.
     """
 
     before: datetime
@@ -41,5 +42,6 @@ class Outcome:
     trigger: str = ""
     asked: frozenset[str] = frozenset()
     proof: str | None = None
+    probe: Probe | None = None
     verifier: VerifierRef | None = None
     history: int = 3

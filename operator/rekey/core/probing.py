@@ -39,16 +39,17 @@ Verdict = tuple[Finding, str]
 
 def wanted(facts: Facts) -> bool:
     """Say whether a version is used once to prove it: at its backend, and as `spec.validation.http` says."""
-    return facts.spec.provider is not None or _http(facts) is not None
+    return facts.spec.provider is not None or http_of(facts) is not None
 
 
 def digest(facts: Facts) -> str:
     """Return the digest of how it is proved, as the ledger keeps it."""
-    parts = [ledger.digest(part) for part in (facts.spec.provider, _http(facts)) if part is not None]
+    parts = [ledger.digest(part) for part in (facts.spec.provider, http_of(facts)) if part is not None]
     return "-".join(parts)
 
 
-def _http(facts: Facts) -> HttpProbe | None:
+def http_of(facts: Facts) -> HttpProbe | None:
+    """Return how a service is asked, if one is."""
     return facts.spec.validation.http if facts.spec.validation is not None else None
 
 

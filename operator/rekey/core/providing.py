@@ -49,7 +49,10 @@ def carry_on(facts: Facts) -> Decision | None:
         return None
     number = reserved.number
     if reserved.digest != start.wanted_digest(facts.spec) and not facts.chained:
-        return Act(Discard(number), f"version {number} was reserved for an older spec")
+        if facts.bundle is None:
+            return Look(frozenset({What.BUNDLE}))  # a crash may have come after it was shown
+        if facts.bundle_version != number:
+            return Act(Discard(number), f"version {number} was reserved for an older spec")
     return Act(Obtain(number), f"version {number} is reserved: it is made at its backend now")
 
 

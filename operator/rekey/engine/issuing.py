@@ -15,13 +15,14 @@ from rekey.core.reasons import Reason
 from rekey.core.spec import RotatedCredentialSpec
 from rekey.core.status import Cause
 from rekey.engine import naming, showing
-from rekey.errors import Conflict, Rejected, Taken
+from rekey.errors import Conflict, Rejected, Retryable, Taken
 from rekey.ports.cluster import Ports
 from rekey.ports.issuer import Issuer, Order
 from rekey.ports.secrets import NewSecret, SecretView
 
 MAX_SKIPPED = 16
 MAX_PINNED = 12_000
+TRIES = 3
 
 
 async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tuple[Outcome, Material]:
@@ -45,6 +46,26 @@ async def issue(ports: Ports, issuer: Issuer, facts: Facts, effect: Issue) -> tu
         return _outcome(ports, facts, view, number), view.material
     name = naming.version_name(facts, effect.number)
     raise Rejected(Reason.NAME_TAKEN, f"Secret {name} and the {MAX_SKIPPED - 1} after it are not ours: delete them")
+
+
+async def store(ports: Ports, facts: Facts, new: NewSecret) -> SecretView:
+    """Store a version that a backend made: it is not given away for an API server that is away for a moment.
+
+    What it was got with may be used up.
+    """
+    namespace = facts.credential.key.namespace
+    for more in reversed(range(TRIES)):
+        try:
+            return await ports.secrets.create(namespace, new)
+        except Taken:
+            break
+        except Retryable:
+            if not more:
+                raise
+    view = await ports.secrets.read(namespace, new.name)
+    if view is None or view.owner != facts.credential.uid:
+        raise Conflict(f"Secret {new.name} appeared")
+    return view
 
 
 def version_secret(

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from rekey.core import bundle, expiry, ledger, proof, start
+from rekey.core import bundle, expiry, ledger, probing, proof, start
 from rekey.core.effects import Obtain, Reserve
 from rekey.core.facts import Facts
 from rekey.core.material import Material
@@ -22,18 +24,18 @@ from rekey.core.reasons import Reason
 from rekey.core.record import floor
 from rekey.core.spec_provide import Provide
 from rekey.core.status import Version
-from rekey.core.status_probe import Finding, Refusal
+from rekey.core.status_probe import Finding, Probe, Refusal
 from rekey.engine import issuing, keeping, naming
 from rekey.engine.sealing import Envelope
 from rekey.engine.unstored import Unstored
-from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable, Taken
+from rekey.errors import BackendAway, Conflict, NotAccepted, Rejected, Retryable
 from rekey.ports.backend import Backend, Claim, Granted, Held, Intent, Opened
 from rekey.ports.cluster import Ports
 from rekey.ports.secrets import SecretView
 
 T = TypeVar("T")
-TRIES: Final = 3
 Made = tuple[Outcome, Material | None]
+_UNASKED: Final[Verdict] = (Finding.ACCEPTED, "its backend made it, and cannot be asked")
 
 
 def reserve(ports: Ports, facts: Facts, effect: Reserve) -> Outcome:
@@ -102,7 +104,18 @@ async def _make_there(
     if view is None:
         view = await _got(ports, facts, backend, intent, unstored)
     unstored.forget(intent.claim.owner)
-    return _outcome(ports, facts, view, naming.noted(view)), view.material
+    made = _outcome(ports, facts, view, naming.noted(view))
+    return replace(made, probe=_as_made(facts, backend, made.after)), view.material
+
+
+def _as_made(facts: Facts, backend: Backend, now: datetime) -> Probe | None:
+    """Return that a token is accepted, where its backend cannot be asked: nothing needs to be saved in between.
+
+    Of others it is said later (`prove`): who can be listed revokes what it finds for a version that is only reserved.
+    """
+    if backend.traits.provable or not facts.spec.renews or probing.http_of(facts) is not None:
+        return None
+    return Probe(by=probing.digest(facts), time=now, finding=_UNASKED[0], message=_UNASKED[1])
 
 
 async def _got(ports: Ports, facts: Facts, backend: Backend, intent: Intent, unstored: Unstored) -> SecretView:
@@ -129,20 +142,7 @@ async def _store(
 ) -> SecretView:
     notes = naming.backend_notes(granted) | keeping.sealed(facts, number, granted.material, envelope)
     new = issuing.version_secret(facts, number, bundle.shown(granted.material), start.wanted_digest(facts.spec), notes)
-    namespace = facts.credential.key.namespace
-    for more in reversed(range(TRIES)):
-        # What it was got with may be used up: it is not given away for an API server that is away for a moment.
-        try:
-            return await ports.secrets.create(namespace, new)
-        except Taken:
-            break
-        except Retryable:
-            if not more:
-                raise
-    view = await ports.secrets.read(namespace, new.name)
-    if view is None or view.owner != facts.credential.uid:
-        raise Conflict(f"Secret {new.name} appeared")
-    return view
+    return await issuing.store(ports, facts, new)
 
 
 def _outcome(ports: Ports, facts: Facts, view: SecretView, granted: Granted) -> Outcome:
@@ -164,7 +164,7 @@ async def prove(ports: Ports, facts: Facts, version: Version, material: Material
     try:
         opened = await ports.backends.open(facts.credential.key.namespace, wanted)
         if not opened.backend.traits.provable:
-            return Finding.ACCEPTED, "its backend made it, and cannot be asked"
+            return _UNASKED
         held = Held(_claim(facts, version.number), wanted, version.backend_id, material)
         await opened.backend.prove(held)
     except NotAccepted as refused:
