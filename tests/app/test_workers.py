@@ -76,6 +76,31 @@ def test_a_deadline_that_meets_the_event_of_our_own_write_is_not_swallowed() -> 
     played(hold, scene)
 
 
+def test_what_may_wait_waits_behind_all_others_but_not_for_ever() -> None:
+    """While the only worker is busy it stands in the last lane, and its latest instant is in the heap."""
+    busy = asyncio.Event()
+
+    async def tidy(_: Bench, credential: Credential) -> Result:
+        if credential.key != KEY:
+            await busy.wait()
+            return Result(credential, None, Reason.ACTIVE, "")
+        return Result(credential, NOON, Reason.ACTIVE, "", latest=NOON + timedelta(hours=1))
+
+    async def scene(bench: Bench) -> None:
+        bench.hear(manifest())
+        bench.hear(manifest("other"))
+        await eventually(lambda: bench.queue.lane_of(KEY) is Lane.RESYNC)
+        assert bench.next() == NOON + timedelta(hours=1)
+        bench.queue.add(KEY, Lane.DEADLINE)
+        assert bench.queue.lane_of(KEY) is Lane.DEADLINE
+        bench.turn = hold
+        busy.set()
+        await bench.quiet()
+        assert bench.next() == NOON + timedelta(hours=1)
+
+    played(tidy, scene, workers=1)
+
+
 def test_what_is_known_to_be_newer_is_read_first() -> None:
     """After a save whose event has not come yet, the next turn reads the credential anew and keeps what it read."""
 

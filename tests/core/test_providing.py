@@ -89,6 +89,13 @@ def test_what_is_done(situation: str) -> None:
     assert effect_of(decided(found, seconds)) == wanted
 
 
+def test_what_is_shown_already_is_not_taken_away_for_an_older_spec() -> None:
+    """A crash may come between showing a token and saying so: nothing is taken away before a look."""
+    older = held(reserved(digest="other"))
+    assert gist(decided(older, bundle=None)) == frozenset({What.BUNDLE})
+    assert effect_of(decided(older, bundle=BundleState.AHEAD, bundle_version=2)) == effects.Obtain(2)
+
+
 def test_a_refusal_is_remembered() -> None:
     """Who must be mended by a person is looked at now and then, and asked again when he is another."""
     refused = held(reserved(refusal=REFUSAL))
@@ -158,6 +165,18 @@ def test_the_token_before_ends_by_itself() -> None:
     assert (waits.until, waits.reason) == (after(90), Reason.OVERLAP_OPEN)
     over = renewed(before, active(expiration_time=after(1800)), now=91)
     assert effect_of(retire.judge(before, over)) == effects.Commit(1)
+
+
+def test_what_has_ended_may_wait_for_what_is_due() -> None:
+    """A token that is due is renewed before the one before is put away; until then that may wait behind others."""
+    token = active(2, digest=start.wanted_digest(TOKEN), expiration_time=after(1800))
+    before = retiring(1, overlap_start_time=NOON, expiration_time=after(90))
+    waits, alone = (decide(renewed(*versions, now=60)) for versions in ((before, token), (token,)))
+    assert isinstance(waits, Hold)
+    assert isinstance(alone, Hold)
+    assert (waits.until, waits.latest, alone.latest) == (after(90), alone.until, None)
+    assert effect_of(decide(renewed(before, token, now=91))) == effects.Commit(1)
+    assert effect_of(decide(renewed(before, token, now=1741))) == effects.Reserve(3, Cause.RENEWAL)
 
 
 def test_a_token_is_not_taken_back() -> None:

@@ -77,7 +77,7 @@ async def _serve(operator: Operator, settings: Settings) -> None:
 
 async def _work(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
     # The API server has answered by now, so that this is its time; the machine's may be ahead by an hour.
-    operator.engine.started = operator.engine.ports.clock.now()
+    operator.engine.begin()
     operator.workers.start(settings.workers)
     operator.asking.start(REQUESTS_AT_ONCE)
     background = [asyncio.create_task(work()) for work in operator.background]

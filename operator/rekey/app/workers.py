@@ -5,13 +5,14 @@
 3. An error that nobody foresaw is logged without anything it may quote, counted, and treated the same.
 4. Before a key is worked on it is asked whether we lead there. If not, or no longer, the turn ends quietly: whoever
    leads looks at every key, and so do we when we lead again.
-5. One that cannot be parsed says so in its status, and is tried like after any other failure.
+5. What may wait is worked on after all that may not: in a flood of renewals tokens that have ended are left for later.
+6. One that cannot be parsed says so in its status, and is tried like after any other failure.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from rekey.app.backoff import Backoff
@@ -105,8 +106,9 @@ class Workers:
         self._backoff = Backoff()
         self._seconds: Callable[[], float] = asyncio.get_running_loop().time
         self._crew = Crew()
-        self.timer = Timer(clock, lambda key: queue.add(key, Lane.DEADLINE))
-        cache.tell(entered=lambda _: None, left=self._backoff.succeeded)
+        self._patient: dict[Key, datetime] = {}
+        self.timer = Timer(clock, self._due)
+        cache.tell(entered=lambda _: None, left=self._left)
 
     def start(self, number: int) -> None:
         """Begin to work."""
@@ -153,6 +155,7 @@ class Workers:
         # Who annotates a credential wants it looked at; who edits its spec wants something done, and pays for no look.
         check = work.check or self._cache.was_touched(key)
         self._cache.looked(key, self._clock.now())
+        self._patient.pop(key, None)
         try:
             credential = await self._current(key)
             result = None if credential is None else await self._engine.reconcile(credential, check=check)
@@ -170,10 +173,25 @@ class Workers:
             self.timer.drop(key)
         else:
             self.timer.set(key, result.until)
+            if result.latest is not None:
+                self._patient[key] = result.latest
             log.debug(
                 "looked at",
                 extra={"credential": str(key), "reason": str(result.reason), "until": result.until.isoformat()},
             )
+
+    def _due(self, key: Key) -> None:
+        """Have a key worked on whose instant has come: at last turn while others have work, if that is early enough."""
+        latest = self._patient.pop(key, None)
+        if latest is None:
+            self._queue.add(key, Lane.DEADLINE)
+        else:
+            self._queue.add(key, Lane.RESYNC)
+            self.timer.set(key, latest)
+
+    def _left(self, key: Key) -> None:
+        self._backoff.succeeded(key)
+        self._patient.pop(key, None)
 
     def _is_echo(self, key: Key) -> bool:
         return key in self._cache and not self._cache.has_news(key) and not self._cache.is_behind(key)

@@ -237,13 +237,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Do nothing until the instant (None: until something changes)."""
+    """Do nothing until the instant (None: until something changes), or `latest` while others have more urgent work."""
 
     until: datetime | None
     reason: Reason
     message: str
     stalled: bool = False
     blocked: bool = False
+    latest: datetime | None = None
 
 
 Decision = Act | Look | Hold

@@ -36,8 +36,8 @@ def revoke_asked(facts: Facts) -> Decision | None:
     """What a person wants gone goes also while a version is reserved, which its backend may refuse for long to make."""
     if ledger.reserved(facts.status) is None:
         return None
-    for version in ledger.retiring(facts.status):
-        if version.overlap_start_time is not None and retire.cut_short(version, facts):
+    for version in _leaving(facts):
+        if retire.cut_short(version, facts):
             decision = retire.judge(version, facts)
             if not isinstance(decision, Hold):
                 return decision
@@ -133,7 +133,12 @@ def _move(facts: Facts, old: Version, since: datetime) -> Decision:
 
 
 def retire_old(facts: Facts) -> Decision | None:
-    """Versions whose overlap clock runs are revoked when nothing speaks against it; then the rotation is over."""
+    """Versions whose overlap clock runs are revoked when nothing speaks against it; then the rotation is over.
+
+    But a token that is due is renewed first: the one before has ended, and harms nobody where it is.
+    """
+    if facts.spec.renews and _leaving(facts) and isinstance(following := start.rotate(facts), Act):
+        return following
     holds: list[Hold] = []
     for version in _leaving(facts):
         decision = retire.judge(version, facts)
@@ -157,12 +162,12 @@ def _leaving(facts: Facts) -> list[Version]:
 
 
 def _meanwhile(facts: Facts, hold: Hold) -> Decision:
-    """A token is renewed whether or not the one before has ended."""
+    """A token is renewed whether or not the one before has ended; what has ended may be left until then."""
     following = start.rotate(facts)
     if not isinstance(following, Hold):
         return following or hold
     moments = [moment for moment in (hold.until, following.until) if moment is not None]
-    return replace(hold, until=min(moments, default=None))
+    return replace(hold, until=min(moments, default=None), latest=following.until)
 
 
 def _overdue(facts: Facts, hold: Hold) -> Hold:

@@ -36,13 +36,17 @@ LOOK_AGAIN = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a pass ended: the credential as last seen (None: gone), and when to look again (None: when it changes)."""
+    """How a pass ended: the credential as last seen (None: gone), and when to look again (None: when it changes).
+
+    `latest`: until when that look may wait behind more urgent ones (None: it may not).
+    """
 
     credential: Credential | None
     until: datetime | None
     reason: Reason
     message: str
     stalled: bool = False
+    latest: datetime | None = None
 
 
 class Engine:
@@ -62,6 +66,10 @@ class Engine:
         self.timing = timing
         self.fence: Fence | None = None
         self.answering: datetime | None = None
+
+    def begin(self) -> None:
+        """Take note that work begins: by the API server's time, if it has answered before."""
+        self.started = self.ports.clock.now()
 
     def answered(self) -> None:
         """Take note that the API server answers again; from any thread."""
@@ -194,11 +202,13 @@ class Pass:
             self.facts = replace(self.facts, status=status)
             await self._save(hold)
         told = notify.next_look(self.facts.status)
-        moments = (hold.until, expiry.next_change(self.facts), health.next_look(self.facts), told)
-        until = min(filter(None, moments), default=None)
+        others = (expiry.next_change(self.facts), health.next_look(self.facts), told)
+        until = min(filter(None, (hold.until, *others)), default=None)
+        patient = hold.latest is not None and until == hold.until
+        latest = min(filter(None, (hold.latest, *others))) if patient else None
         if until is not None and until <= self.facts.now:
-            until = self.facts.now + self.facts.timing.poll
-        return Result(self.facts.credential, until, hold.reason, hold.message, hold.stalled)
+            until, latest = self.facts.now + self.facts.timing.poll, None
+        return Result(self.facts.credential, until, hold.reason, hold.message, hold.stalled, latest)
 
     async def _save(self, hold: Hold, *, midway: bool = False) -> None:
         """Write the status if it differs from what was written last; then say what changed."""
