@@ -128,6 +128,19 @@ def test_ages_are_told() -> None:
     assert queue.longest_work() == 0.0
 
 
+def test_a_key_that_becomes_urgent_waits_since_then() -> None:
+    """What stood in the last lane for half an hour, as it was allowed to, is not half an hour late."""
+    seconds = Seconds()
+    queue = Queue(seconds)
+    queue.add(A1, Lane.RESYNC)
+    seconds.now = 1800.0
+    queue.add(A1, Lane.DEADLINE)
+    seconds.now = 1801.0
+    queue.add(A1, Lane.RESYNC)
+    assert queue.oldest()[Lane.DEADLINE] == 1.0
+    assert taken(queue).waited == 1.0
+
+
 def test_a_waiting_worker_is_woken_and_closing_wakes_all() -> None:
     """Workers that wait get a key each as it comes, and None when the queue is closed, though keys may wait."""
 

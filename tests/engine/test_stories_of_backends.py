@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
 from rekey.core.reasons import Reason
-from rekey.core.status_probe import Finding
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Held, Traits
 from rekey.ports.secrets import NewSecret, SecretView
 from tests.engine.scenarios_of_backends import HELD, TOKEN
 from tests.engine.telling import HOUR, MINUTE, condition, outcome, states, verdict
 from tests.sim.ports import Secrets
-from tests.sim.world import Plug, Unplugged, World
+from tests.sim.world import World
 
 
 def held(trigger: str | None = None, **changes: object) -> World:
@@ -120,110 +119,6 @@ def test_what_was_got_is_stored_though_the_api_server_is_away_for_a_moment() -> 
     world.run(MINUTE)
     assert states(world) == {1: "Active"}
     assert world.backend.calls["issue"] == 1
-
-
-def unasked() -> World:
-    """Return a world with a token whose backend cannot be asked about it."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False, provable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
-    assert states(world) == {1: "Active"}
-    return world
-
-
-def test_a_token_of_which_nobody_can_be_asked_is_written_down_twice() -> None:
-    """Before it is made, and when it is current: with nobody to ask there is nothing to remember in between."""
-    world = unasked()
-    world.writes.clear()
-    world.apply("api", TOKEN | {"rotation": {"trigger": "a"}})
-    world.run(MINUTE)
-    assert states(world) == {1: "Retiring", 2: "Active"}
-    assert world.writes == {"credentials.save": 2, "backend.issue": 1, "secrets.create": 1, "secrets.change": 1}
-    probe = world.credentials["api"].status.versions[-1].probe
-    assert probe is not None
-    assert (probe.finding, probe.message) == (Finding.ACCEPTED, "its backend made it, and cannot be asked")
-
-
-@dataclass
-class Edited(Plug):
-    """When the plug is pulled the credential asks for another token."""
-
-    world: World = field(kw_only=True)
-
-    def done(self) -> None:
-        """Change the spec, and end."""
-        if len(self.calls) - 1 == self.at:
-            self.world.apply("api", TOKEN | {"provider": TOKEN["provider"] | {"oauth2": {"scopes": ["other"]}}})
-            raise Unplugged(self.calls[-1])
-
-
-@pytest.mark.parametrize("at", range(8))
-def test_a_token_that_was_shown_before_a_crash_is_not_taken_away_for_another_wish(
-    at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whichever call of a renewal was the last: what the bundle shows is good at every instant."""
-    world = unasked()
-    keeps = world.promises.check
-
-    def check() -> None:
-        keeps()
-        shown = world.history["api"][-1].number
-        assert shown in world.backend.numbers("api"), f"version {shown} is shown, and revoked"
-
-    monkeypatch.setattr(world.promises, "check", check)
-    world.apply("api", TOKEN | {"rotation": {"trigger": "a"}})
-    world.plug = Edited(at, after=True, world=world)
-    world.run(MINUTE)
-    assert len(world.plug.calls) > at + 3
-    assert Counter(states(world).values())["Active"] == 1
-
-
-def test_after_downtime_an_expired_token_is_renewed_at_once() -> None:
-    """Once, without an alarm for whoever has a new one already."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
-    world.restart(5 * HOUR)
-    world.run(MINUTE)
-    assert states(world)[2] == "Active"
-    assert world.backend.calls["issue"] == 2
-    assert condition(world, "Expiring").status == "False"
-
-
-@pytest.mark.parametrize("fields", [{"hold": {"until": "2026-03-01T20:00:00Z", "reason": "audit"}}, {"suspend": True}])
-def test_who_keeps_still_a_token(fields: dict[str, object]) -> None:
-    """A hold keeps no token from its end, nor from being renewed; suspended none is, and it is said when one ends."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
-    world.apply("api", TOKEN | fields)
-    world.run(2 * HOUR)
-    found = Counter(states(world).values())
-    if "suspend" in fields:
-        assert found == {"Active": 1}
-        assert verdict(world, "Expiring") == ("True", "Expired")
-    else:
-        assert found["Active"] == 1
-        assert found["Retiring"] <= 1
-        assert condition(world, "Expiring").status == "False"
-
-
-def test_a_token_is_renewed_while_the_one_before_is_good() -> None:
-    """Whoever asks for another one gets it at once, twice within the life of the first; routine is no rotation."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
-    for trigger in ("a", "b"):
-        world.apply("api", TOKEN | {"rotation": {"trigger": trigger}})
-        world.run(MINUTE)
-    assert states(world) == {1: "Retiring", 2: "Retiring", 3: "Active"}
-    world.run(2 * HOUR, until=lambda: states(world).get(4) == "Active")
-    assert states(world)[3] == "Retiring"
-    assert verdict(world, "Rotating") == ("False", "None")
 
 
 def test_a_typo_in_the_provider_keeps_no_deletion_for_ever() -> None:

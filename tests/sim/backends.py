@@ -165,7 +165,9 @@ class FakeBackend:
     def _revoke(self, held: Held) -> None:
         ours = self._ours(held.claim)
         if not self.traits.listable:
-            ours = [thing for thing in ours if thing.id == held.backend_id]
+            # Who has no list is shown the value, or what it was called.
+            shown = held.material.reveal().get("password") if held.material is not None else None
+            ours = [thing for thing in ours if thing.id == held.backend_id or thing.value == shown]
         self._remove(ours)
 
     def _last_used(self, held: Held) -> datetime | None:

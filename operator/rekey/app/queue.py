@@ -197,4 +197,5 @@ def _merged(known: _Wish | None, wish: _Wish) -> _Wish:
     if known is None:
         return wish
     only_change = known.only_change and wish.only_change
-    return _Wish(min(known.lane, wish.lane), known.check or wish.check, known.since, only_change)
+    since = wish.since if wish.lane < known.lane else known.since
+    return _Wish(min(known.lane, wish.lane), known.check or wish.check, since, only_change)

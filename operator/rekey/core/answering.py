@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from rekey.core import ledger, schedule, start
+from rekey.core import ledger, probing, schedule, start
 from rekey.core.answer import MAX_ANSWERS, OVER, Answer, AnswerState
 from rekey.core.demand import Demand
 from rekey.core.effects import Act, Commit, Condemn, Decision, Hold, Reply
@@ -20,6 +20,7 @@ from rekey.core.retire import on_hold
 from rekey.core.settling import settled
 from rekey.core.spec_request import RequestReason, RevokeWhen
 from rekey.core.status import MAX_VERSIONS, Cause, State, Version
+from rekey.core.status_probe import Finding
 
 TOGETHER = timedelta(seconds=10)
 KEPT = timedelta(minutes=10)
@@ -123,12 +124,19 @@ def _revoke(demand: Demand, facts: Facts) -> Answer | None:
 def compromise(facts: Facts) -> Decision | None:
     """A compromised credential gets a new version at once, whatever is under way; suspend and windows are ignored."""
     asked = start.unanswered(facts, RequestReason.COMPROMISE)
-    if not asked or ledger.active(facts.status) is None or start.no_room(facts):
+    if not asked or ledger.active(facts.status) is None or start.no_room(facts) or _comes_first(facts):
         return None
     if sum(item.state in ledger.LIVE for item in facts.status.versions) > MAX_VERSIONS - _ROOM:
         text = f"{len(ledger.retiring(facts.status))} old versions are still accepted: revoke some of them first"
         return Hold(None, Reason.TOO_MANY_VERSIONS, text, stalled=True)
     return start.begin(facts, Cause.COMPROMISE)
+
+
+def _comes_first(facts: Facts) -> bool:
+    """Say whether a version becomes current now, in which stands what the next one is got with."""
+    pending = ledger.pending(facts.status)
+    probe = probing.of(pending, probing.digest(facts)) if pending is not None and facts.chained else None
+    return probe is not None and probe.finding is Finding.ACCEPTED
 
 
 def make_room(facts: Facts) -> Decision | None:

@@ -33,11 +33,16 @@ def revoke_committed(facts: Facts) -> Decision | None:
 
 
 def revoke_asked(facts: Facts) -> Decision | None:
-    """What a person wants gone goes also while a version is reserved, which its backend may refuse for long to make."""
-    if ledger.reserved(facts.status) is None:
+    """What a person wants gone goes also while a version is reserved, which its backend may refuse for long to make.
+
+    So does what ends by itself, once the backend has not made the version at once.
+    """
+    reserved = ledger.reserved(facts.status)
+    if reserved is None:
         return None
+    late = reserved.tries is not None or reserved.refusal is not None
     for version in _leaving(facts):
-        if retire.cut_short(version, facts):
+        if retire.cut_short(version, facts) or (late and retire.ends_by_itself(version, facts)):
             decision = retire.judge(version, facts)
             if not isinstance(decision, Hold):
                 return decision
@@ -137,8 +142,8 @@ def retire_old(facts: Facts) -> Decision | None:
 
     But a token that is due is renewed first: the one before has ended, and harms nobody where it is.
     """
-    if facts.spec.renews and _leaving(facts) and isinstance(following := start.rotate(facts), Act):
-        return following
+    if facts.spec.renews and (first := _renewal_first(facts)):
+        return first
     holds: list[Hold] = []
     for version in _leaving(facts):
         decision = retire.judge(version, facts)
@@ -146,7 +151,7 @@ def retire_old(facts: Facts) -> Decision | None:
             return decision
         holds.append(decision)
     if holds and facts.spec.renews:
-        return _meanwhile(facts, holds[0])
+        return _meanwhile(facts, holds)
     if holds:
         return _late_joiners(facts) or _overdue(facts, holds[0])
     rotation = facts.status.rotation
@@ -161,13 +166,26 @@ def _leaving(facts: Facts) -> list[Version]:
     return [version for version in old if version.overlap_start_time is not None and not _kept(version, facts)]
 
 
-def _meanwhile(facts: Facts, hold: Hold) -> Decision:
-    """A token is renewed whether or not the one before has ended; what has ended may be left until then."""
+def _renewal_first(facts: Facts) -> Decision | None:
+    """A renewal is over when the token is current: the one before ends by itself, and the next may be due before."""
+    rotation = facts.status.rotation
+    if rotation is not None and rotation.step is Step.OVERLAP:
+        return Act(Conclude(), f"version {facts.status.current_version} is current, and nobody is waited for")
+    if not _leaving(facts):
+        return None
+    following = start.rotate(facts)
+    return following if isinstance(following, Act | Look) else None
+
+
+def _meanwhile(facts: Facts, holds: list[Hold]) -> Decision:
+    """A token is renewed whether or not the one before has ended; what ends by itself may be left until then."""
     following = start.rotate(facts)
     if not isinstance(following, Hold):
-        return following or hold
-    moments = [moment for moment in (hold.until, following.until) if moment is not None]
-    return replace(hold, until=min(moments, default=None), latest=following.until)
+        return following or holds[0]
+    moments = [one.until for one in (*holds, following) if one.until is not None]
+    patient = all(retire.ends_by_itself(version, facts) for version in _leaving(facts))
+    hold = next((one for one in holds if one.blocked), holds[0])
+    return replace(hold, until=min(moments, default=None), latest=following.until if patient else None)
 
 
 def _overdue(facts: Facts, hold: Hold) -> Hold:

@@ -25,8 +25,7 @@ def carry_on(facts: Facts) -> Decision | None:
     """
     pending = ledger.pending(facts.status)
     if pending is not None and (later := ledger.pending(facts.status, above=pending.number)):
-        text = f"version {pending.number} ended before it was accepted; version {later.number} was got by what it kept"
-        return Act(Discard(pending.number), text)
+        return _followed(facts, pending, later)
     if pending is None or pending.rolled_back:
         return _given_up(facts, pending)
     unwanted = _unwanted(facts, pending)
@@ -42,6 +41,16 @@ def carry_on(facts: Facts) -> Decision | None:
     if shown or (facts.spec.verifier is None and not probing.wanted(facts)):
         return Act(Activate(number), f"version {number} is stored and proved{', and shown already' if shown else ''}")
     return None
+
+
+def _followed(facts: Facts, pending: Version, later: Version) -> Decision:
+    """A version that another one follows already is discarded, unless a crash came after it was shown."""
+    if facts.bundle is None:
+        return Look(frozenset({What.BUNDLE}))
+    if facts.bundle_version == pending.number:
+        return Act(Activate(pending.number), f"version {pending.number} is shown already")
+    text = f"version {pending.number} ended before it was accepted; version {later.number} was got by what it kept"
+    return Act(Discard(pending.number), text)
 
 
 def _given_up(facts: Facts, pending: Version | None) -> Decision | None:

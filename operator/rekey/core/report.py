@@ -16,7 +16,7 @@ from rekey.core.listing import few
 from rekey.core.reasons import Reason
 from rekey.core.record import ceil
 from rekey.core.spec import RevocationPolicy
-from rekey.core.status import MAX_CONSUMERS, Cause, Condition, ConsumerStatus, Status, Step
+from rekey.core.status import MAX_CONSUMERS, Cause, Condition, ConsumerStatus, Status, Step, Version
 
 READY = "Ready"
 ROTATING = "Rotating"
@@ -171,21 +171,18 @@ def _blocked(facts: Facts, hold: Hold) -> Verdict:
         text = f"version {last.number} was revoked at overlap.deadline although pods could still hold it"
         return BLOCKED, False, Reason.DEADLINE_PASSED, text
     policy = facts.spec.revocation_policy
-    kept = [version for version in ledger.retiring(facts.status) if _over(facts, version.number)]
+    kept = [str(version.number) for version in ledger.retiring(facts.status) if _is_kept(version, facts)]
     if kept and policy is RevocationPolicy.MANUAL:
-        return BLOCKED, True, Reason.MANUAL_REVOCATION, f"{_numbers(facts)} to be revoked by hand"
+        return BLOCKED, True, Reason.MANUAL_REVOCATION, f"version {', '.join(kept)} to be revoked by hand"
     if kept and policy is RevocationPolicy.NEVER:
-        return BLOCKED, False, Reason.NEVER_REVOKED, f"{_numbers(facts)} accepted for ever"
+        return BLOCKED, False, Reason.NEVER_REVOKED, f"version {', '.join(kept)} accepted for ever"
     return BLOCKED, False, Reason.NONE, ""
 
 
-def _numbers(facts: Facts) -> str:
-    return "version " + ", ".join(str(version.number) for version in ledger.retiring(facts.status))
-
-
-def _over(facts: Facts, number: int) -> bool:
-    end = retire.overlap_end(ledger.find(facts.status, number), facts)
-    return end is not None and facts.now >= end
+def _is_kept(version: Version, facts: Facts) -> bool:
+    """Say whether a policy keeps the version: none keeps what ends by itself."""
+    end = retire.overlap_end(version, facts)
+    return end is not None and facts.now >= end and not retire.ends_by_itself(version, facts)
 
 
 def _undeclared(facts: Facts) -> Verdict:

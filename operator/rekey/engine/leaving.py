@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rekey.core import bundle as content
 from rekey.core import gate, ledger
 from rekey.core.facts import Facts
 from rekey.engine import naming, providing, publishing
@@ -61,9 +62,15 @@ async def destroy(ports: Ports, shared: Aggregates, facts: Facts) -> bool:
 
 
 async def _reserved(ports: Ports, facts: Facts) -> None:
-    """Revoke what nobody was given; for as long as a deletion is tried, then it is left: nobody will have it."""
+    """Revoke what nobody was given; for as long as a deletion is tried, then it is left: nobody will have it.
+
+    What the bundle shows is to stay, though it was not written down yet that it does.
+    """
     reserved, deleting = ledger.reserved(facts.status), facts.credential.deleting
     if reserved is None or deleting is None:
+        return
+    shown = await ports.secrets.read(facts.credential.key.namespace, gate.target_name(facts))
+    if shown is not None and content.shown_versions(shown.material)[0] == reserved.number:
         return
     try:
         await _revoke(ports, facts, reserved.number)

@@ -66,8 +66,12 @@ async def obtain(ports: Ports, facts: Facts, effect: Obtain, unstored: Unstored)
     view = await ports.secrets.read(namespace, version.secret_name)
     if view is not None and view.owner != facts.credential.uid:
         raise Rejected(Reason.NAME_TAKEN, f"Secret {version.secret_name} is not ours: delete it")
-    opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
     lifetime, claim = facts.spec.rotation.lifetime, _claim(facts, version.number)
+    if view is not None and wanted.renews:
+        # It was stored before a crash, and may be shown: whoever declares the backend may have gone meanwhile.
+        unstored.forget(claim.owner)
+        return _outcome(ports, facts, view, naming.noted(view)), view.material
+    opened, grant = await ports.backends.open(namespace, wanted), await _grant(ports, facts)
     told = view is not None or unstored.of(claim) is not None
     intent = Intent(
         claim=claim,

@@ -204,7 +204,7 @@ class Pass:
         told = notify.next_look(self.facts.status)
         others = (expiry.next_change(self.facts), health.next_look(self.facts), told)
         until = min(filter(None, (hold.until, *others)), default=None)
-        patient = hold.latest is not None and until == hold.until
+        patient = hold.latest is not None and until == hold.until and hold.latest != until
         latest = min(filter(None, (hold.latest, *others))) if patient else None
         if until is not None and until <= self.facts.now:
             until, latest = self.facts.now + self.facts.timing.poll, None
