@@ -17,6 +17,8 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
             "baseUrl": "https://crm.example.com/api",
             "secretName": "admin",
             "caSecretName": "crm-ca",
+            "certificateSecretName": "client-tls",
+            "proxyUrl": "http://proxy.egress.svc:3128",
             "headers": [{"name": "Api-Version", "value": "2026-11-21"}],
             "create": {"path": "/orgs/{namespace}/keys", "fields": _FIELDS, "expiryField": "/ends"},
             "list": {"path": "/keys?owner={owner}", "nextField": "/next", "pageParameter": "cursor"},

@@ -41,6 +41,9 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         "postgresql": {"host": "db.example.com", "secretName": "login", "caSecretName": "db-ca"},
         "allowedNamespaces": {"names": ["orders"], "selector": {"matchLabels": {"team": "shop"}}},
     },
+    "database that knows us by a certificate": {
+        "postgresql": {"host": "127.0.0.1", "secretName": "login", "certificateSecretName": "client-tls"},
+    },
     "database here": {"postgresql": {"host": "127.0.0.1", "secretName": "login", "tls": "None"}},
     "server behind a proxy": {
         "oauth2": {**_ENDPOINTS, "secretName": "client", "proxyUrl": "http://proxy.egress.svc:3128"},
@@ -54,11 +57,21 @@ PROVIDERS: Final[dict[str, dict[str, Any]]] = {
         },
     },
     "webhook": {"webhook": {"url": "https://hooks.example.com/a/b", "secretName": "hook", "caSecretName": "ca"}},
+    "webhook behind a proxy": {
+        "webhook": {
+            "url": "https://hooks.example.com/a/b",
+            "secretName": "hook",
+            "certificateSecretName": "client-tls",
+            "proxyUrl": "http://proxy.egress.svc:3128",
+        },
+    },
     "vault": {
         "vault": {
             "address": "https://vault.example.com:8200",
             "namespace": "shop/orders",
             "caSecretName": "ca",
+            "certificateSecretName": "client-tls",
+            "proxyUrl": "http://proxy.egress.svc:3128",
             "auth": {"kubernetes": {"role": "rekey", "serviceAccountName": "rekey-vault"}},
         },
     },
@@ -108,6 +121,22 @@ REFUSED: Final[dict[str, Refusal]] = {
     ),
     "a proxy with a user": R("server behind a proxy", "oauth2/proxyUrl", "http://a:b@proxy:3128", "should match"),
     "a proxy with a path": R("server behind a proxy", "oauth2/proxyUrl", "http://proxy:3128/a", "should match"),
+    "a webhook in the clear behind a proxy": R(
+        "webhook behind a proxy", "webhook/url", "http://hooks/a", "where `url` is https://", at="webhook.proxyUrl"
+    ),
+    "a Vault here behind a proxy": R(
+        "vault", "vault/address", "http://127.0.0.1:8200", "where `address` is https://", at="vault.proxyUrl"
+    ),
+    "keys in the clear behind a proxy": R(
+        "keys", "apiKey/baseUrl", "http://crm/api", "where `baseUrl` is https://", at="apiKey.proxyUrl"
+    ),
+    "a certificate that is shown to nobody": R(
+        "database that knows us by a certificate",
+        "postgresql/tls",
+        "None",
+        "must be set only with `tls: VerifyFull`",
+        at="postgresql.certificateSecretName",
+    ),
     "an endpoint with a user": R("server", "oauth2/tokenUrl", "https://a:b@idp/token", "should match"),
     "an endpoint with a query": R("server", "oauth2/tokenUrl", "https://idp/token?a=b", "should match"),
     "an endpoint that is a file": R("server", "oauth2/tokenUrl", "file:///etc/passwd", "should match"),

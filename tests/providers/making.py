@@ -15,7 +15,8 @@ from rekey.core.spec import Generate
 from rekey.ports.issuer import Order
 from rekey.providers.generated import Generated
 
-NOW = datetime(2026, 11, 21, 12, 0, 0, 500_000, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=500_000) - timedelta(hours=1)
+"""Of this day: real servers show what is made here, and whoever looks at it has a clock of his own."""
 DAY = timedelta(days=1)
 LOOP = asyncio.new_event_loop()
 atexit.register(LOOP.close)

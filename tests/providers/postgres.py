@@ -1,6 +1,7 @@
 """A real PostgreSQL server on this host for the tests: one for each process that runs tests, gone with it.
 
-It runs as a user without rights, takes SCRAM only, with TLS and without, and forgets everything at the end.
+It runs as a user without rights, takes SCRAM only, with TLS and without, and forgets everything at the end. Into one
+database it lets only who shows a certificate besides.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ from tests.providers.making import make
 
 MISSING: Final = "no PostgreSQL server on this machine (Debian: apt-get install postgresql)"
 ADMIN: Final = "rekey"
+GUARDED: Final = "guarded"
+"""The database for those who show a certificate."""
 _SETTINGS: Final = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
     "max_connections=100",
     "ssl=on",
+    "ssl_ca_file=clients.crt",
     "log_statement=all",
 )
 
@@ -44,6 +48,12 @@ _SETTINGS: Final = (
 def authority() -> Issued:
     """Return what the server shows, and its authority: it is good for the name, and not for the address."""
     return make("certificate", commonName="localhost", dnsNames=["localhost"])
+
+
+@cache
+def client() -> Issued:
+    """Return a certificate that the server knows, and its authority."""
+    return make("certificate", commonName="rekey", usages=["ClientAuth"])
 
 
 @dataclass
@@ -144,6 +154,7 @@ def running() -> Iterator[Postgres]:
             until(lambda: child.poll() is not None or _answers(found), "PostgreSQL", seconds=30)
             assert child.poll() is None, found.log.read_text()
             found.run("CREATE ROLE {} LOGIN CREATEROLE PASSWORD " + f"'{found.secret}'", ADMIN)
+            found.run("CREATE DATABASE {}", GUARDED)
             yield found
         finally:
             found.close()
@@ -163,7 +174,9 @@ def _patient(child: subprocess.Popen[bytes]) -> int | None:
 
 def _prepare(folder: Path, where: Path, found: Postgres) -> None:
     values = authority().material.reveal()
-    for name, content in {"server.key": values["tls.key"], "server.crt": values["tls.crt"]}.items():
+    clients = client().material.reveal()["ca.crt"]
+    shown = {"server.key": values["tls.key"], "server.crt": values["tls.crt"], "clients.crt": clients}
+    for name, content in shown.items():
         (folder / name).write_bytes(content)
         (folder / name).chmod(0o600)
     (folder / "secret").write_text(found.secret)
@@ -174,8 +187,11 @@ def _prepare(folder: Path, where: Path, found: Postgres) -> None:
     options = ("--no-sync", "--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--locale=C")
     argv = (*_as_nobody(), where / "initdb", "-D", folder / "data", *options, f"--pwfile={folder / 'secret'}")
     subprocess.run(argv, cwd=folder, check=True, capture_output=True)
-    for name in ("server.key", "server.crt"):
+    for name in shown:
         shutil.move(folder / name, folder / "data" / name)
+    rules = folder / "data" / "pg_hba.conf"
+    guard = f"hostssl {GUARDED} all all scram-sha-256 clientcert=verify-ca\nhostnossl {GUARDED} all all reject\n"
+    rules.write_text(guard + rules.read_text())
 
 
 def _as_nobody(*more: str) -> Sequence[str | Path]:

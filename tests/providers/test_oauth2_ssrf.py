@@ -50,7 +50,9 @@ async def ask(desk: Desk, url: str, lookup: Lookup = addresses_of, allowed: Sequ
     """Ask for a token there, and return why there is none."""
     login = Login(desk.declared(), CLIENT)
     with pytest.raises(RekeyError) as caught:
-        await Roads(Allowed(allowed), "orders", lambda: NOW, lambda: 10.0, lookup).send(login, url, ({}, b""), 5.0)
+        await Roads(Allowed(allowed), "orders", lambda: NOW, lambda: 10.0, lookup).send(
+            login.known, url, ({}, b""), 5.0
+        )
     return caught.value
 
 
@@ -166,7 +168,7 @@ def test_a_name_that_leads_elsewhere_a_moment_later() -> None:
     async def scene(desk: Desk) -> None:
         url = f"http://idp.example.com:{desk.server.port}/token"
         answer = await Roads(Allowed(["http://127.0.0.1/32"]), "orders", lambda: NOW, lambda: 10.0, lookup).send(
-            Login(desk.declared(), CLIENT), url, ({}, b""), 5.0
+            Login(desk.declared(), CLIENT).known, url, ({}, b""), 5.0
         )
         assert answer.status == 200
 

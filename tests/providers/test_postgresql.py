@@ -16,13 +16,12 @@ from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_backend import PostgresqlServer
 from rekey.core.spec_provide import Provide
-from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, NotYet, Rejected, Retryable
 from rekey.ports.backend import Held
 from rekey.providers.postgresql import Postgresql
 from rekey.providers.postgresql.login import Place, Who, meaning_of_refusal
 from tests.cluster.waiting import until
-from tests.providers.making import make
-from tests.providers.postgres import Postgres, authority
+from tests.providers.postgres import Postgres
 from tests.providers.test_postgresql_conformance import HERE, RealBench, adapter
 from tests.sim.conformance_of_backends import OURS, everything
 
@@ -81,7 +80,7 @@ def test_an_incomplete_provider_is_refused(case: str) -> None:
     """What cannot work, or must not, is refused before anything is sent."""
     more, login = INCOMPLETE[case]
     with pytest.raises(Rejected) as refused:
-        Postgresql(PostgresqlServer.model_validate(STORE | more), login, None, HERE, lambda: 1.0, lambda: LOGIN)
+        Postgresql(Place(PostgresqlServer.model_validate(STORE | more), None, HERE), login, lambda: 1.0, lambda: LOGIN)
     assert refused.value.reason == Reason.PROVIDER_NOT_READY
 
 
@@ -294,32 +293,6 @@ def test_rights_that_only_a_superuser_may_take(play: Play) -> None:
         stage.postgres.run("DROP OWNED BY {}", stage.name())
         await stage.bench.backend.revoke(held)
         assert stage.bench.things() == []
-
-    play(scene)
-
-
-TRUST: dict[str, tuple[Material | None, dict[str, Any], type[RekeyError] | None]] = {
-    "its authority": (authority().material, {}, None),
-    "its authority, for another name": (authority().material, {"host": "127.0.0.1"}, Rejected),
-    "another authority": (make("certificate", commonName="x", dnsNames=["x"]).material, {}, Rejected),
-    "the authorities of the image": (None, {}, Rejected),
-    "an empty ca.crt": (Material({"ca.crt": b""}), {}, Rejected),
-}
-
-
-@pytest.mark.parametrize("case", TRUST)
-def test_whom_it_trusts(play: Play, case: str) -> None:
-    """With TLS only a server that the authority vouches for, under that name, is told anything."""
-    authority, more, error = TRUST[case]
-
-    async def scene(stage: Stage) -> None:
-        server = stage.postgres.server(**{"tls": "VerifyFull", "host": "localhost", **more})
-        found = Postgresql(server, stage.postgres.login, authority, HERE, lambda: 10.0, lambda: LOGIN)
-        if error is None:
-            assert await found.find("nobody") == ()
-        else:
-            with pytest.raises(error, match="certificate"):
-                await found.find("nobody")
 
     play(scene)
 

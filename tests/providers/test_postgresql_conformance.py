@@ -14,7 +14,7 @@ from rekey.ports.backend import Backend, Claim, Held
 from rekey.providers.generated import values
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.postgresql import Postgresql
-from rekey.providers.postgresql.login import Way
+from rekey.providers.postgresql.login import Place, Way
 from tests.cluster import ports
 from tests.cluster.waiting import until
 from tests.providers.postgres import Postgres
@@ -36,7 +36,7 @@ def adapter(postgres: Postgres, login: Material | None = None, seconds: float = 
     def draw() -> Material:
         return values.password(Password()).material
 
-    return Postgresql(postgres.server(**server), login or postgres.login, None, HERE, lambda: seconds, draw)
+    return Postgresql(Place(postgres.server(**server), None, HERE), login or postgres.login, lambda: seconds, draw)
 
 
 class RealBench(Bench):

@@ -31,7 +31,7 @@ LOGIN = Material({"username": b"rekey", "password": b"canary"})
 def asked(host: str, way: Way, port: int = 5432, trusts: Material | None = None, login: Material = LOGIN) -> None:
     """Log in there once."""
     server = PostgresqlServer.model_validate({"host": host, "port": port, "secretName": "login"})
-    asyncio.run(Postgresql(server, login, trusts, way, lambda: 20.0, lambda: LOGIN).find("uid"))
+    asyncio.run(Postgresql(Place(server, trusts, way), login, lambda: 20.0, lambda: LOGIN).find("uid"))
 
 
 def refused(host: str, lookup: Lookup = addresses_of, allowed: Sequence[str] = ()) -> str:

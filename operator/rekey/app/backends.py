@@ -61,13 +61,13 @@ def declared(  # noqa: PLR0913  what the parts take
 
 def _postgresql(allowed: Allowed, parts: Parts) -> Backend:
     from rekey.providers.postgresql import Postgresql  # noqa: PLC0415  8 MiB that only these credentials need
-    from rekey.providers.postgresql.login import Way  # noqa: PLC0415  as above
+    from rekey.providers.postgresql.login import Place, Way  # noqa: PLC0415  as above
 
     server = parts.spec.postgresql
     if server is None:
         raise TypeError("no PostgreSQL server is declared")
-    way = Way(allowed, parts.namespace)
-    return Postgresql(server, parts.login, parts.authority, way, parts.seconds, _password)
+    place = Place(server, parts.authority, Way(allowed, parts.namespace), parts.certificate)
+    return Postgresql(place, parts.login, parts.seconds, _password)
 
 
 def _oauth2(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
@@ -108,8 +108,9 @@ def _api_key(clock: Clock, allowed: Allowed, parts: Parts) -> Backend:
     server = parts.spec.api_key
     if server is None:
         raise TypeError("no service that makes keys is declared")
+    account = Account(server, parts.login, parts.authority, parts.certificate)
     roads = Roads(allowed, parts.namespace, clock.now, parts.seconds)
-    return ApiKeyBackend(Account(server, parts.login, parts.authority), roads, parts.namespace, parts.hears)
+    return ApiKeyBackend(account, roads, parts.namespace, parts.hears)
 
 
 def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> Sender:
@@ -120,7 +121,7 @@ def _webhook(clock: Clock, allowed: Allowed, namespace: str, found: Reached) -> 
     if server is None:
         raise TypeError("no webhook is declared")
     roads = Roads(allowed, namespace, clock.now, found.seconds)
-    return Webhook(server, found.login, found.authority, roads)
+    return Webhook(server, found.login, found.authority, roads, found.certificate)
 
 
 def _vault(client: Client, clock: Clock, allowed: Allowed, passes: Passes, parts: Parts) -> Backend:
@@ -150,7 +151,7 @@ def vault_of(client: Client, clock: Clock, allowed: Allowed, known: Pass, parts:
             raise TypeError("no ServiceAccount is named")
         return await identity(client, parts.home, account.service_account_name, account.audience)
 
-    road = Road(server, parts.authority, Roads(allowed, parts.namespace, clock.now, parts.seconds))
+    road = Road(server, parts.authority, Roads(allowed, parts.namespace, clock.now, parts.seconds), parts.certificate)
     return Vault(road, Login(server, parts.login, who), known, parts.hears)
 
 

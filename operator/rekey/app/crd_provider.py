@@ -46,6 +46,15 @@ RULES: Final = (
         "must be set only where all endpoints are https://: the proxy would read what is sent",
         field=".proxyUrl",
     ),
+    *(
+        Rule(
+            at,
+            f"!has(self.proxyUrl) || self.{url}.startsWith('https://')",
+            f"must be set only where `{url}` is https://: the proxy would read what is sent",
+            field=".proxyUrl",
+        )
+        for at, url in (("spec.apiKey", "baseUrl"), ("spec.vault", "address"), ("spec.webhook", "url"))
+    ),
     Rule(
         "spec.oauth2.authorizationParameters",
         f"self.all(name, !(name in {_OURS}))",
@@ -65,6 +74,12 @@ RULES: Final = (
         "self.tls != 'None' || !has(self.caSecretName)",
         "must be set only with `tls: VerifyFull`: nothing is verified without",
         field=".caSecretName",
+    ),
+    Rule(
+        "spec.postgresql",
+        "self.tls != 'None' || !has(self.certificateSecretName)",
+        "must be set only with `tls: VerifyFull`: it would not be shown",
+        field=".certificateSecretName",
     ),
     *API_KEY_RULES,
 )

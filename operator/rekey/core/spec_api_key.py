@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from rekey.core.shape import ATOMIC, LINE, SET, Duration, ObjectName, Part
-from rekey.core.spec_http import POINTER, URL
+from rekey.core.spec_http import POINTER, URL, CaSecretName, CertificateSecretName, ProxyUrl
 from rekey.core.spec_key_requests import HEADER, CreateRequest, ListRequest, ProveRequest, RevokeRequest, Showing
 
 Code = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[ -~]+$")]
@@ -30,9 +30,9 @@ class ApiKeyServer(Showing):
 
     base_url: str = Field(max_length=1024, pattern=URL, description="What all paths stand behind.")
     secret_name: ObjectName = Field(description="Secret with the `api_key` by which keys are made and revoked.")
-    ca_secret_name: ObjectName | None = Field(
-        default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
-    )
+    ca_secret_name: CaSecretName = None
+    certificate_secret_name: CertificateSecretName = None
+    proxy_url: ProxyUrl = None
     headers: tuple[Header, ...] = Field(
         default=(), max_length=8, json_schema_extra=ATOMIC, description="More headers of every request."
     )

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from pydantic import Field
 
 from rekey.core.shape import ObjectName, Part
+from rekey.core.spec_http import CaSecretName
 
 _URL: Final = r"^https?://[-A-Za-z0-9.:\[\]]+/?$"
 SLOTS: Final = 2
@@ -38,9 +39,7 @@ class AwsServer(Part):
         pattern=_URL,
         description="Where IAM and STS are asked instead of AWS' own endpoints: `https://<host>[:port]`.",
     )
-    ca_secret_name: ObjectName | None = Field(
-        default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
-    )
+    ca_secret_name: CaSecretName = None
 
 
 class AwsAccessKey(Part):

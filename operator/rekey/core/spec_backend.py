@@ -17,6 +17,7 @@ from rekey.core.shape import ATOMIC, ObjectName, Part
 from rekey.core.spec_api_key import ApiKeyServer
 from rekey.core.spec_aws import AwsServer
 from rekey.core.spec_consumers import LabelSelector
+from rekey.core.spec_http import CaSecretName, CertificateSecretName
 from rekey.core.spec_limits import Limits
 from rekey.core.spec_notify import WebhookServer
 from rekey.core.spec_oauth2 import Oauth2Server
@@ -67,9 +68,8 @@ class PostgresqlServer(Part):
         description="`VerifyFull`: TLS 1.2 at least, and a certificate for `host`. `None`: in the clear, accepted for "
         "a loopback address only.",
     )
-    ca_secret_name: ObjectName | None = Field(
-        default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
-    )
+    ca_secret_name: CaSecretName = None
+    certificate_secret_name: CertificateSecretName = None
     secret_name: ObjectName = Field(
         description="Secret with `username` and `password` of the role by which we log in. It needs CREATEROLE, and "
         "to be a member of the roles that credentials name, with ADMIN OPTION."

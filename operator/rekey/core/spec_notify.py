@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from pydantic import Field
 
 from rekey.core.shape import SET, ObjectName, Part
+from rekey.core.spec_http import CaSecretName, CertificateSecretName, ProxyUrl
 from rekey.core.spec_provide import ProviderRef
 
 MAX_NOTIFY: Final = 4
@@ -35,9 +36,9 @@ class WebhookServer(Part):
     secret_name: ObjectName = Field(
         description="Secret with `secret`, by which events are signed: `whsec_` and 24 to 64 bytes in base64."
     )
-    ca_secret_name: ObjectName | None = Field(
-        default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
-    )
+    ca_secret_name: CaSecretName = None
+    certificate_secret_name: CertificateSecretName = None
+    proxy_url: ProxyUrl = None
 
 
 class Notify(Part):

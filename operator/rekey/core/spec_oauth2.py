@@ -12,9 +12,8 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from rekey.core.shape import LINE, SET, Duration, ObjectName, Part
-from rekey.core.spec_http import POINTER, URL, BodyFormat, ExpiryUnit
+from rekey.core.spec_http import POINTER, URL, BodyFormat, CaSecretName, CertificateSecretName, ExpiryUnit, ProxyUrl
 
-_PROXY: Final = r"^http://[-A-Za-z0-9.:\[\]]+$"
 _AUTHORIZATION: Final = (
     r"^(https://[-A-Za-z0-9.:\[\]]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)"
     r"(/[-A-Za-z0-9._~%:@!,;=+/]*)?$"
@@ -67,26 +66,14 @@ class Oauth2Server(Part):
     secret_name: ObjectName = Field(
         description="Secret with `client_id` and `client_secret`; the latter not for `Certificate`."
     )
-    ca_secret_name: ObjectName | None = Field(
-        default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
-    )
-    proxy_url: str | None = Field(
-        default=None,
-        max_length=1024,
-        pattern=_PROXY,
-        description="HTTP proxy that connects us to the endpoints (CONNECT), as `http://host:port`; it sees their "
-        "names, and nothing of what is sent. Absent: none; the environment's are never used.",
-    )
+    ca_secret_name: CaSecretName = None
+    proxy_url: ProxyUrl = None
     authorization_method: Oauth2Authorization = Field(
         default=Oauth2Authorization.HEADER,
         description="`Header`: HTTP Basic. `Body`: as `client_id` and `client_secret` in the request. `Certificate`: "
         "by the certificate alone (RFC 8705), with `client_id` in the request.",
     )
-    certificate_secret_name: ObjectName | None = Field(
-        default=None,
-        description="Secret with `tls.crt` and `tls.key`, such as one of type kubernetes.io/tls: the certificate that "
-        "we show where TLS asks for one. It is read for each request.",
-    )
+    certificate_secret_name: CertificateSecretName = None
     body_format: BodyFormat = Field(
         default=BodyFormat.FORM, description="`Form` as RFC 6749 has it, or `JSON` where a server wants that."
     )

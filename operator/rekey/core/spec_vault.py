@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from rekey.core.shape import HOST, SET, ObjectName, Part
+from rekey.core.spec_http import CaSecretName, CertificateSecretName, ProxyUrl
 
 _ADDRESS: Final = rf"^https?://{HOST}(:[1-9][0-9]{{0,4}})?/?$"
 _SEGMENT: Final = r"[A-Za-z0-9_][-A-Za-z0-9_.@]*"
@@ -71,9 +72,9 @@ class VaultServer(Part):
         pattern=_ADDRESS,
         description="`https://host:port` of the server. `http://` is accepted for a loopback address only.",
     )
-    ca_secret_name: ObjectName | None = Field(
-        default=None, description="Secret whose `ca.crt` its certificate must be issued by. Absent: the image's own."
-    )
+    ca_secret_name: CaSecretName = None
+    certificate_secret_name: CertificateSecretName = None
+    proxy_url: ProxyUrl = None
     namespace: str | None = Field(
         default=None, min_length=1, max_length=256, pattern=_PATH, description="Namespace of Vault's, where it has any."
     )

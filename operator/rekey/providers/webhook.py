@@ -22,7 +22,7 @@ from rekey.core.rate import asked_wait
 from rekey.core.reasons import Reason
 from rekey.core.spec_notify import WebhookServer
 from rekey.errors import NoAnswer, Rejected, Retryable
-from rekey.providers.http.roads import Direct, Roads
+from rekey.providers.http.roads import Endpoint, Roads
 
 LONGEST: Final = 5.0
 """Seconds that a webhook may take: who is slower is told of it again."""
@@ -32,14 +32,21 @@ _LEAST, _MOST = 24, 64
 
 
 class Webhook:
-    """One webhook; `authority` has the `ca.crt` that is trusted."""
+    """One webhook; `authority` has the `ca.crt` that is trusted, `certificate` what we show."""
 
-    def __init__(self, server: WebhookServer, login: Material, authority: Material | None, roads: Roads) -> None:
+    def __init__(
+        self,
+        server: WebhookServer,
+        login: Material,
+        authority: Material | None,
+        roads: Roads,
+        certificate: Material | None = None,
+    ) -> None:
         self._server = server
         self._login = login
         self._roads = roads
         self._host = URL(server.url).host or ""
-        self._known = Direct(self._host, authority, server.ca_secret_name)
+        self._known = Endpoint.of(server.url, server, authority, certificate)
 
     async def send(self, message: Message) -> None:
         """Post it once.

@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import orjson
-from yarl import URL
 
 from rekey.core.api_key import mark
 from rekey.core.material import Material
@@ -21,7 +20,7 @@ from rekey.core.spec_http import BodyFormat
 from rekey.core.spec_key_requests import BodyField, CreateRequest, FieldType, KeyAuthorization, Request, Showing
 from rekey.errors import Rejected
 from rekey.ports.backend import Intent
-from rekey.providers.http.roads import Direct
+from rekey.providers.http.roads import Endpoint
 
 Field = tuple[str, object]
 _PLACEHOLDER: Final = re.compile(r"[{]([A-Za-z]+)[}]")
@@ -42,16 +41,17 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Us at a service: `login` has the `api_key`, `authority` the `ca.crt` that is trusted."""
+    """Us at a service: `login` has the `api_key`, `authority` the `ca.crt` that is trusted, `certificate` ours."""
 
     server: ApiKeyServer
     login: Material
     authority: Material | None = None
+    certificate: Material | None = None
 
     @property
-    def known(self) -> Direct:
+    def known(self) -> Endpoint:
         """The service, as requests go there."""
-        return Direct(URL(self.server.base_url).host or "", self.authority, self.server.ca_secret_name)
+        return Endpoint.of(self.server.base_url, self.server, self.authority, self.certificate)
 
     def ours(self, asked: Request, path: str, fields: Sequence[Field] = (), query: Sequence[Field] = ()) -> Sent:
         """Return a request with our own key.

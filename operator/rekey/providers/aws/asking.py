@@ -26,7 +26,7 @@ from rekey.core.spec_aws import AwsServer
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import Lookup, addresses_of
-from rekey.providers.http.roads import Direct, Roads
+from rekey.providers.http.roads import Endpoint, Roads
 
 if TYPE_CHECKING:
     from rekey.providers.aws.wire import Service
@@ -99,7 +99,7 @@ class Account:
         if self.seconds() < _LEAST:
             raise Retryable(f"AWS: no time was left for {operation}")
         roads = Roads(allowed, self.namespace, self.now, self.seconds, self.lookup)
-        endpoint = Direct(URL(url).host or "", self.authority, self.server.ca_secret_name)
+        endpoint = Endpoint(URL(url).host or "", self.authority, self.server.ca_secret_name)
         answer = await roads.send(endpoint, url, request, _LONGEST)
         found = known.read(operation, answer) if answer.body is not None else None
         if found is None:

@@ -25,66 +25,79 @@ from rekey.core.reasons import Reason
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of, is_unwanted, said, session, trusting
+from rekey.providers.http.connection import (
+    BadCertificateError,
+    Lookup,
+    addresses_of,
+    is_unwanted,
+    said,
+    session,
+    trusting,
+)
 
 
-class Known(Protocol):
-    """Who is asked."""
+class Declares(Protocol):
+    """What a provider declares of the way to its server."""
 
     @property
-    def proxy(self) -> str | None:
-        """The proxy by which it is asked, if any."""
+    def ca_secret_name(self) -> str | None:
+        """The Secret of whom the server must be known by."""
         ...
 
-    def trust(self) -> ssl.SSLContext:
-        """Return by whom the server must be known.
-
-        Raises:
-            Rejected: the Secret is incomplete.
-        """
+    @property
+    def certificate_secret_name(self) -> str | None:
+        """The Secret of what we show."""
         ...
 
-    def unwanted(self) -> Rejected:
-        """Return what it means that the server ends TLS because of our certificate, or because we showed none."""
+    @property
+    def proxy_url(self) -> str | None:
+        """The proxy by which it is asked."""
         ...
-
-
-def trusted(authority: Material | None, secret: str | None, shown: Material | None = None) -> ssl.SSLContext:
-    """Return whom that authority makes trusted, and what we show in TLS; `secret`: where the authority stands.
-
-    Raises:
-        Rejected: the Secret is incomplete.
-        BadCertificateError: what we show cannot be read.
-    """
-    with suppress(ssl.SSLError, UnicodeError, KeyError):
-        return trusting(authority, shown)
-    where = f"Secret {secret} has no `ca.crt`"
-    raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} that can be read: put PEM certificates there")
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
-    """Who is asked without a proxy, and shown no certificate; `secret`: where the authority stands, if there is one."""
+class Endpoint:
+    """Who is asked: whom it must be known by, what we show it in TLS, and the proxy that leads there, if any.
+
+    `ca_secret`, `certificate_secret`: where the first two stand, for whoever must mend them.
+    """
 
     name: str
-    authority: Material | None
-    secret: str | None
+    authority: Material | None = None
+    ca_secret: str | None = None
+    certificate: Material | None = None
+    certificate_secret: str | None = None
+    proxy: str | None = None
 
-    @property
-    def proxy(self) -> None:
-        """None."""
+    @classmethod
+    def of(cls, url: str, server: Declares, authority: Material | None, certificate: Material | None) -> Endpoint:
+        """Return who is at that URL, as a provider declares it."""
+        name, shown = URL(url).host or "", server.certificate_secret_name
+        return cls(name, authority, server.ca_secret_name, certificate, shown, server.proxy_url)
 
     def trust(self) -> ssl.SSLContext:
-        """Return by whom the server must be known.
+        """Return by whom the server must be known, and what we show.
 
         Raises:
-            Rejected: the Secret is incomplete.
+            Rejected: a Secret is incomplete.
         """
-        return trusted(self.authority, self.secret)
+        missing = f"Secret {self.ca_secret} has no `ca.crt` that can be read: put PEM certificates there"
+        try:
+            return trusting(self.authority, self.certificate)
+        except BadCertificateError:
+            pair = "`tls.crt` and `tls.key` that belong together, in PEM and without a password"
+            missing = f"Secret {self.certificate_secret} has no {pair}"
+        except (ssl.SSLError, UnicodeError, KeyError):
+            pass
+        raise Rejected(Reason.PROVIDER_NOT_READY, missing)
 
     def unwanted(self) -> Rejected:
-        """Return what it means that the server ends TLS for want of a certificate of ours."""
-        return Rejected(Reason.PROVIDER_NOT_READY, f"{self.name} wants a certificate of ours, and none is declared")
+        """Return what it means that the server ends TLS because of our certificate, or because we showed none."""
+        if self.certificate_secret is None:
+            what = f"{self.name} wants a certificate of ours, and none is declared"
+            return Rejected(Reason.PROVIDER_NOT_READY, what)
+        mend = f"put a certificate that it accepts into Secret {self.certificate_secret}"
+        return Rejected(Reason.NEEDS_REAUTH, f"{self.name} does not accept us in TLS: {mend}")
 
 
 class Roads:
@@ -109,7 +122,7 @@ class Roads:
 
     async def send(
         self,
-        who: Known,
+        who: Endpoint,
         endpoint: str | URL,
         request: tuple[dict[str, str], bytes],
         seconds: float,
@@ -135,7 +148,7 @@ class Roads:
         raise why
 
     async def _send(
-        self, method: str, url: URL, who: Known, request: tuple[dict[str, str], bytes], most: int
+        self, method: str, url: URL, who: Endpoint, request: tuple[dict[str, str], bytes], most: int
     ) -> Answer:
         host, port = url.raw_host or "", url.port or 0
         if url.scheme not in {"http", "https"} or url.raw_user or url.raw_password or not host:

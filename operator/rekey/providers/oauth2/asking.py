@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +9,13 @@ from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 import orjson
-from yarl import URL
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
 from rekey.core.spec_http import BodyFormat
 from rekey.core.spec_oauth2 import Oauth2Authorization, Oauth2Server
 from rekey.errors import Rejected
-from rekey.providers.http.connection import BadCertificateError
-from rekey.providers.http.roads import trusted
+from rekey.providers.http.roads import Endpoint
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
@@ -62,30 +59,10 @@ class Login:
             sent |= {"client_id": user, **({"client_secret": password} if password else {})}
         return headers, orjson.dumps(sent) if style is BodyFormat.JSON else urlencode(sent).encode()
 
-    def trust(self) -> ssl.SSLContext:
-        """Return by whom the server must be known.
-
-        Raises:
-            Rejected: the Secret is incomplete.
-        """
-        try:
-            return trusted(self.authority, self.server.ca_secret_name, self.certificate)
-        except BadCertificateError:
-            pass
-        pair = "`tls.crt` and `tls.key` that belong together, in PEM and without a password"
-        where = f"Secret {self.server.certificate_secret_name}"
-        raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} has no {pair}")
-
     @property
-    def proxy(self) -> str | None:
-        """The proxy by which its endpoints are asked, if any."""
-        return self.server.proxy_url
-
-    def unwanted(self) -> Rejected:
-        """Return what it means that the server ends TLS because of our certificate."""
-        name = self.server.certificate_secret_name
-        what = f"put a certificate that it accepts into Secret {name}" if name else "set `certificateSecretName`"
-        return Rejected(Reason.NEEDS_REAUTH, f"{URL(self.server.token_url).host} does not accept us in TLS: {what}")
+    def known(self) -> Endpoint:
+        """The server, as requests go there."""
+        return Endpoint.of(self.server.token_url, self.server, self.authority, self.certificate)
 
     def _text(self, key: str) -> str:
         found = self.client.reveal().get(key, b"").decode("utf-8", "replace").strip()

@@ -111,7 +111,7 @@ async def granted(door: Door, login: Login, roads: Roads, asks: Oauth2Token, pat
     except TimeoutError:
         raise Denied(f"nobody came back from the browser within {patience:.0f} s: run the command again") from None
     request = login.request(door.consent.exchange(code), login.server.body_format)
-    answer = await roads.send(login, login.server.token_url, request, _EXCHANGE)
+    answer = await roads.send(login.known, login.server.token_url, request, _EXCHANGE)
     return _grant(oauth2.token(answer, login.server, asks.scopes), login)
 
 

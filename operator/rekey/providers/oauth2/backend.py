@@ -138,7 +138,7 @@ class Oauth2Backend:
         self, url: str, parameters: dict[str, str], ends: float, style: BodyFormat = BodyFormat.FORM
     ) -> Answer:
         request = self._login.request(parameters, style)
-        answer = await self._roads.send(self._login, url, request, ends - asyncio.get_running_loop().time())
+        answer = await self._roads.send(self._login.known, url, request, ends - asyncio.get_running_loop().time())
         if told := rate(answer.headers, answer.sent):
             self._hears(told)
         return answer

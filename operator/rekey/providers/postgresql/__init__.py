@@ -13,12 +13,11 @@ from typing import Final, TypeVar
 
 from rekey.core.material import Material
 from rekey.core.reasons import Reason
-from rekey.core.spec_backend import PostgresqlServer
 from rekey.core.spec_provide import PostgresqlRole, Provide
 from rekey.errors import NotAccepted, NotYet, Rejected, RekeyError
 from rekey.ports.backend import Claim, Granted, Held, Intent, Traits
 from rekey.providers.postgresql import roles
-from rekey.providers.postgresql.login import Connection, Place, Way, Who, logged_in
+from rekey.providers.postgresql.login import Connection, Place, Who, logged_in
 from rekey.providers.postgresql.roles import Role
 
 T = TypeVar("T")
@@ -32,17 +31,15 @@ class Postgresql:
 
     def __init__(
         self,
-        server: PostgresqlServer,
+        place: Place,
         login: Material,
-        authority: Material | None,
-        way: Way,
         seconds: Callable[[], float],
         draw: Callable[[], Material],
     ) -> None:
-        self._place = Place(server, authority, way)
-        self._us = Who(login, lambda why: _needs_reauth(why, server.secret_name))
+        self._place, secret = place, place.server.secret_name
+        self._us = Who(login, lambda why: _needs_reauth(why, secret))
         if not self._us.is_complete():
-            why = f"Secret {server.secret_name} must have a `username` and a `password`, which are text"
+            why = f"Secret {secret} must have a `username` and a `password`, which are text"
             raise Rejected(Reason.PROVIDER_NOT_READY, why)
         self._seconds = seconds
         self._draw = draw

@@ -15,7 +15,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -41,6 +41,8 @@ _TO_MEND: Final = {
     r"database .* does not exist": "has no such database: see `database` of the provider",
     r"permission denied for database": "lets the role not into the database: GRANT CONNECT ON DATABASE … TO the role",
     r"does not support SSL": "offers no TLS: switch it on there (`ssl = on`)",
+    r"client certificate|private key|(?<!root )certificate file|alert": "does not accept the certificate that we show, "
+    "or it cannot be read: see `certificateSecretName` of the provider, and what that Secret has",
     r"certificate": "shows a certificate that is not trusted, or is another name's: see `host` and `caSecretName`",
 }
 """What a person must mend, by the text of a failed log-in, which has no code; names are taken out of it first."""
@@ -57,11 +59,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Place:
-    """A server and how it is known."""
+    """A server, how it is known, and what we show it in TLS."""
 
     server: PostgresqlServer
     authority: Material | None
     way: Way
+    certificate: Material | None = None
 
     def __post_init__(self) -> None:
         if self.server.tls is Tls.NONE and not _is_loopback(self.server.host):
@@ -88,20 +91,32 @@ class Place:
 
     @contextmanager
     def trust(self) -> Iterator[dict[str, str]]:
-        """Give what the library must know of TLS; it reads authorities from a file only."""
+        """Give what the library must know of TLS; it reads authorities, and what we show, from files only."""
         if self.server.tls is Tls.NONE:
             yield {"sslmode": "disable"}
             return
-        modern = {"sslmode": "verify-full", "ssl_min_protocol_version": "TLSv1.2", "sslcertmode": "disable"}
-        if self.authority is None:
-            yield {**modern, "sslrootcert": _authorities_of_the_image()}
-            return
-        handle = os.memfd_create("authorities")
-        try:
-            os.write(handle, self.authority.reveal().get("ca.crt", b""))
-            yield {**modern, "sslrootcert": f"/proc/self/fd/{handle}"}
-        finally:
-            os.close(handle)
+        known = {"sslmode": "verify-full", "ssl_min_protocol_version": "TLSv1.2", "sslcertmode": "disable"}
+        known["sslrootcert"] = _authorities_of_the_image()
+        with ExitStack() as files:
+            if self.authority is not None:
+                known["sslrootcert"] = files.enter_context(_in_memory(self.authority, "ca.crt"))
+            if self.certificate is not None:
+                known["sslcertmode"] = "allow"
+                known["sslcert"] = files.enter_context(_in_memory(self.certificate, "tls.crt"))
+                known["sslkey"] = files.enter_context(_in_memory(self.certificate, "tls.key"))
+            yield known
+
+
+@contextmanager
+def _in_memory(material: Material, key: str) -> Iterator[str]:
+    """Give a file that only we can read, and that is on no disk."""
+    handle = os.memfd_create("rekey")
+    try:
+        os.fchmod(handle, 0o600)  # the library wants that of a private key
+        os.write(handle, material.reveal().get(key, b""))
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,7 +17,7 @@ from yarl import URL
 
 from rekey.core.material import Material
 from rekey.core.spec_vault import VaultServer
-from rekey.providers.http.roads import Direct, Roads
+from rekey.providers.http.roads import Endpoint, Roads
 
 MAX_BODY: Final = 1024 * 1024
 
@@ -67,13 +67,15 @@ class Way(Adapter):  # type: ignore[misc]  # hvac ships no types
 
 
 class Road:
-    """The way to one server; `authority` has the `ca.crt` that is trusted."""
+    """The way to one server; `authority` has the `ca.crt` that is trusted, `certificate` what we show."""
 
-    def __init__(self, server: VaultServer, authority: Material | None, roads: Roads) -> None:
+    def __init__(
+        self, server: VaultServer, authority: Material | None, roads: Roads, certificate: Material | None = None
+    ) -> None:
         self._server = server
         self._roads = roads
         self.name = URL(server.address).host or "Vault"
-        self._known = Direct(self.name, authority, server.ca_secret_name)
+        self._known = Endpoint.of(server.address, server, authority, certificate)
         self.now = roads.now
         self.seconds = roads.seconds
 
