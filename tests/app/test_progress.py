@@ -55,6 +55,8 @@ MOVES: dict[str, tuple[Status, Status, bool]] = {
     "consumers have yet to move": (at(None, 1), at(Step.ROLLING_OUT), False),
     "the overlap goes on": (at(Step.OVERLAP), at(Step.OVERLAP), False),
     "the overlap ends": (at(Step.OVERLAP), at(Step.REVOKING), False),
+    "a renewal, which is over at once": (at(Step.ISSUING, 1), at(None, 2), True),
+    "a rollback that is over": (at(Step.ROLLING_BACK, 1), at(None, 1), False),
     "a rollback": (at(Step.ROLLING_OUT), at(Step.ROLLING_BACK, 1), False),
 }
 

@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import pytest
 
+from rekey.core.probing import MAX_REFUSED
 from rekey.core.reasons import Reason
-from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
+from rekey.errors import NoAnswer, NotAccepted, Rejected, RekeyError, Retryable
 from rekey.ports.backend import Held, Traits
 from rekey.ports.secrets import NewSecret, SecretView
 from tests.engine.scenarios_of_backends import HELD, TOKEN
@@ -218,6 +219,19 @@ def test_who_does_not_answer_is_asked_ever_rarer() -> None:
     pauses = [after - before for before, after in pairwise(calls) if before - began > MINUTE / 6]
     assert len(pauses) >= 4
     assert all(before <= after for before, after in pairwise(pauses[:-1])), pauses
+
+
+def test_a_refused_version_is_not_made_again_and_again_while_an_older_one_cannot_be_revoked() -> None:
+    """Five in a row, each later than the one before, then a person is asked."""
+    world = held("a")
+    world.backend.stubborn = frozenset({1})
+    world.run(HOUR)
+    assert states(world) == {1: "Revoking", 2: "Active"}
+    world.backend.trouble = lambda call: NotAccepted("no") if call == "prove" else None
+    world.apply("api", HELD | {"rotation": {**HELD["rotation"], "trigger": "b"}})
+    world.run(3 * HOUR)
+    assert world.backend.calls["issue"] == 2 + MAX_REFUSED
+    assert verdict(world, "Stalled")[0] == "True"
 
 
 REFUSALS: dict[str, RekeyError] = {

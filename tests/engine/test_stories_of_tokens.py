@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from rekey.core import bundle as content
+from rekey.core.probing import MAX_REFUSED
 from rekey.core.reasons import Reason
 from rekey.core.status_probe import Finding
 from rekey.engine.reconcile import Result
-from rekey.errors import Rejected, Retryable
+from rekey.errors import NotAccepted, Rejected, Retryable
 from rekey.ports.backend import Traits
 from tests.engine.scenarios_of_backends import GRANTED, TOKEN, consented
 from tests.engine.telling import HOUR, MINUTE, SECOND, bare, condition, states, verdict
@@ -190,6 +191,34 @@ def test_an_ended_token_goes_though_the_next_one_cannot_be_made(policy: str, err
     assert content.shown_versions(world.secrets["api"].material) == (2, None)
     assert verdict(world, "RevocationBlocked") == ("False", "None")
     assert "RevocationBlocked" not in world.said()
+
+
+def test_a_token_that_is_refused_is_not_made_again_and_again() -> None:
+    """Neither while the one before is leaving: five in a row, each later, then a person is asked."""
+    world = World()
+    world.backend.traits = Traits(makes_value=True, listable=False)
+    world.apply("api", TOKEN)
+    world.run(MINUTE)
+    world.apply("api", TOKEN | TRIGGERED)
+    world.run(20 * MINUTE)
+    world.backend.trouble = lambda call: NotAccepted("it is not active") if call == "prove" else None
+    world.apply("api", TOKEN | {"rotation": {"trigger": "b"}})
+    world.run(2 * HOUR)
+    assert world.backend.calls["issue"] == 2 + MAX_REFUSED
+    assert verdict(world, "Stalled") == ("True", "ValidationRefused")
+
+
+def test_a_step_is_not_taken_by_a_token_that_has_ended_beside_it() -> None:
+    """While the next one waits for its backend the one before is put away: the rotation is still at its first step."""
+    world = unasked()
+    world.run(HOUR, until=lambda: states(world).get(2) == "Active")
+    world.backend.trouble = lambda call: Retryable("no connection") if call == "issue" else None
+    world.ask("now", "Manual")
+    world.run(10 * MINUTE)
+    assert states(world) == {1: "Revoked", 2: "Active", 3: "Reserved"}
+    rotation = world.credentials["api"].status.rotation
+    assert rotation is not None
+    assert (rotation.number, rotation.step) == (3, "Issuing")
 
 
 class Shown(Plug):

@@ -31,11 +31,15 @@ UNUSED = frozenset({State.RESERVED, State.ISSUED, State.PUBLISHED})
 
 @dataclass
 class Store(FakeBackend):
-    """All that is there; `unknown` are numbers that it will not know, `login` is what it wants to be shown."""
+    """All that is there; `unknown` are numbers that it will not know, `stubborn` ones that it will not revoke.
+
+    `login` is what it wants to be shown.
+    """
 
     world: World = field(kw_only=True)
     trouble: Trouble = lambda _: None
     unknown: frozenset[int] = frozenset()
+    stubborn: frozenset[int] = frozenset()
     login: int = 1
     life: timedelta = timedelta(minutes=30)
     refreshing: tuple[bytes, ...] = ()
@@ -111,6 +115,8 @@ class Store(FakeBackend):
             state = self._on_record(held.claim).state
             allowed = UNUSED | {State.REVOKING}
             assert state in allowed, f"S9: version {held.claim.number} is revoked, and is {state} on record"
+        if held.claim.number in self.stubborn:
+            raise Rejected(Reason.BACKEND_REFUSED, "it owns objects")
         super()._revoke(held)
 
 

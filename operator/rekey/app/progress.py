@@ -27,8 +27,9 @@ def has_moved(before: Status, after: Status) -> bool:
     if before.current_version is None:
         return after.current_version is not None and after.rotation is None
     was, now = before.rotation, after.rotation
-    arrived = now is not None and now.step is Step.OVERLAP
-    return arrived and (was is None or was.step is not Step.OVERLAP)
+    if now is None:  # a renewal has no overlap that anybody waits for
+        return was is not None and before.current_version != was.number == after.current_version
+    return now.step is Step.OVERLAP and (was is None or was.step is not Step.OVERLAP)
 
 
 class Progress(Collector):

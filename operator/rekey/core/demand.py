@@ -11,6 +11,8 @@ from rekey.core.spec_request import RequestReason, RevokeWhen
 from rekey.core.status import Cause, Rotation, Step
 
 _LONGEST = 250
+MAX_ATTEMPTS = 1000
+"""What `Rotation.attempts` can count."""
 _ON_DEMAND = (Cause.TRIGGER, Cause.MANUAL, Cause.COMPROMISE)
 
 
@@ -62,7 +64,7 @@ def attempts(last: Rotation | None, cause: Cause, *, again: bool) -> int:
     """Return how many times in a row this is tried; what a person asks for, or has mended, is tried anew."""
     failed = last is not None and last.step is Step.ROLLED_BACK and last.refused is None
     same = last is not None and last.cause is cause and cause not in _ON_DEMAND
-    return last.attempts + 1 if last is not None and (again or (failed and same)) else 1
+    return min(MAX_ATTEMPTS, last.attempts + 1) if last is not None and (again or (failed and same)) else 1
 
 
 def credit(asked: Iterable[Demand], before: Rotation | None = None) -> str | None:

@@ -143,8 +143,11 @@ def committed(status: Status, effect: effects.Commit, out: Outcome) -> Status:
     if before.intent_time is not None:
         changes |= {"intent_time": floor(out.before), "tries": None}  # what follows at its backend is announced by this
     version = go(before, Verb.COMMIT, **changes)
-    waits = version.rolled_back or effect.forced
-    return put(status, version, rotation=status.rotation if waits else at(status, Step.REVOKING))
+    # What is committed beside a rotation that is elsewhere, such as a token that has ended, is none of its steps.
+    rotation = status.rotation
+    follows = rotation is not None and rotation.step in {Step.ROLLING_OUT, Step.OVERLAP}
+    waits = version.rolled_back or effect.forced or not follows
+    return put(status, version, rotation=rotation if waits else at(status, Step.REVOKING))
 
 
 def refused(status: Status, number: int, out: Outcome) -> Status:

@@ -38,7 +38,7 @@ def _made(answer: Answer, facts: Facts) -> _Ending:
     if version is not None and version.state is State.ACTIVE and _is_moving(facts, version):
         return None
     if answer.reason is RequestReason.MANUAL:
-        where = "is current and every consumer uses it"
+        where = "is current" if facts.spec.renews else "is current and every consumer uses it"
         if version is None or version.state is not State.ACTIVE:
             where = f"was made, and version {facts.status.current_version} followed it"
         return AnswerState.SUCCEEDED, f"version {number} {where}"

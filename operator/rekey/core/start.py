@@ -23,6 +23,8 @@ _ROUNDED = timedelta(seconds=1)
 _LEAST_USED = 8
 """A version is used for this part of its life, at least, before the next one is made because it expires."""
 _OF_A_PERSON = frozenset({Cause.TRIGGER, Cause.MANUAL})
+_FAILED = frozenset({Step.ROLLING_BACK, Step.ROLLED_BACK})
+"""Also the first: while an older version cannot be put away the record stays at that."""
 _NUMBER = re.compile(r"^[1-9][0-9]{0,8}$", re.ASCII)
 
 
@@ -200,7 +202,7 @@ def begin(facts: Facts, cause: Cause, *, again: bool = False) -> Decision:
 def _back_off(facts: Facts, cause: Cause) -> Hold | None:
     """After a failed rollout the same is not tried again at once; a new trigger or a request is a person's word."""
     last = facts.status.rotation
-    if last is None or last.step is not Step.ROLLED_BACK or last.next_attempt_time is None:
+    if last is None or last.step not in _FAILED or last.next_attempt_time is None:
         return None
     if cause in _OF_A_PERSON:
         return None

@@ -31,6 +31,7 @@ from rekey.providers.http.addresses import Address
 Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
 _UNWANTED: Final = re.compile(r"_ALERT_([A-Z_]*CERTIFICATE[A-Z_]*|UNKNOWN_CA|ACCESS_DENIED)")
 _OURS: Final = ("tls.crt", "tls.key")
+PAIR: Final = "`tls.crt` and `tls.key` that belong together, in PEM and without a password"
 _HEADERS: Final = {"User-Agent": f"rekey/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -117,6 +118,15 @@ def _show(context: ssl.SSLContext, shown: Material) -> None:
         os.close(handle)
     if not good:
         raise BadCertificateError
+
+
+def is_readable(shown: Material) -> bool:
+    """Say whether that is a certificate and its key, as we can show them."""
+    try:
+        _show(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), shown)
+    except BadCertificateError:
+        return False
+    return True
 
 
 def is_unwanted(error: Exception) -> bool:

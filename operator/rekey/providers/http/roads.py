@@ -26,6 +26,7 @@ from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.addresses import Address
 from rekey.providers.http.allowed import Allowed
 from rekey.providers.http.connection import (
+    PAIR,
     BadCertificateError,
     Lookup,
     addresses_of,
@@ -85,8 +86,7 @@ class Endpoint:
         try:
             return trusting(self.authority, self.certificate)
         except BadCertificateError:
-            pair = "`tls.crt` and `tls.key` that belong together, in PEM and without a password"
-            missing = f"Secret {self.certificate_secret} has no {pair}"
+            missing = f"Secret {self.certificate_secret} has no {PAIR}"
         except (ssl.SSLError, UnicodeError, KeyError):
             pass
         raise Rejected(Reason.PROVIDER_NOT_READY, missing)
@@ -96,7 +96,8 @@ class Endpoint:
         if self.certificate_secret is None:
             what = f"{self.name} wants a certificate of ours, and none is declared"
             return Rejected(Reason.PROVIDER_NOT_READY, what)
-        mend = f"put a certificate that it accepts into Secret {self.certificate_secret}"
+        secret = f"Secret {self.certificate_secret}"
+        mend = f"put a certificate that it accepts into {secret}, or annotate that Secret when it accepts this one"
         return Rejected(Reason.NEEDS_REAUTH, f"{self.name} does not accept us in TLS: {mend}")
 
 

@@ -29,7 +29,7 @@ from rekey.core.reasons import Reason
 from rekey.core.spec_backend import PostgresqlServer, Tls
 from rekey.errors import NoAnswer, Rejected, RekeyError, Retryable
 from rekey.providers.http.allowed import Allowed
-from rekey.providers.http.connection import Lookup, addresses_of
+from rekey.providers.http.connection import PAIR, Lookup, addresses_of, is_readable
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -41,8 +41,8 @@ _TO_MEND: Final = {
     r"database .* does not exist": "has no such database: see `database` of the provider",
     r"permission denied for database": "lets the role not into the database: GRANT CONNECT ON DATABASE … TO the role",
     r"does not support SSL": "offers no TLS: switch it on there (`ssl = on`)",
-    r"client certificate|private key|(?<!root )certificate file|alert": "does not accept the certificate that we show, "
-    "or it cannot be read: see `certificateSecretName` of the provider, and what that Secret has",
+    r"client certificate|private key|(?<!root )certificate file|alert (\w+ )*(certificate|unknown ca)": "does not "
+    "accept the certificate that we show: see `certificateSecretName` of the provider, and what that Secret has",
     r"certificate": "shows a certificate that is not trusted, or is another name's: see `host` and `caSecretName`",
 }
 """What a person must mend, by the text of a failed log-in, which has no code; names are taken out of it first."""
@@ -101,10 +101,17 @@ class Place:
             if self.authority is not None:
                 known["sslrootcert"] = files.enter_context(_in_memory(self.authority, "ca.crt"))
             if self.certificate is not None:
+                self._demand_pair(self.certificate)
                 known["sslcertmode"] = "allow"
                 known["sslcert"] = files.enter_context(_in_memory(self.certificate, "tls.crt"))
                 known["sslkey"] = files.enter_context(_in_memory(self.certificate, "tls.key"))
             yield known
+
+    def _demand_pair(self, certificate: Material) -> None:
+        # The library would ask for the password of a key where we were started, and wait.
+        if not is_readable(certificate):
+            where = f"Secret {self.server.certificate_secret_name}"
+            raise Rejected(Reason.PROVIDER_NOT_READY, f"{where} has no {PAIR}")
 
 
 @contextmanager
