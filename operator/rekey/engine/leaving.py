@@ -69,8 +69,9 @@ async def _reserved(ports: Ports, facts: Facts) -> None:
     reserved, deleting = ledger.reserved(facts.status), facts.credential.deleting
     if reserved is None or deleting is None:
         return
-    shown = await ports.secrets.read(facts.credential.key.namespace, gate.target_name(facts))
-    if shown is not None and content.shown_versions(shown.material)[0] == reserved.number:
+    bundle = await ports.secrets.read(facts.credential.key.namespace, gate.target_name(facts))
+    ours = bundle is not None and bundle.owner in {facts.credential.uid, None}  # None: it is released already
+    if bundle is not None and ours and content.shown_versions(bundle.material)[0] == reserved.number:
         return
     try:
         await _revoke(ports, facts, reserved.number)

@@ -94,7 +94,7 @@ class Endpoint:
     def unwanted(self) -> Rejected:
         """Return what it means that the server ends TLS because of our certificate, or because we showed none."""
         if self.certificate_secret is None:
-            what = f"{self.name} wants a certificate of ours, and none is declared"
+            what = f"{self.name} wants a certificate of ours, and none is declared (`certificateSecretName`)"
             return Rejected(Reason.PROVIDER_NOT_READY, what)
         secret = f"Secret {self.certificate_secret}"
         mend = f"put a certificate that it accepts into {secret}, or annotate that Secret when it accepts this one"
