@@ -24,15 +24,20 @@ from tests.sim.world import Plug, Unplugged, World
 TRIGGERED: dict[str, Any] = {"rotation": {"trigger": "a"}}
 
 
-def unasked(base: dict[str, Any] = TOKEN) -> World:
-    """Return a world with a token whose backend cannot be asked about it."""
+def begun(base: dict[str, Any] = TOKEN, *, provable: bool = True) -> World:
+    """Return a world in which version 1 of a token is current."""
     world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False, provable=False)
+    world.backend.traits = Traits(makes_value=True, listable=False, provable=provable)
     consented(world)
     world.apply("api", base)
     world.run(MINUTE)
     assert states(world) == {1: "Active"}
     return world
+
+
+def unasked(base: dict[str, Any] = TOKEN) -> World:
+    """Return a world with a token whose backend cannot be asked about it."""
+    return begun(base, provable=False)
 
 
 def looked(world: World) -> Result:
@@ -195,10 +200,7 @@ def test_an_ended_token_goes_though_the_next_one_cannot_be_made(policy: str, err
 
 def test_a_token_that_is_refused_is_not_made_again_and_again() -> None:
     """Neither while the one before is leaving: five in a row, each later, then a person is asked."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
+    world = begun()
     world.apply("api", TOKEN | TRIGGERED)
     world.run(20 * MINUTE)
     world.backend.trouble = lambda call: NotAccepted("it is not active") if call == "prove" else None
@@ -249,10 +251,7 @@ def test_a_token_that_is_shown_is_written_down_though_its_provider_is_gone(gone:
 
 def test_after_downtime_an_expired_token_is_renewed_at_once() -> None:
     """Once, without an alarm for whoever has a new one already."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
+    world = begun()
     world.restart(5 * HOUR)
     world.run(MINUTE)
     assert states(world)[2] == "Active"
@@ -263,10 +262,7 @@ def test_after_downtime_an_expired_token_is_renewed_at_once() -> None:
 @pytest.mark.parametrize("fields", [{"hold": {"until": "2026-03-01T20:00:00Z", "reason": "audit"}}, {"suspend": True}])
 def test_who_keeps_still_a_token(fields: dict[str, object]) -> None:
     """A hold keeps no token from its end, nor from being renewed; suspended none is, and it is said when one ends."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
+    world = begun()
     world.apply("api", TOKEN | fields)
     world.run(2 * HOUR)
     found = Counter(states(world).values())
@@ -281,10 +277,7 @@ def test_who_keeps_still_a_token(fields: dict[str, object]) -> None:
 
 def test_a_token_is_renewed_while_the_one_before_is_good() -> None:
     """Whoever asks for another one gets it at once, twice within the life of the first; routine is no rotation."""
-    world = World()
-    world.backend.traits = Traits(makes_value=True, listable=False)
-    world.apply("api", TOKEN)
-    world.run(MINUTE)
+    world = begun()
     for trigger in ("a", "b"):
         world.apply("api", TOKEN | {"rotation": {"trigger": trigger}})
         world.run(MINUTE)

@@ -20,7 +20,6 @@ from rekey.core.retire import on_hold
 from rekey.core.settling import settled
 from rekey.core.spec_request import RequestReason, RevokeWhen
 from rekey.core.status import MAX_VERSIONS, Cause, State, Version
-from rekey.core.status_probe import Finding
 
 TOGETHER = timedelta(seconds=10)
 KEPT = timedelta(minutes=10)
@@ -135,8 +134,7 @@ def compromise(facts: Facts) -> Decision | None:
 def _comes_first(facts: Facts) -> bool:
     """Say whether a version becomes current now, in which stands what the next one is got with."""
     pending = ledger.pending(facts.status)
-    probe = probing.of(pending, probing.digest(facts)) if pending is not None and facts.chained else None
-    return probe is not None and probe.finding is Finding.ACCEPTED
+    return pending is not None and facts.chained and probing.is_accepted(pending, facts)
 
 
 def make_room(facts: Facts) -> Decision | None:

@@ -142,16 +142,19 @@ def retire_old(facts: Facts) -> Decision | None:
 
     But a token that is due is renewed first: the one before has ended, and harms nobody where it is.
     """
-    if facts.spec.renews and (first := _renewal_first(facts)):
-        return first
+    leaving = _leaving(facts)
+    following = _renewal(facts, leaving) if facts.spec.renews else None
+    if isinstance(following, Act | Look):
+        return following
     holds: list[Hold] = []
-    for version in _leaving(facts):
+    for version in leaving:
         decision = retire.judge(version, facts)
         if not isinstance(decision, Hold):
             return decision
         holds.append(decision)
     if holds and facts.spec.renews:
-        return _meanwhile(facts, holds)
+        patient = all(retire.ends_by_itself(version, facts) for version in leaving)
+        return _meanwhile(holds, following, patient=patient)
     if holds:
         return _late_joiners(facts) or _overdue(facts, holds[0])
     rotation = facts.status.rotation
@@ -166,24 +169,19 @@ def _leaving(facts: Facts) -> list[Version]:
     return [version for version in old if version.overlap_start_time is not None and not _kept(version, facts)]
 
 
-def _renewal_first(facts: Facts) -> Decision | None:
+def _renewal(facts: Facts, leaving: list[Version]) -> Decision | None:
     """A renewal is over when the token is current: the one before ends by itself, and the next may be due before."""
     rotation = facts.status.rotation
     if rotation is not None and rotation.step is Step.OVERLAP:
         return Act(Conclude(), f"version {facts.status.current_version} is current, and nobody is waited for")
-    if not _leaving(facts):
-        return None
-    following = start.rotate(facts)
-    return following if isinstance(following, Act | Look) else None
+    return start.rotate(facts) if leaving else None
 
 
-def _meanwhile(facts: Facts, holds: list[Hold]) -> Decision:
+def _meanwhile(holds: list[Hold], following: Hold | None, *, patient: bool) -> Hold:
     """A token is renewed whether or not the one before has ended; what ends by itself may be left until then."""
-    following = start.rotate(facts)
-    if not isinstance(following, Hold):
-        return following or holds[0]
+    if following is None:
+        return holds[0]
     moments = [one.until for one in (*holds, following) if one.until is not None]
-    patient = all(retire.ends_by_itself(version, facts) for version in _leaving(facts))
     hold = next((one for one in holds if one.blocked), holds[0])
     return replace(hold, until=min(moments, default=None), latest=following.until if patient else None)
 

@@ -87,6 +87,12 @@ def of(version: Version, by: str) -> Probe | None:
     return version.probe if version.probe is not None and version.probe.by == by else None
 
 
+def is_accepted(version: Version, facts: Facts) -> bool:
+    """Say whether the version was accepted, as it is asked about now."""
+    probe = of(version, digest(facts))
+    return probe is not None and probe.finding is Finding.ACCEPTED
+
+
 def counted(version: Version, found: Probe) -> Version:
     """Return the version after one more try."""
     before = of(version, found.by)

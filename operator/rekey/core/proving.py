@@ -21,11 +21,9 @@ from rekey.core.status_probe import Finding, Probe
 
 def prove(facts: Facts, pending: Version) -> Decision | None:
     """Return what is next until the version has been accepted; None: it has, or is not to be proved."""
-    if not probing.wanted(facts):
+    if not probing.wanted(facts) or probing.is_accepted(pending, facts):
         return None
     probe = probing.of(pending, probing.digest(facts))
-    if probe is not None and probe.finding is Finding.ACCEPTED:
-        return None
     # From what others know there is no way back: another version would be refused as well.
     final = facts.chained or replying.compromised_by(facts.status, pending.number) is not None
     over = probe is not None and probe.refused >= _threshold(facts)
